@@ -1,0 +1,38 @@
+"""Errors a person can act on: what happened, with which value, and what to type next."""
+
+
+class FesearchError(Exception):
+    """A failure with its remedy.
+
+    Args:
+        message: what happened, with the value that caused it; one line.
+        hint: what to do or type next; one line.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}"
+
+
+class InputError(FesearchError):
+    """Wrong usage or bad input; nothing was started or written."""
+
+    exit_code = 2
+
+
+class NoResultError(FesearchError):
+    """A search or ranking without a single usable result."""
+
+    exit_code = 3
+
+
+class StudyNotFoundError(FesearchError):
+    """No study of that name in the store."""
+
+    exit_code = 4

@@ -1,0 +1,159 @@
+"""What a model family is: a space of configs and a way to build, train and reload each of them.
+
+A family is one file in ``families/`` that declares ``FAMILY``; heavy libraries are imported inside
+``build`` and ``load``, so that listing families costs nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from fesearch.errors import InputError
+from fesearch.registry import Registry, unknown
+from fesearch.space import Config, Space
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fesearch.split import Development
+
+Arrays: TypeAlias = "Mapping[str, np.ndarray]"
+Preset = Literal["published", "full"]
+PRESETS: tuple[Preset, ...] = ("published", "full")
+
+
+class Learner(Protocol):
+    """One model in training. It advances a resource step at a time and knows no budget."""
+
+    @property
+    def parameters(self) -> int:
+        """Trained numbers in the model so far (weights; nodes of trees)."""
+
+    def advance(self) -> "np.ndarray":
+        """Train one resource step more.
+
+        Returns:
+            predictions for the validation rows, (n_val,), float32 or 64, unit of the target.
+        """
+
+    def model(self) -> Arrays:
+        """All that prediction needs, as of the last step; a later step leaves it unchanged."""
+
+    def checkpoint(self) -> Arrays:
+        """All that training needs to go on exactly, optimizer and random state included."""
+
+    def restore(self, checkpoint: Arrays) -> None:
+        """Go on from a checkpoint, as if never interrupted.
+
+        Raises:
+            InputError: it is not a checkpoint of this config.
+        """
+
+
+class Predictor(Protocol):
+    """A trained model, ready to predict."""
+
+    def __call__(self, x: "np.ndarray") -> "np.ndarray":
+        """Predictions (n,) in the unit of the target, for features (n, d) float32."""
+
+
+class Build(Protocol):
+    """Make a learner for one config; ``data`` is never changed."""
+
+    def __call__(
+        self, config: Config, data: "Development", *, seed: int, threads: int, device: str
+    ) -> Learner: ...
+
+
+class Load(Protocol):
+    """Check arrays that may come from anywhere and make a predictor of them.
+
+    Raises:
+        InputError: the arrays are not a model of this config and width.
+    """
+
+    def __call__(
+        self, config: Config, arrays: Arrays, *, width: int, threads: int, device: str
+    ) -> Predictor: ...
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What training costs, counted in steps; early stopping compares trials at equal resource.
+
+    Attributes:
+        unit: plural noun, such as "epochs" or "trees".
+        step: resource of one ``Learner.advance``; rungs are multiples of it.
+        maximum: default end of a trial.
+        patience: default for "no better since"; None never stops early.
+    """
+
+    unit: str
+    step: int
+    maximum: int
+    patience: int | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model family of the papers, or a user's own.
+
+    Attributes:
+        name: as typed, and the name of its module.
+        source: where the family and its published space are described.
+        published: the space exactly as the source prints it.
+        full: a wider space that a practitioner of today would search.
+        best: the best config its source reports; the first trial of every study.
+        resource: what its training is counted in.
+        build, load: see the protocols.
+        check: refuses a config no model can be built from (InputError naming the parameter).
+        length: the config's own maximum resource, such as its number of trees.
+        features: the feature set it is meant for.
+        gpu: whether ``device="cuda"`` is of use to it.
+    """
+
+    name: str
+    title: str
+    source: str
+    published: Space
+    full: Space
+    best: Config
+    resource: Resource
+    build: Build
+    load: Load
+    check: Callable[[Config], None]
+    length: Callable[[Config], int | None] = lambda config: None
+    features: str = "magpie"
+    gpu: bool = False
+
+    def space(self, preset: str) -> Space:
+        """The space of a preset, "published" or "full".
+
+        Raises:
+            InputError: no such preset.
+        """
+        if preset not in PRESETS:
+            raise unknown("preset", preset, PRESETS, f"--preset {'|'.join(PRESETS)}")
+        return self.published if preset == "published" else self.full
+
+    def steps(self, config: Config, maximum: int | None = None) -> tuple[int, ...]:
+        """The resource points a trial of ``config`` reports at, up to ``maximum``.
+
+        Raises:
+            InputError: the maximum is below one step.
+        """
+        end = min(
+            maximum or self.resource.maximum,
+            self.length(config) or maximum or self.resource.maximum,
+        )
+        if end < self.resource.step:
+            raise InputError(
+                f"A maximum of {end} {self.resource.unit} is below one step of {self.name}.",
+                f"Give at least {self.resource.step} {self.resource.unit}.",
+            )
+        return tuple(range(self.resource.step, end + 1, self.resource.step))
+
+
+FAMILIES: Registry[Family] = Registry(
+    "family", Family, "fesearch.families", "FAMILY", "fesearch families list"
+)

@@ -1,0 +1,1 @@
+"""Feature sets, one a file; each declares FEATURE_SET."""

@@ -1,0 +1,83 @@
+"""What a model is judged by: name, unit, direction, function."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+
+from fesearch.registry import unknown
+
+Direction = Literal["minimize", "maximize"]
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of predictions against truth.
+
+    Attributes:
+        name: as typed after ``--metric``.
+        title: as printed in a table heading.
+        unit: ``{unit}`` stands for the unit of the target; empty if the score has none.
+        direction: Optuna's word for which way is better.
+        function: (truth (n,), prediction (n,)) -> score.
+    """
+
+    name: str
+    title: str
+    unit: str
+    direction: Direction
+    function: Callable[[Array, Array], float]
+
+    def __call__(self, truth: Array, prediction: Array) -> float:
+        """The score of (n,) predictions against (n,) true values."""
+        return self.function(truth, prediction)
+
+    def in_unit(self, target_unit: str) -> str:
+        """The unit of the score for a target of that unit, such as "eV/atom"."""
+        return self.unit.format(unit=target_unit)
+
+
+def _mae(truth: Array, prediction: Array) -> float:
+    return float(np.mean(np.abs(prediction - truth), dtype=np.float64))
+
+
+def _rmse(truth: Array, prediction: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(prediction - truth), dtype=np.float64)))
+
+
+def _p90(truth: Array, prediction: Array) -> float:
+    return float(np.percentile(np.abs(prediction - truth), 90))
+
+
+def _r2(truth: Array, prediction: Array) -> float:
+    spread = np.sum(np.square(truth - np.mean(truth)), dtype=np.float64)
+    if spread == 0.0:
+        return float("nan")
+    return float(1.0 - np.sum(np.square(prediction - truth), dtype=np.float64) / spread)
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            Metric("mae", "MAE", "{unit}", "minimize", _mae),
+            Metric("rmse", "RMSE", "{unit}", "minimize", _rmse),
+            Metric("p90", "90th percentile of |error|", "{unit}", "minimize", _p90),
+            Metric("r2", "R²", "", "maximize", _r2),
+        )
+    }
+)
+
+
+def metric_named(name: str) -> Metric:
+    """The metric called ``name``.
+
+    Raises:
+        InputError: there is none; the hint has the nearest name.
+    """
+    if name not in METRICS:
+        raise unknown("metric", name, METRICS, f"--metric {'|'.join(METRICS)}")
+    return METRICS[name]

@@ -1,0 +1,138 @@
+"""What passes between running, storing and deciding: frozen values, standard library only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from fesearch.space import Value
+
+
+class TrialState(StrEnum):
+    """Optuna's words for where a trial stands."""
+
+    RUNNING = "RUNNING"
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    FAIL = "FAIL"
+
+    @property
+    def finished(self) -> bool:
+        return self is not TrialState.RUNNING
+
+
+class Decision(StrEnum):
+    """The answer to a report."""
+
+    CONTINUE = "CONTINUE"
+    STOP = "STOP"
+
+
+class Fault(StrEnum):
+    """Why a trial failed: the config's own doing, or the machine's."""
+
+    DIVERGED = "diverged"
+    MACHINE = "machine"
+
+
+@dataclass(frozen=True)
+class ResultKey:
+    """What a number belongs to; only numbers of one key are compared.
+
+    Attributes:
+        data: content hash of the data set.
+        target: name of the target column.
+        metric: name of the metric.
+        split: fingerprint of the division.
+    """
+
+    data: str
+    target: str
+    metric: str
+    split: str
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """Everything needed to train one config, the same numbers wherever it runs.
+
+    Attributes:
+        number: the trial's number in its study, from 0.
+        family: name of the model family.
+        config: parameter -> value, JSON types only.
+        seed: of this trial's own random streams.
+        steps: resource points to report at, ascending, in the family's unit; the last is the end.
+        rungs: those of ``steps`` after which the trial may be stopped by others doing better.
+        patience: stop when the best has not improved within this much resource; None is never.
+        metric: name of the validation metric that decides.
+        threads: CPU threads it computes with; part of the spec because sums depend on it.
+        device: torch's word, "cpu" or "cuda".
+        folder: where its best weights, checkpoint and log are kept; None keeps nothing.
+    """
+
+    number: int
+    family: str
+    config: Mapping[str, Value]
+    seed: int
+    steps: tuple[int, ...]
+    rungs: tuple[int, ...] = ()
+    patience: int | None = None
+    metric: str = "mae"
+    threads: int = 1
+    device: str = "cpu"
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a trial says after a resource step.
+
+    Attributes:
+        member: index of the trial among the specs run together.
+        resource: trained so far, in the family's unit (epochs, trees).
+        raw: the validation metric of the model as it is now; may be NaN or infinite.
+        best: the best finite value so far, or None before the first.
+        best_resource: the resource at which ``best`` was seen, or None.
+        seconds: of computation spent on the trial so far, interruptions included.
+        parameters: trained numbers in the model (weights; nodes of trees).
+        diverged: why the trial cannot go on, or None.
+        last: no further report follows: the end, patience or divergence.
+    """
+
+    member: int
+    resource: int
+    raw: float
+    best: float | None
+    best_resource: int | None
+    seconds: float
+    parameters: int
+    diverged: str | None = None
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How a trial ended, or where it stands.
+
+    Attributes:
+        value: best so far of the study's metric; None where there is none.
+        resource: trained, in ``unit``; ``best_resource`` is where ``value`` was seen.
+        seconds: of computation.
+        reason: one line for FAIL and PRUNED ("diverged: ...", "rung 3: 0.41 is above 0.35").
+        after_look: begun after the test part of its division had been looked at.
+    """
+
+    number: int
+    family: str
+    config: Mapping[str, Value]
+    seed: int
+    state: TrialState
+    value: float | None = None
+    resource: int = 0
+    best_resource: int | None = None
+    unit: str = ""
+    seconds: float = 0.0
+    parameters: int | None = None
+    reason: str = ""
+    fault: Fault | None = None
+    after_look: bool = False

@@ -1,0 +1,335 @@
+"""Search spaces: which values a config may take, and how one is drawn.
+
+Standard library only. A domain maps a number u in [0, 1) to a value (``at``), so random search,
+quasi-random points and corners are all one operation; a grid is the exact list of values.
+"""
+
+import math
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from fesearch.errors import InputError
+from fesearch.registry import nearest
+
+Value: TypeAlias = bool | int | float | str | None
+Config: TypeAlias = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Float:
+    """A real number in [low, high], uniform or, with ``log``, uniform in its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+    source: str = field(default="", compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check_range(self.low, self.high, self.log)
+
+    def at(self, u: float) -> float:
+        if self.log:
+            low, high = math.log(self.low), math.log(self.high)
+            return min(max(math.exp(low + u * (high - low)), self.low), self.high)
+        return self.low + u * (self.high - self.low)
+
+    def __contains__(self, value: object) -> bool:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and self.low <= value <= self.high  # type: ignore[operator]
+
+    def values(self) -> tuple[Value, ...] | None:
+        """The finite list of values, or None: the domain is continuous."""
+        return (self.low,) if self.low == self.high else None
+
+    def __str__(self) -> str:
+        return f"{self.low:g} … {self.high:g}{' (log)' if self.log else ''}"
+
+
+@dataclass(frozen=True)
+class Int:
+    """A whole number low, low + step, … up to high; with ``log`` the step is 1."""
+
+    low: int
+    high: int
+    step: int = 1
+    log: bool = False
+    source: str = field(default="", compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check_range(self.low, self.high, self.log)
+        if self.step < 1 or (self.log and self.step != 1):
+            raise InputError(f"An integer range has step {self.step}.", "Give a step of 1 or more.")
+
+    def at(self, u: float) -> int:
+        if self.log:
+            low, high = math.log(self.low), math.log(self.high + 1)
+            return min(int(math.exp(low + u * (high - low))), self.high)
+        count = (self.high - self.low) // self.step + 1
+        return self.low + self.step * min(int(u * count), count - 1)
+
+    def __contains__(self, value: object) -> bool:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return (
+            whole and self.low <= value <= self.high and (value - self.low) % self.step == 0  # type: ignore[operator]
+        )
+
+    def values(self) -> tuple[Value, ...]:
+        return tuple(range(self.low, self.high + 1, self.step))
+
+    def __str__(self) -> str:
+        steps = f" step {self.step}" if self.step > 1 else ""
+        return f"{self.low} … {self.high}{steps}{' (log)' if self.log else ''}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a list of values: text, numbers, true and false, or none."""
+
+    options: tuple[Value, ...]
+    source: str = field(default="", compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not self.options:
+            raise InputError("A list of choices is empty.", "Give at least one value.")
+        for option in self.options:
+            if not isinstance(option, bool | int | float | str | None):
+                raise InputError(
+                    f"A choice is {option!r}, a {type(option).__name__}.",
+                    "Choices are text, numbers, true or false.",
+                )
+
+    def at(self, u: float) -> Value:
+        return self.options[min(int(u * len(self.options)), len(self.options) - 1)]
+
+    def __contains__(self, value: object) -> bool:
+        return any(_same(value, option) for option in self.options)
+
+    def values(self) -> tuple[Value, ...]:
+        return self.options
+
+    def __str__(self) -> str:
+        return ", ".join("none" if o is None else _plain(o) for o in self.options)
+
+
+@dataclass(frozen=True)
+class When:
+    """A parameter that exists only where another one has one of some values.
+
+    Attributes:
+        parameter: the name of the deciding parameter, which stands before this one in its space.
+        equals: the values of it under which this one exists.
+        domain: the values of this one.
+    """
+
+    parameter: str
+    equals: tuple[Value, ...]
+    domain: Float | Int | Choice
+
+    @property
+    def source(self) -> str:
+        return self.domain.source
+
+    def __str__(self) -> str:
+        return f"{self.domain}, when {self.parameter} is {Choice(self.equals)}"
+
+
+Domain: TypeAlias = Float | Int | Choice
+Entry: TypeAlias = Float | Int | Choice | When
+
+
+@dataclass(frozen=True)
+class Space:
+    """Named parameters in order; a deciding parameter stands before those it decides on."""
+
+    parameters: Mapping[str, Entry]
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for name, entry in self.parameters.items():
+            if isinstance(entry, When) and entry.parameter not in seen:
+                raise InputError(
+                    f"The parameter '{name}' depends on '{entry.parameter}', not declared before.",
+                    f"Declare '{entry.parameter}' before '{name}'.",
+                )
+            seen.add(name)
+
+    def active(self, name: str, config: Config) -> Domain | None:
+        """The domain of a parameter beside those of ``config``, or None where it does not exist."""
+        entry = self.parameters[name]
+        if not isinstance(entry, When):
+            return entry
+        decided = entry.parameter in config and config[entry.parameter] in Choice(entry.equals)
+        return entry.domain if decided else None
+
+    def at(self, point: Mapping[str, float]) -> dict[str, Value]:
+        """The config at a point of the unit cube: parameter -> u in [0, 1)."""
+        config: dict[str, Value] = {}
+        for name in self.parameters:
+            domain = self.active(name, config)
+            if domain is not None:
+                config[name] = domain.at(point[name])
+        return config
+
+    def sample(self, seed: int) -> dict[str, Value]:
+        """A config drawn uniformly; the same seed draws the same config on every platform."""
+        draw = random.Random(seed)
+        return self.at({name: draw.random() for name in self.parameters})
+
+    def grid(self) -> Iterator[dict[str, Value]]:
+        """Every config, each once.
+
+        Raises:
+            InputError: a parameter is continuous, so that there is no exact grid.
+        """
+        choices = {}
+        for name, entry in self.parameters.items():
+            values = (entry.domain if isinstance(entry, When) else entry).values()
+            if values is None:
+                raise InputError(
+                    f"The parameter '{name}' is continuous ({entry}), so there is no grid of it.",
+                    f"List its values, as in --set space.{name}=[...], or use --sampler tpe.",
+                )
+            choices[name] = values
+        return self._walk(list(choices), choices, {})
+
+    def size(self) -> int | None:
+        """The number of configs, or None where a parameter is continuous."""
+        try:
+            if not any(isinstance(entry, When) for entry in self.parameters.values()):
+                finite = [entry.values() for entry in self.parameters.values()]  # type: ignore[union-attr]
+                return None if None in finite else math.prod(len(v) for v in finite if v)
+            return sum(1 for _ in self.grid())
+        except InputError:
+            return None
+
+    def check(self, config: Config) -> None:
+        """Refuse a config that is not in the space.
+
+        Raises:
+            InputError: names the parameter that is missing, unknown or outside its domain.
+        """
+        for name in config:
+            self._known(name)
+        for name in self.parameters:
+            domain = self.active(name, config)
+            if domain is None and name in config:
+                entry = self.parameters[name]
+                raise InputError(f"'{name}' is given but unused: {entry}.", f"Leave '{name}' out.")
+            if domain is not None and name not in config:
+                raise InputError(f"'{name}' is missing.", f"Give one of: {domain}.")
+            if domain is not None and config[name] not in domain:
+                raise InputError(
+                    f"'{name}' is {config[name]!r}, outside its space.", f"Give one of: {domain}."
+                )
+
+    def nearest(self, config: Config) -> dict[str, Value]:
+        """A config of the space that keeps every value of ``config`` the space allows.
+
+        Others become the middle of their domain (for numbers, the closest value).
+        """
+        found: dict[str, Value] = {}
+        for name in self.parameters:
+            domain = self.active(name, found)
+            if domain is not None:
+                found[name] = _closest(domain, config.get(name))
+        return found
+
+    def replace(self, name: str, given: Any) -> "Space":
+        """The space with one parameter narrowed or widened, as a study file writes it.
+
+        Args:
+            name: a parameter of this space.
+            given: a value (fixed), a list (choices), or a table ``{low, high, log?, step?}``.
+
+        Raises:
+            InputError: no such parameter, or not a domain.
+        """
+        self._known(name)
+        old = self.parameters[name]
+        domain = _domain(name, given)
+        entry = When(old.parameter, old.equals, domain) if isinstance(old, When) else domain
+        return Space({**self.parameters, name: entry})
+
+    def _known(self, name: str) -> None:
+        if name not in self.parameters:
+            near = nearest(name, self.parameters)
+            hint = f"Did you mean '{near}'? " if near else ""
+            raise InputError(
+                f"There is no parameter '{name}' in this space.",
+                f"{hint}There are: {', '.join(self.parameters)}.",
+            )
+
+    def _walk(
+        self, names: list[str], choices: Mapping[str, tuple[Value, ...]], config: dict[str, Value]
+    ) -> Iterator[dict[str, Value]]:
+        if not names:
+            yield dict(config)
+            return
+        name, rest = names[0], names[1:]
+        if self.active(name, config) is None:
+            yield from self._walk(rest, choices, config)
+            return
+        for value in choices[name]:
+            yield from self._walk(rest, choices, {**config, name: value})
+
+
+def corners(space: Space) -> Iterator[dict[str, Value]]:
+    """The configs with every parameter at its first value and at its last."""
+    for u in (0.0, math.nextafter(1.0, 0.0)):
+        yield space.at(dict.fromkeys(space.parameters, u))
+
+
+def _domain(name: str, given: Any) -> Domain:
+    if isinstance(given, list | tuple):
+        return Choice(tuple(given), source="the study")
+    if not isinstance(given, Mapping):
+        return Choice((given,), source="the study")
+    unknown = set(given) - {"low", "high", "log", "step"}
+    numbers = [given.get("low"), given.get("high")]
+    if unknown or any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
+        raise InputError(
+            f"The range of '{name}' is {dict(given)}.",
+            f"Write {name} = {{ low = 1, high = 9 }}, with log = true or step = 2 if needed.",
+        )
+    low, high, log = given["low"], given["high"], bool(given.get("log", False))
+    if isinstance(low, int) and isinstance(high, int):
+        return Int(low, high, int(given.get("step", 1)), log, source="the study")
+    if "step" in given:
+        raise InputError(
+            f"The range of '{name}' has a step but its ends are not whole numbers.",
+            f"List the values of '{name}' instead.",
+        )
+    return Float(float(low), float(high), log, source="the study")
+
+
+def _closest(domain: Domain, value: Value) -> Value:
+    if value in domain:
+        return value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    options = domain.values()
+    if options is None:
+        assert isinstance(domain, Float)
+        return min(max(float(value), domain.low), domain.high) if is_number else domain.at(0.5)  # type: ignore[arg-type]
+    numeric = [o for o in options if isinstance(o, int | float) and not isinstance(o, bool)]
+    if is_number and len(numeric) == len(options):
+        return min(numeric, key=lambda option: abs(option - value))  # type: ignore[operator]
+    return domain.at(0.5)
+
+
+def _same(left: object, right: object) -> bool:
+    """Equality in which true is not 1: both are written differently in a study file."""
+    return left == right and isinstance(left, bool) == isinstance(right, bool)
+
+
+def _plain(value: Value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _check_range(low: float, high: float, log: bool) -> None:
+    if not (math.isfinite(low) and math.isfinite(high)) or low > high or (log and low <= 0):
+        raise InputError(
+            f"A range runs from {low} to {high}{' in logarithm' if log else ''}.",
+            "Give finite ends, the lower first, and above zero for a logarithmic range.",
+        )
