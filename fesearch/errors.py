@@ -36,3 +36,8 @@ class StudyNotFoundError(FesearchError):
     """No study of that name in the store."""
 
     exit_code = 4
+
+
+def quoted(text: str, width: int = 40) -> str:
+    """``text`` in quotes on one line, cut to ``width`` characters, for use in a message."""
+    return repr(text if len(text) <= width else f"{text[: width - 1]}…")

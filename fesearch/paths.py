@@ -1,0 +1,82 @@
+"""Where files live: the store, the cache, the artifacts; and how a file is written whole."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+from fesearch.errors import InputError, quoted
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def storage_url(given: str | None = None) -> str:
+    """The SQLAlchemy URL of the store: the argument, FESEARCH_STORAGE, or a file in this folder."""
+    return given or os.environ.get("FESEARCH_STORAGE") or "sqlite:///fesearch.db"
+
+
+def cache_dir() -> Path:
+    """The folder for what can be computed again: FESEARCH_CACHE_DIR, or the platform's own."""
+    return Path(os.environ.get("FESEARCH_CACHE_DIR") or platformdirs.user_cache_dir("fesearch"))
+
+
+def artifacts_dir() -> Path:
+    """The folder for what is kept: FESEARCH_ARTIFACTS, or fesearch-artifacts in this folder."""
+    return Path(os.environ.get("FESEARCH_ARTIFACTS") or "fesearch-artifacts")
+
+
+def checked_name(kind: str, name: str) -> str:
+    """``name``, if a study or data set can be called so; no path can be made of one.
+
+    Args:
+        kind: the noun in the error, such as "study".
+
+    Raises:
+        InputError: it has other characters, begins with a dot or dash, or is too long.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"A {kind} cannot be called {quoted(name)}.",
+            "Use up to 64 letters, digits, dots, dashes and underscores, "
+            "beginning with a letter or digit.",
+        )
+    return name
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Write a file whole or not at all: fill the path this yields, it then takes its place.
+
+    The folder is made if it is missing. Whatever stops the block, ``path`` is as it was before.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(descriptor)
+    partial = Path(name)
+    try:
+        yield partial
+        _to_disk(partial)
+        partial.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner can read
+        partial.replace(path)
+        _to_disk(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Make what was written at ``path``, a file or a folder's entries, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
