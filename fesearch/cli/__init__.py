@@ -1,0 +1,1 @@
+"""The command line: a doorway. Each command reads, makes one library call, and prints."""

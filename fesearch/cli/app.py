@@ -1,0 +1,167 @@
+"""The ``fesearch`` command: every command in one line each, and what happens when one fails."""
+
+import importlib
+import logging
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from fesearch import __version__
+from fesearch.errors import FesearchError
+
+INTERRUPTED = 130
+
+
+class Line(NamedTuple):
+    """A command as ``fesearch --help`` lists it.
+
+    Attributes:
+        target: "module:attribute"; a ``typer.Typer`` is a group, a function a single command.
+            It is imported when the command is typed, never to list it.
+        help: one line.
+    """
+
+    target: str
+    help: str
+
+
+COMMANDS: Mapping[str, Line] = MappingProxyType(
+    {
+        "data": Line("fesearch.cli.data:app", "Data sets: list, show, import, delete."),
+        "features": Line("fesearch.cli.features:app", "Feature sets: list, build, clear."),
+        "families": Line("fesearch.cli.families:app", "Model families: list, show."),
+        "study": Line("fesearch.cli.study:app", "Searches: start, resume, list, show and more."),
+        "trials": Line("fesearch.cli.trials:app", "The trials of a study, or one of them."),
+        "best": Line("fesearch.cli.view:best", "The best trial of a study."),
+        "rank": Line("fesearch.cli.view:rank", "Compare what was trained on identical divisions."),
+        "holdout": Line(
+            "fesearch.cli.view:holdout", "Score finalists on the test part, on record."
+        ),
+        "export": Line("fesearch.cli.view:export", "Write a trained model to a folder."),
+        "predict": Line("fesearch.cli.view:predict", "Predict formulas with an exported model."),
+        "dashboard": Line("fesearch.cli.dashboard:dashboard", "Look at studies in the browser."),
+    }
+)
+
+
+class Doorway(TyperGroup):
+    """Lists each command by its line in ``COMMANDS`` and imports the one that is typed."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {
+            name: TyperCommand(name, help=line.help) for name, line in COMMANDS.items()
+        }
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that ``args`` begin with, imported, and the arguments left for it."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and _imported(name or ""), rest
+
+
+app = typer.Typer(cls=Doorway, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def fesearch(
+    ctx: typer.Context,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Warnings only.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log every step.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Fair hyperparameter search for formation energies of inorganic compounds."""
+    # --debug is declared here for --help; ``run`` looks for it, as errors end there.
+    _log_to_stderr(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+    if version:
+        typer.echo(f"fesearch {__version__}")
+    elif ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+def main() -> None:
+    """The entry point of the ``fesearch`` script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what a command line asks for, its errors printed on stderr in two lines.
+
+    Returns:
+        the exit code: 0, the error's own, 1 for the unexpected, 130 when interrupted.
+    """
+    arguments = _options_first(arguments)
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(arguments, prog_name="fesearch", standalone_mode=False)
+        sys.stdout.flush()
+    except FesearchError as error:
+        return _failed(error.message, error.hint, error.exit_code, arguments)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "fesearch"
+        return _failed(error.format_message(), f"Type: {path} --help", error.exit_code, arguments)
+    except typer.Abort:
+        return _interrupted()
+    except BrokenPipeError:
+        # The reader has gone, as in `| head`. Python flushes stdout once more at exit, which must
+        # not complain; 1 is what typer answers where it meets the closed pipe first.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001  the last resort, so that no user meets a traceback
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        again = shlex.join(["fesearch", "--debug", *arguments])
+        return _failed(message, f"For the traceback type: {again}", 1, arguments)
+    if code == INTERRUPTED:
+        return _interrupted()
+    return code if isinstance(code, int) else 0
+
+
+def _imported(name: str) -> Any:
+    """The command called ``name``, from its module."""
+    line = COMMANDS[name]
+    module, attribute = line.target.split(":")
+    declared = getattr(importlib.import_module(module), attribute)
+    if not isinstance(declared, typer.Typer):
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(name)(declared)
+        declared = single
+    command = typer.main.get_command(declared)
+    command.name, command.help = name, command.help or line.help
+    return command
+
+
+def _options_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with ``--debug``, ``-q`` and ``-v`` in front, so that they may stand last."""
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    ours = {"--debug", "-q", "--quiet", "-v", "--verbose"}
+    first = [word for word in arguments[:end] if word in ours]
+    return [*first, *(word for word in arguments[:end] if word not in ours), *arguments[end:]]
+
+
+def _failed(message: str, hint: str, code: int, arguments: Sequence[str]) -> int:
+    if "--debug" in arguments:
+        traceback.print_exc()
+    print(message, hint, sep="\n", file=sys.stderr)
+    return code
+
+
+def _interrupted() -> int:
+    print("Interrupted.", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _log_to_stderr(level: int) -> None:
+    """Send the package's log to stderr, from ``level`` on."""
+    logger = logging.getLogger("fesearch")
+    logger.setLevel(level)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers = [handler]

@@ -1,0 +1,27 @@
+"""``fesearch dashboard``: the studies in the browser."""
+
+from typing import Annotated
+
+import typer
+
+from fesearch.cli.options import StorageOption
+from fesearch.paths import storage_url
+
+
+def dashboard(
+    storage: StorageOption = None,
+    host: Annotated[
+        str,
+        typer.Option("--host", help="Address to listen on; any but loopback asks for a token."),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 finds a free one.")
+    ] = 8080,
+) -> None:
+    """Show the studies in the browser with optuna-dashboard, read-only, until Ctrl-C."""
+    from fesearch.dashboard import Server
+
+    server = Server(storage_url(storage), host, port)
+    for line in [*server.addresses(), "Read-only. Ctrl-C ends it."]:
+        typer.echo(line)
+    server.serve_forever()

@@ -1,0 +1,66 @@
+"""``fesearch families``: what can be searched, and over which values."""
+
+from typing import Annotated
+
+import typer
+
+from fesearch.cli.options import FormatOption, group
+from fesearch.cli.output import page, show
+from fesearch.family import FAMILIES, PRESETS, Family, Preset
+from fesearch.space import Space
+
+app = group()
+
+
+@app.command("list")
+def list_families(format: FormatOption = "table") -> None:
+    """All model families, with the source of each."""
+    rows = [
+        {
+            "name": family.name,
+            "title": family.title,
+            "features": family.features,
+            "resource": family.resource.unit,
+            "gpu": family.gpu,
+            "source": family.source,
+        }
+        for family in FAMILIES
+    ]
+    show(rows, ["name", "title", "resource", "source"], format)
+
+
+@app.command("show")
+def show_family(
+    family: Annotated[str, typer.Argument(help="Its name, as in `fesearch families list`.")],
+    preset: Annotated[Preset | None, typer.Option("--preset", help="Show this space only.")] = None,
+    format: FormatOption = "table",
+) -> None:
+    """The search space of a family: as its source prints it, and wider."""
+    shown = FAMILIES.get(family)
+    presets = [preset] if preset else list(PRESETS)
+    facts = {
+        "name": shown.name,
+        "title": shown.title,
+        "source": shown.source,
+        "features": shown.features,
+        "resource": f"{shown.resource.maximum} {shown.resource.unit} at most",
+        "first_trial": shown.best,
+        "configs": {name: _size(shown.space(name)) for name in presets},
+    }
+    rows = [_parameter(shown, name, presets) for name in shown.space(presets[-1]).parameters]
+    page(facts, "parameters", rows, ["parameter", *presets, "source"], format)
+
+
+def _size(space: Space) -> str:
+    size = space.size()
+    return "infinitely many" if size is None else str(size)
+
+
+def _parameter(family: Family, name: str, presets: list[Preset]) -> dict[str, str | None]:
+    """A row: the values of one parameter in each preset, and where they are from."""
+    entries = {preset: family.space(preset).parameters.get(name) for preset in presets}
+    sources = dict.fromkeys(entry.source for entry in entries.values() if entry and entry.source)
+    values: dict[str, str | None] = {
+        preset: str(entry) if entry else None for preset, entry in entries.items()
+    }
+    return {"parameter": name, **values, "source": "; ".join(sources)}

@@ -1,0 +1,23 @@
+"""Options that several commands share, so that each is spelled and explained once."""
+
+from typing import Annotated
+
+import typer
+
+from fesearch.cli.output import Format
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print it.")]
+
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        help="The study database, as an SQLAlchemy URL.",
+        show_default="$FESEARCH_STORAGE, or sqlite:///fesearch.db",
+    ),
+]
+
+
+def group() -> typer.Typer:
+    """A group of commands, such as ``fesearch data``; its help line is the one in ``COMMANDS``."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=False)

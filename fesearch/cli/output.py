@@ -1,0 +1,234 @@
+"""The one place that prints results: tables, pages of facts, JSON, CSV, and progress.
+
+Results go to stdout, progress to stderr. Numbers have four significant digits in tables and all
+their digits in JSON and CSV; what is missing is – in tables, null in JSON and empty in CSV.
+"""
+
+import csv
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+Format = Literal["table", "json", "csv"]
+Row = Mapping[str, Any]
+Report = Callable[[int, int], None]
+
+MISSING = "–"
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        key: of the value in each row, and the name in JSON and CSV.
+        title: the heading; the key in words where left empty.
+        unit: printed in the heading, such as "eV/atom".
+    """
+
+    key: str
+    title: str = ""
+    unit: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Title and unit, as printed."""
+        title = self.title or self.key.replace("_", " ")
+        return f"{title} ({self.unit})" if self.unit else title
+
+
+def show(rows: Sequence[Row], columns: Sequence[Column | str], format: Format = "table") -> None:
+    """Print rows on stdout.
+
+    Args:
+        rows: each a mapping; keys that no column names are in JSON and CSV only.
+        columns: of the table, in order; text stands for ``Column(text)``.
+        format: "table" (with colours in a terminal, plain in a pipe), "json" or "csv".
+    """
+    shown = [Column(column) if isinstance(column, str) else column for column in columns]
+    if format == "json":
+        print(json.dumps([_jsonable(row) for row in rows], indent=2, ensure_ascii=False))
+    elif format == "csv":
+        _print_csv(rows, [column.key for column in shown])
+    else:
+        cells = [[_cell(row.get(column.key)) for column in shown] for row in rows]
+        right = [any(_is_number(row.get(column.key)) for row in rows) for column in shown]
+        _print_table([column.heading for column in shown], cells, right)
+
+
+def detail(
+    facts: Row, format: Format = "table", units: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Print what there is to say about one thing: a line a fact, or a JSON object.
+
+    Args:
+        units: key -> unit, printed behind the value in the table.
+    """
+    if format == "json":
+        print(json.dumps(_jsonable(facts), indent=2, ensure_ascii=False))
+    elif format == "csv":
+        _print_csv([facts], list(facts))
+    else:
+        width = max(map(len, facts), default=0)
+        for key, value in facts.items():
+            unit = f" {units[key]}" if key in units else ""
+            first, *more = f"{_cell(value)}{unit}".split("\n")
+            print(f"{key.replace('_', ' '):<{width}}  {first}")
+            for line in more:
+                print(f"{'':<{width}}  {line}")
+
+
+def page(
+    facts: Row,
+    name: str,
+    rows: Sequence[Row],
+    columns: Sequence[Column | str],
+    format: Format = "table",
+    units: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Print facts about one thing and the rows that belong to it.
+
+    Args:
+        name: of the rows in JSON, where they are part of the one object; CSV has the rows alone.
+    """
+    if format == "json":
+        detail({**facts, name: list(rows)}, format)
+    elif format == "csv":
+        show(rows, columns, format)
+    else:
+        detail(facts, format, units)
+        print()
+        show(rows, columns, format)
+
+
+@contextmanager
+def progress(label: str, unit: str) -> Iterator[Report]:
+    """Show on stderr how far a long step is, with its rate and the time left; nothing under -q.
+
+    Yields:
+        what to call with (done, total), as often as wanted.
+    """
+    if not logging.getLogger("fesearch").isEnabledFor(logging.INFO):
+        yield lambda done, total: None
+        return
+    start = time.monotonic()
+
+    def pace(done: int, total: int) -> str:
+        return _pace(done, total, time.monotonic() - start, unit)
+
+    if sys.stderr.isatty():
+        with _bar(label, pace) as report:
+            yield report
+    else:
+        yield _sparse_lines(label, pace)
+
+
+def _print_table(headings: list[str], cells: list[list[str]], right: list[bool]) -> None:
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading, is_right in zip(headings, right, strict=True):
+            table.add_column(heading, justify="right" if is_right else "left", overflow="fold")
+        for row in cells:
+            table.add_row(*row)
+        Console(markup=False, highlight=False).print(table)
+        return
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    for row in [headings, *cells]:
+        padded = [
+            cell.rjust(width) if is_right else cell.ljust(width)
+            for cell, width, is_right in zip(row, widths, right, strict=True)
+        ]
+        print("  ".join(padded).rstrip())
+
+
+def _print_csv(rows: Sequence[Row], keys: list[str]) -> None:
+    every = list(dict.fromkeys([*keys, *(key for row in rows for key in row)]))
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(every)
+    for row in rows:
+        values = [_jsonable(row.get(key)) for key in every]
+        writer.writerow(json.dumps(v) if isinstance(v, dict | list) else v for v in values)
+
+
+def _is_number(value: object) -> bool:
+    return hasattr(value, "__float__") and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> str:
+    """A value as a table shows it."""
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={_cell(entry)}" for key, entry in value.items()) or MISSING
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_cell, value)) or MISSING
+    if isinstance(value, float):
+        return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+    return str(value)
+
+
+def _jsonable(value: Any) -> Any:
+    """A value in JSON's types; numbers that JSON has no word for are null."""
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(entry) for entry in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return str(value)
+
+
+def _pace(done: int, total: int, seconds: float, unit: str) -> str:
+    rate = done / seconds if seconds > 0 else 0.0
+    left = f"{_duration((total - done) / rate)} left" if rate and done < total else ""
+    parts = [f"{done} of {total} {unit}", f"{_cell(rate)}/s" if rate else "", left]
+    return ", ".join(part for part in parts if part)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _sparse_lines(label: str, pace: Callable[[int, int], str]) -> Report:
+    """A line at the end, and before it one every ten seconds: what suits a log file."""
+    printed = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal printed
+        if done == total or time.monotonic() - printed >= SECONDS_BETWEEN_LINES:
+            printed = time.monotonic()
+            print(f"{label}: {pace(done, total)}", file=sys.stderr, flush=True)
+
+    return report
+
+
+@contextmanager
+def _bar(label: str, pace: Callable[[int, int], str]) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[pace]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(label, total=None, pace="")
+        yield lambda done, total: shown.update(
+            task, completed=done, total=total, pace=pace(done, total)
+        )
