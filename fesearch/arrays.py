@@ -1,0 +1,67 @@
+"""Named arrays that may come from anywhere: checked before anything is computed with them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from fesearch.errors import InputError
+
+Arrays: TypeAlias = Mapping[str, np.ndarray]
+
+HINT = "Use the files as fesearch wrote them, with the config they were written for."
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The shape and element type an array must have."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __str__(self) -> str:
+        return f"{self.dtype} {self.shape}"
+
+
+def layout(array: np.ndarray) -> Layout:
+    """The layout of an array."""
+    return Layout(array.shape, array.dtype)
+
+
+def broken(message: str) -> InputError:
+    """The error for arrays that are not what they are said to be."""
+    return InputError(message, HINT)
+
+
+def check(arrays: Arrays, expected: Mapping[str, Layout], what: str) -> None:
+    """Refuse arrays whose names, shapes or element types differ from the expected ones.
+
+    Args:
+        what: the noun in messages, such as "model" or "checkpoint".
+
+    Raises:
+        InputError: names the first array that is missing, unknown or of another layout.
+    """
+    for name in sorted(expected.keys() - arrays.keys()):
+        raise broken(f"The {what} lacks the array '{name}'.")
+    for name in sorted(arrays.keys() - expected.keys()):
+        raise broken(f"The {what} has an array '{name}' that does not belong to its config.")
+    for name, wanted in expected.items():
+        found = layout(arrays[name])
+        if found != wanted:
+            raise broken(f"The array '{name}' of the {what} is {found}, not {wanted}.")
+
+
+def section(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with ``prefix``, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def prefixed(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:
+    """The same arrays, every name begun with ``prefix``; the reverse of ``section``."""
+    return {prefix + name: array for name, array in arrays.items()}

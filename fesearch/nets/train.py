@@ -1,0 +1,249 @@
+"""Training of a network for one target, from tensors held in the memory of its device."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from fesearch.arrays import Arrays, Layout, check, prefixed, section
+from fesearch.errors import InputError
+from fesearch.nets.config import complete
+from fesearch.nets.scaling import Scaling
+from fesearch.seeds import derive
+from fesearch.space import Config
+from fesearch.split import Development
+
+CHUNK = 8192
+"""Rows predicted at once; fixed, since sums in other chunks may differ in the last bit."""
+
+_LOSSES: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "huber": functional.huber_loss,
+}
+_OPTIMIZER_STATE = {
+    "sgd": (),
+    "momentum": ("momentum_buffer",),
+    "adam": ("step", "exp_avg", "exp_avg_sq"),
+    "adamw": ("step", "exp_avg", "exp_avg_sq"),
+    "rmsprop": ("step", "square_avg"),
+}
+
+
+class NetLearner:
+    """One network in training; a resource step is an epoch. Implements ``family.Learner``.
+
+    The random numbers of an epoch depend on the seed and the epoch alone, so a checkpoint holds no
+    random state, and the generators of the process are left as they were.
+
+    Args:
+        make: builds the module: scaled features (n, d) -> outputs (n,).
+        config: loss, optimizer, learning_rate, batch_size, output_activation and so on.
+        data: training and validation rows.
+        seed: of initial weights, order of rows and dropout.
+        threads: for all of torch in this process: it has no setting of its own for a module.
+        device: "cpu" or "cuda"; the data go there once.
+
+    Raises:
+        InputError: fewer than two training rows.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], nn.Module],
+        config: Config,
+        data: Development,
+        *,
+        seed: int,
+        threads: int,
+        device: str,
+    ) -> None:
+        if len(data.train_y) < 2:
+            raise InputError(
+                f"The training part has {len(data.train_y)} rows.", "Train on two rows or more."
+            )
+        torch.set_num_threads(threads)
+        self._config = complete(config)
+        self._seed = seed
+        self._device = torch.device(device)
+        with _seeded(self._device, seed, "weights"):
+            self._net = make().to(self._device)
+        self._optimizer = _optimizer(self._config, self._net)
+        self._loss = _LOSSES[str(self._config["loss"])]
+        self._batch_size = int(self._config["batch_size"])  # type: ignore[arg-type]
+        output = self._config["output_activation"]
+        self._scaling = Scaling.of(data.train_x, data.train_y, output)  # type: ignore[arg-type]
+        self._x = self._tensor(self._scaling.features(data.train_x))
+        self._y = self._tensor(self._scaling.target(data.train_y))
+        self._val_x = self._tensor(self._scaling.features(data.val_x))
+        self._epoch = 0
+
+    @property
+    def parameters(self) -> int:
+        """Trained numbers: weights, biases, and the two of batch norm a unit."""
+        return sum(weight.numel() for weight in self._net.parameters())
+
+    def advance(self) -> np.ndarray:
+        """Train one epoch; predictions (n_val,) float64 after it."""
+        self._net.train()
+        with _seeded(self._device, self._seed, "epoch", self._epoch):
+            order = torch.randperm(len(self._y)).to(self._device)
+            for rows in batches(order, self._batch_size):
+                self._optimizer.zero_grad(set_to_none=True)
+                self._loss(self._net(self._x[rows]), self._y[rows]).backward()  # type: ignore[no-untyped-call]
+                self._optimizer.step()
+        self._epoch += 1
+        return self._scaling.prediction(_outputs(self._net, self._val_x))
+
+    def model(self) -> Arrays:
+        """Copies of weights and batch-norm statistics, and the scaling."""
+        return {
+            **prefixed(_numpy(self._net.state_dict()), "net."),
+            **prefixed(self._scaling.arrays(), "scaling."),
+        }
+
+    def checkpoint(self) -> Arrays:
+        """The net, the optimizer's state of each weight, and the number of epochs."""
+        held = self._optimizer.state_dict()["state"]
+        state = {
+            f"{index}.{name}": held[index][name]
+            for index in held
+            for name in _OPTIMIZER_STATE[str(self._config["optimizer"])]
+        }
+        return {
+            **prefixed(_numpy(self._net.state_dict()), "net."),
+            **prefixed(_numpy(state), "optimizer."),
+            "epoch": np.array(self._epoch, np.int64),
+        }
+
+    def restore(self, checkpoint: Arrays) -> None:
+        """Go on from a checkpoint of the same config and data, bit for bit on a CPU.
+
+        Raises:
+            InputError: it is not a checkpoint of this config.
+        """
+        expected = {**_net_layout(self._net), "epoch": Layout((), np.dtype(np.int64))}
+        if int(checkpoint.get("epoch", np.zeros(())).max(initial=0)) > 0:
+            expected |= self._optimizer_layout()
+        check(checkpoint, expected, "checkpoint")
+        self._net.load_state_dict(_tensors(section(checkpoint, "net.")))
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in _tensors(section(checkpoint, "optimizer.")).items():
+            index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self._epoch = int(checkpoint["epoch"])
+
+    def _optimizer_layout(self) -> dict[str, Layout]:
+        names = _OPTIMIZER_STATE[str(self._config["optimizer"])]
+        number = np.dtype(np.float32)
+        return {
+            f"optimizer.{index}.{name}": Layout(() if name == "step" else weight.shape, number)
+            for index, weight in enumerate(self._net.parameters())
+            for name in names
+        }
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self._device)
+
+
+class NetPredictor:
+    """A trained network. Implements ``family.Predictor``.
+
+    Args:
+        make: builds the module; it is called on torch's "meta" device, where it takes no memory,
+            so that the arrays are checked before anything of the config's size is allocated.
+        arrays: what ``NetLearner.model`` gave.
+        width: number of features.
+
+    Raises:
+        InputError: the arrays are not a model of this config and width.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], nn.Module],
+        arrays: Arrays,
+        *,
+        width: int,
+        threads: int,
+        device: str,
+    ) -> None:
+        torch.set_num_threads(threads)
+        with torch.device("meta"):
+            self._net = make()
+        weights = {name: arrays[name] for name in arrays if not name.startswith("scaling.")}
+        check(weights, _net_layout(self._net), "model")
+        self._scaling = Scaling.from_arrays(section(arrays, "scaling."), width=width)
+        self._net.load_state_dict(_tensors(section(weights, "net.")), assign=True)
+        self._net.to(device)
+        self._device = device
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Predictions (n,) float64 for features (n, d)."""
+        scaled = torch.from_numpy(self._scaling.features(x)).to(self._device)
+        return self._scaling.prediction(_outputs(self._net, scaled))
+
+
+def batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
+    """The rows of ``order`` in batches of ``size``; a single last row joins the batch before.
+
+    Batch norm has no variance over one row.
+    """
+    found = list(torch.split(order, size))
+    if len(found) > 1 and len(found[-1]) == 1:
+        found[-2:] = [torch.cat(found[-2:])]
+    return found
+
+
+def _outputs(net: nn.Module, x: torch.Tensor) -> np.ndarray:
+    net.eval()
+    with torch.inference_mode():
+        found: np.ndarray = torch.cat([net(rows) for rows in torch.split(x, CHUNK)]).cpu().numpy()
+    return found
+
+
+def _optimizer(config: Config, net: nn.Module) -> torch.optim.Optimizer:
+    """Torch's optimizer at torch's defaults; fused into one pass over all weights where it can."""
+    kind = config["optimizer"]
+    rate, decay = float(config["learning_rate"]), float(config["weight_decay"])  # type: ignore[arg-type]
+    weights = list(net.parameters())
+    if kind == "adam":
+        return torch.optim.Adam(weights, lr=rate, weight_decay=decay, fused=True)
+    if kind == "adamw":
+        return torch.optim.AdamW(weights, lr=rate, weight_decay=decay, fused=True)
+    if kind == "rmsprop":
+        return torch.optim.RMSprop(weights, lr=rate, weight_decay=decay)
+    momentum = float(config["momentum"]) if kind == "momentum" else 0.0  # type: ignore[arg-type]
+    return torch.optim.SGD(weights, lr=rate, momentum=momentum, weight_decay=decay, fused=True)
+
+
+@contextmanager
+def _seeded(device: torch.device, seed: int, *names: str | int) -> Iterator[None]:
+    """Torch's generators seeded inside, and as before outside."""
+    stream = derive(seed, *names)
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        torch.default_generator.manual_seed(stream)
+        if on_gpu:
+            torch.cuda.manual_seed(stream)
+        yield
+
+
+def _net_layout(net: nn.Module) -> dict[str, Layout]:
+    return {
+        f"net.{name}": Layout(tuple(value.shape), torch.empty((), dtype=value.dtype).numpy().dtype)
+        for name, value in net.state_dict().items()
+    }
+
+
+def _numpy(tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    return {name: value.detach().cpu().numpy().copy() for name, value in tensors.items()}
+
+
+def _tensors(arrays: Arrays) -> dict[str, torch.Tensor]:
+    return {name: torch.tensor(array) for name, array in arrays.items()}
