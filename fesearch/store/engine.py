@@ -1,0 +1,92 @@
+"""From a storage URL to connections that are set up the same way everywhere."""
+
+import re
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+
+from fesearch.errors import InputError
+from fesearch.optional import require
+
+FORMS = "Give --storage sqlite:///FILE.db or --storage postgresql://USER:PASSWORD@HOST/DATABASE."
+WAIT_SECONDS = 30  # for another process to finish its transaction
+
+
+def parse(url: str) -> URL:
+    """The storage URL with its driver.
+
+    Raises:
+        InputError: not a URL, or of a database that is neither SQLite nor PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        masked = re.sub(r"//.*@", "//***@", url)
+        raise InputError(f"The storage '{masked}' is not a database URL.", FORMS) from None
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
+        if parsed.database in (None, "", ":memory:"):
+            raise InputError(f"The storage '{url}' names no file.", FORMS)
+        return parsed
+    if parsed.drivername in ("postgresql", "postgresql+psycopg"):
+        require("psycopg", "postgresql")
+        return parsed.set(drivername="postgresql+psycopg")
+    raise InputError(f"The storage '{shown(parsed)}' is neither SQLite nor PostgreSQL.", FORMS)
+
+
+def shown(url: URL) -> str:
+    """The URL as messages print it: no password, nor options, which may hold one."""
+    plain = url.set(drivername=url.get_backend_name(), query={})
+    return plain.render_as_string(hide_password=True)
+
+
+def connect(url: URL) -> sa.Engine:
+    """An engine for a parsed URL; nothing is opened yet.
+
+    Its connections take a transaction that will write at once where the execution option
+    ``writes`` is set, so that two writers in SQLite wait for each other instead of failing.
+    """
+    if url.get_backend_name() == "postgresql":
+        timeout = {} if "connect_timeout" in url.query else {"connect_timeout": WAIT_SECONDS}
+        return sa.create_engine(url, pool_pre_ping=True, connect_args=timeout)
+    engine = sa.create_engine(url, connect_args={"timeout": WAIT_SECONDS})
+    sa.event.listen(engine, "connect", _set_up)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of an SQLite database, None for PostgreSQL."""
+    sqlite = url.get_backend_name() == "sqlite"
+    return Path(url.database) if sqlite and url.database else None
+
+
+def _set_up(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by ``_begin``, and by it alone
+    connection.execute("PRAGMA foreign_keys = ON")
+    # A power cut may lose the last commits but not damage the file; a killed process loses nothing.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        _switch_to_wal(connection)
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait for a lock to change the mode (its time-out is not used), so we do."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _begin(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,170 @@
+"""Who may write the results of a study, and the wishes of those who may not."""
+
+import os
+import secrets
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from fesearch.errors import FesearchError, InputError
+from fesearch.store.database import Database
+from fesearch.store.schema import CONTROLS, LEASES, STUDIES, UtcTime
+from fesearch.store.types import Lease, StudyRow
+
+EXPIRES = timedelta(seconds=60)  # without a heartbeat
+
+
+class Leases(Database):
+    """The part of the store that commands and drivers talk through."""
+
+    def acquire(self, study: StudyRow) -> Lease:
+        """Become the driver of a study; requests to its last driver are void.
+
+        The lease of a dead process, or one without a heartbeat for 60 s, is taken over.
+
+        Raises:
+            InputError: another process is driving it.
+        """
+        token = secrets.token_hex(16)
+        with self.write() as connection:
+            refuse_held(connection, study)
+            now = _now(connection)
+            connection.execute(sa.delete(LEASES).where(LEASES.c.study_id == study.id))
+            connection.execute(
+                sa.insert(LEASES).values(
+                    study_id=study.id,
+                    token=token,
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    born=_born(os.getpid()),
+                    acquired_at=now,
+                    heartbeat_at=now,
+                )
+            )
+            _settle(connection, study.id)
+        return Lease(study.id, token)
+
+    def beat(self, lease: Lease) -> None:
+        """Say that the driver lives, and add the time since it last did to its study.
+
+        Raises:
+            FesearchError: the lease was taken over; stop writing.
+        """
+        with self.write() as connection:
+            _beat(connection, lease)
+
+    def release(self, lease: Lease) -> None:
+        """Stop driving; nothing happens where the lease has been taken over."""
+        with self.write() as connection:
+            if _held(connection, lease.study, lease.token) is None:
+                return
+            _beat(connection, lease)
+            connection.execute(sa.delete(LEASES).where(LEASES.c.token == lease.token))
+            _settle(connection, lease.study)
+
+    def driven(self, study: StudyRow) -> bool:
+        """Whether a live driver holds the study."""
+        with self.read() as connection:
+            row = _held(connection, study.id)
+            return row is not None and _alive(row, _now(connection))
+
+    def request_stop(self, study: StudyRow) -> None:
+        """Ask the driver of a study to stop."""
+        with self.write() as connection:
+            connection.execute(
+                sa.insert(CONTROLS).values(
+                    study_id=study.id, kind="stop", requested_at=datetime.now(UTC)
+                )
+            )
+
+    def stop_requested(self, study: StudyRow) -> bool:
+        """Whether the driver of a study has been asked to stop."""
+        pending = CONTROLS.c.handled_at.is_(None)
+        query = sa.exists().where(CONTROLS.c.study_id == study.id, pending)
+        with self.read() as connection:
+            return bool(connection.scalar(sa.select(query)))
+
+
+def refuse_held(connection: sa.Connection, study: StudyRow) -> None:
+    """Go on only where no live driver holds the study, and none can begin to until the commit.
+
+    Raises:
+        InputError: one does.
+    """
+    connection.execute(sa.select(STUDIES.c.id).where(STUDIES.c.id == study.id).with_for_update())
+    row = _held(connection, study.id)
+    if row is not None and _alive(row, _now(connection)):
+        raise InputError(
+            f"The study '{study.name}' is being driven by process {row.pid} on {row.host} since "
+            f"{row.acquired_at:%Y-%m-%d %H:%M:%S} UTC.",
+            f"Wait for it, or type: fesearch study stop {study.name}",
+        )
+
+
+def _held(connection: sa.Connection, study_id: int, token: str | None = None) -> Any:
+    query = sa.select(LEASES).where(LEASES.c.study_id == study_id)
+    if token is not None:
+        query = query.where(LEASES.c.token == token)
+    return connection.execute(query).one_or_none()
+
+
+def _beat(connection: sa.Connection, lease: Lease) -> None:
+    row = _held(connection, lease.study, lease.token)
+    if row is None:
+        raise FesearchError(
+            "Another process has taken over this study, which had shown no sign of life.",
+            "Leave the study to it; see: fesearch study list",
+        )
+    now = _now(connection)
+    worked = max((now - row.heartbeat_at).total_seconds(), 0.0)
+    connection.execute(
+        sa.update(STUDIES)
+        .where(STUDIES.c.id == lease.study)
+        .values(seconds=STUDIES.c.seconds + worked)
+    )
+    connection.execute(
+        sa.update(LEASES).where(LEASES.c.token == lease.token).values(heartbeat_at=now)
+    )
+
+
+def _settle(connection: sa.Connection, study_id: int) -> None:
+    """Requests so far are answered: the driver they were for has gone."""
+    connection.execute(
+        sa.update(CONTROLS)
+        .where(CONTROLS.c.study_id == study_id, CONTROLS.c.handled_at.is_(None))
+        .values(handled_at=datetime.now(UTC))
+    )
+
+
+def _now(connection: sa.Connection) -> datetime:
+    """The time by the database's clock, which all hosts share."""
+    now: datetime = connection.execute(sa.select(sa.func.now(type_=UtcTime))).scalar_one()
+    return now
+
+
+def _alive(row: Any, now: datetime) -> bool:
+    if now - row.heartbeat_at > EXPIRES:
+        return False
+    return row.host != socket.gethostname() or (_runs(row.pid) and _born(row.pid) == row.born)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it runs, as another user
+    return True
+
+
+def _born(pid: int) -> str | None:
+    """When a process started, in the kernel's ticks; None where there is no /proc."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()[19]  # field 22 of proc(5), counted after the name

@@ -1,0 +1,218 @@
+"""Studies, and the keys their results belong to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from fesearch.errors import InputError, StudyNotFoundError
+from fesearch.metrics import Direction
+from fesearch.record import ResultKey, TrialState
+from fesearch.registry import nearest
+from fesearch.store.database import Database
+from fesearch.store.leases import refuse_held
+from fesearch.store.schema import DIVISIONS, KEYS, MEMBERS, STUDIES, STUDY_KEYS, TRIALS
+from fesearch.store.types import Division, StudyRow, StudyState, StudySummary
+
+KEY_COLUMNS = (KEYS.c.data, KEYS.c.target, KEYS.c.metric, KEYS.c.split, KEYS.c.unit)
+_SELECT = sa.select(STUDIES, *KEY_COLUMNS, KEYS.c.direction).join_from(STUDIES, KEYS)
+
+
+class Studies(Database):
+    """The part of the store about studies."""
+
+    def create_study(
+        self,
+        name: str,
+        definition: Mapping[str, Any],
+        *,
+        seed: int,
+        key: ResultKey,
+        unit: str,
+        direction: Direction,
+        division: Division,
+        members: Sequence[Division] = (),
+        features: str,
+        versions: Mapping[str, str],
+    ) -> StudyRow:
+        """Write a new study, its division and its keys.
+
+        Args:
+            key: what its results belong to; ``key.split`` is the fingerprint of ``division``.
+            members: of a repeated division, in order; results may belong to each of them too.
+
+        Raises:
+            InputError: the name is taken, or cannot be printed.
+        """
+        if not name.strip() or not name.isprintable():
+            raise InputError(
+                f"A study cannot be called {name!r}.", "Give it a name of letters with --name."
+            )
+        with self.write() as connection:
+            if _find(connection, name) is not None:
+                raise InputError(
+                    f"There is a study '{name}' already.",
+                    f"Go on with it: fesearch study resume {name} (or --or-resume); "
+                    "or give another --name.",
+                )
+            add_division(connection, division, members)
+            key_id = _add_key(connection, key, unit, direction)
+            others = [
+                _add_key(connection, replace(key, split=member.fingerprint), unit, direction)
+                for member in members
+            ]
+            study_id = connection.scalar(
+                sa.insert(STUDIES).returning(STUDIES.c.id),
+                {
+                    "name": name,
+                    "definition": dict(definition),
+                    "seed": seed,
+                    "key_id": key_id,
+                    "features": features,
+                    "versions": dict(versions),
+                    "created_at": datetime.now(UTC),
+                    "state": StudyState.RUNNING,
+                    "seconds": 0.0,
+                    "last_sequence": 0,
+                },
+            )
+            allowed = [{"study_id": study_id, "key_id": one} for one in (key_id, *others)]
+            connection.execute(sa.insert(STUDY_KEYS), allowed)
+            created = _find(connection, name)
+            assert created is not None
+            return created
+
+    def study(self, name: str) -> StudyRow:
+        """The study of that name.
+
+        Raises:
+            StudyNotFoundError: there is none; the hint has the nearest name.
+        """
+        with self.read() as connection:
+            found = _find(connection, name)
+            if found is not None:
+                return found
+            near = nearest(name, connection.scalars(sa.select(STUDIES.c.name)))
+        hint = f"Did you mean '{near}'? " if near else ""
+        raise StudyNotFoundError(f"There is no study '{name}'.", f"{hint}Type: fesearch study list")
+
+    def studies(self) -> list[StudySummary]:
+        """All studies, oldest first, with their numbers of trials and best values."""
+        scored = TRIALS.c.state.in_([TrialState.COMPLETE, TrialState.PRUNED])
+        own = sa.and_(scored, TRIALS.c.key_id == STUDIES.c.key_id)
+        value = sa.case((own, TRIALS.c.value))
+        counting = (
+            sa.select(
+                TRIALS.c.study_id,
+                TRIALS.c.state,
+                sa.func.count(),
+                sa.func.min(value),
+                sa.func.max(value),
+            )
+            .join_from(TRIALS, STUDIES, TRIALS.c.study_id == STUDIES.c.id)
+            .group_by(TRIALS.c.study_id, TRIALS.c.state)
+        )
+        with self.read() as connection:
+            rows = [_study(row) for row in connection.execute(_SELECT.order_by(STUDIES.c.id))]
+            counts: dict[int, dict[TrialState, int]] = {}
+            ends: dict[int, list[float]] = {}
+            for study_id, state, count, low, high in connection.execute(counting):
+                counts.setdefault(study_id, {})[state] = count
+                ends.setdefault(study_id, []).extend(v for v in (low, high) if v is not None)
+        return [_summary(row, counts.get(row.id, {}), ends.get(row.id, [])) for row in rows]
+
+    def set_state(self, study: StudyRow, state: StudyState) -> None:
+        """Note where the study stands."""
+        with self.write() as connection:
+            connection.execute(
+                sa.update(STUDIES).where(STUDIES.c.id == study.id).values(state=state)
+            )
+
+    def delete_study(self, name: str) -> None:
+        """Delete a study with all its trials; looks at the test part stay on record.
+
+        Raises:
+            StudyNotFoundError: there is none of that name.
+            InputError: a driver is working on it.
+        """
+        study = self.study(name)
+        with self.write() as connection:
+            refuse_held(connection, study)
+            connection.execute(sa.delete(STUDIES).where(STUDIES.c.id == study.id))
+
+
+def add_division(
+    connection: sa.Connection, division: Division, members: Sequence[Division] = ()
+) -> None:
+    """Write a division and the members of a repeated one, those that are not there yet."""
+    for one in (division, *members):
+        insert_missing(connection, DIVISIONS, asdict(one))
+    for index, member in enumerate(members):
+        row = {"data": division.data, "parent": division.fingerprint, "member": index}
+        insert_missing(connection, MEMBERS, {**row, "fingerprint": member.fingerprint})
+
+
+def insert_missing(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> None:
+    """Insert a row unless one with its primary or unique key is there."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(insert(table).values(row).on_conflict_do_nothing())
+
+
+def key_of(row: sa.Row[Any]) -> ResultKey:
+    """The key in a row with ``KEY_COLUMNS``."""
+    return ResultKey(data=row.data, target=row.target, metric=row.metric, split=row.split)
+
+
+def _add_key(connection: sa.Connection, key: ResultKey, unit: str, direction: Direction) -> int:
+    """The id of the key, written if it is new."""
+    insert_missing(connection, KEYS, {**asdict(key), "unit": unit, "direction": direction})
+    found = connection.execute(
+        sa.select(KEYS)
+        .filter_by(data=key.data, target=key.target, metric=key.metric)
+        .where(KEYS.c.split == key.split)
+    ).one()
+    if (found.unit, found.direction) != (unit, direction):
+        raise InputError(
+            f"The {key.metric} of '{key.target}' is in '{unit}' here, but '{found.unit}' in "
+            "studies of the same data.",
+            "Import the data once more, under another name and with its unit.",
+        )
+    return int(found.id)
+
+
+def _find(connection: sa.Connection, name: str) -> StudyRow | None:
+    if not name.isprintable():  # PostgreSQL has no NUL in text
+        return None
+    row = connection.execute(_SELECT.where(STUDIES.c.name == name)).one_or_none()
+    return None if row is None else _study(row)
+
+
+def _study(row: sa.Row[Any]) -> StudyRow:
+    return StudyRow(
+        id=row.id,
+        name=row.name,
+        definition=row.definition,
+        seed=row.seed,
+        key=key_of(row),
+        unit=row.unit,
+        direction=row.direction,
+        features=row.features,
+        versions=row.versions,
+        created_at=row.created_at,
+        state=row.state,
+        seconds=row.seconds,
+    )
+
+
+def _summary(
+    study: StudyRow, counts: Mapping[TrialState, int], values: Sequence[float]
+) -> StudySummary:
+    best = min if study.direction == "minimize" else max
+    return StudySummary(
+        study=study,
+        trials={state: counts.get(state, 0) for state in TrialState},
+        best=best(values) if values else None,
+    )

@@ -1,0 +1,276 @@
+"""Trials, and what they reported."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from fesearch.errors import FesearchError, InputError
+from fesearch.record import Decision, Report, ResultKey, TrialResult, TrialSpec, TrialState
+from fesearch.store.database import Database
+from fesearch.store.schema import KEYS, LOOKS, REPORTS, STUDIES, TRIALS
+from fesearch.store.types import ReportRow, StudyRow
+
+REPORT_BUG = "Please report this; the study goes on with: fesearch study resume"
+
+
+class Trials(Database):
+    """The part of the store about trials. Its writing methods are the driver's alone."""
+
+    def begin_trial(
+        self, study: StudyRow, spec: TrialSpec, unit: str, key: ResultKey | None = None
+    ) -> None:
+        """Write a trial as RUNNING, marked if its test part has been looked at before.
+
+        Args:
+            unit: of its resource, such as "epochs".
+            key: what its results belong to, if not the study's own: one of its members.
+
+        Raises:
+            FesearchError: the study has a trial of that number, or may not hold that key.
+        """
+        key = key or study.key
+        row = {
+            "study_id": study.id,
+            "number": spec.number,
+            "key_id": _key_id(key),
+            "family": spec.family,
+            "config": dict(spec.config),
+            "seed": spec.seed,
+            "unit": unit,
+            "threads": spec.threads,
+            "device": spec.device,
+            "state": TrialState.RUNNING,
+            "resource": 0,
+            "seconds": 0.0,
+            "reason": "",
+            "after_look": _looked_at(key),
+            "started_at": datetime.now(UTC),
+        }
+        try:
+            with self.write() as connection:
+                connection.execute(sa.insert(TRIALS).values(row))
+        except sa.exc.IntegrityError:
+            raise FesearchError(
+                f"The database refused trial {spec.number} of '{study.name}': the number is taken "
+                f"or the division {key.split} is not the study's.",
+                REPORT_BUG,
+            ) from None
+
+    def report(
+        self,
+        study: StudyRow,
+        number: int,
+        report: Report,
+        decision: Decision,
+        result: TrialResult | None = None,
+    ) -> int:
+        """Write a report with the decision on it and, with ``result``, the end of the trial.
+
+        All of it in one transaction.
+
+        Returns:
+            its sequence number in the study.
+
+        Raises:
+            FesearchError: the trial is not RUNNING, or has a report at that resource.
+        """
+        progress = {
+            "value": report.best,
+            "resource": report.resource,
+            "best_resource": report.best_resource,
+            "seconds": report.seconds,
+            "parameters": report.parameters,
+        }
+        try:
+            with self.write() as connection:
+                sequence = connection.execute(
+                    sa.update(STUDIES)
+                    .where(STUDIES.c.id == study.id)
+                    .values(last_sequence=STUDIES.c.last_sequence + 1)
+                    .returning(STUDIES.c.last_sequence)
+                ).scalar_one()
+                changes = progress if result is None else {**progress, **_end(result)}
+                trial_id = _update_running(connection, study, number, changes)
+                connection.execute(
+                    sa.insert(REPORTS),
+                    {
+                        "trial_id": trial_id,
+                        "resource": report.resource,
+                        "study_id": study.id,
+                        "sequence": sequence,
+                        **_split_raw(report.raw),
+                        "best": report.best,
+                        "decision": decision,
+                        "seconds": report.seconds,
+                        "recorded_at": datetime.now(UTC),
+                    },
+                )
+        except sa.exc.IntegrityError:
+            raise FesearchError(
+                f"The database refused the report of trial {number} of '{study.name}' at "
+                f"{report.resource}: there is one already, or it is not whole.",
+                REPORT_BUG,
+            ) from None
+        return int(sequence)
+
+    def finish_trial(self, study: StudyRow, result: TrialResult) -> None:
+        """Write the end of a trial that came without a report: a fault, an interruption.
+
+        Raises:
+            FesearchError: the trial is not RUNNING, or its end is not whole.
+        """
+        try:
+            with self.write() as connection:
+                _update_running(connection, study, result.number, _end(result))
+        except sa.exc.IntegrityError:
+            raise FesearchError(
+                f"The database refused the end of trial {result.number} of '{study.name}': "
+                f"{result.state} with value {result.value} and fault {result.fault}.",
+                REPORT_BUG,
+            ) from None
+
+    def drop_reports(self, study: StudyRow, number: int) -> None:
+        """Forget the reports of a RUNNING trial that starts again from its beginning.
+
+        Their sequence numbers are not used again.
+
+        Raises:
+            FesearchError: the trial is not RUNNING.
+        """
+        fresh = {"value": None, "resource": 0, "best_resource": None, "seconds": 0.0}
+        with self.write() as connection:
+            trial_id = _update_running(connection, study, number, {**fresh, "parameters": None})
+            connection.execute(sa.delete(REPORTS).where(REPORTS.c.trial_id == trial_id))
+
+    def trials(self, study: StudyRow) -> list[TrialResult]:
+        """All trials of a study, ordered by number."""
+        query = sa.select(TRIALS).where(TRIALS.c.study_id == study.id).order_by(TRIALS.c.number)
+        with self.read() as connection:
+            return [_result(row) for row in connection.execute(query)]
+
+    def trial(self, study: StudyRow, number: int) -> TrialResult:
+        """One trial.
+
+        Raises:
+            InputError: the study has none of that number.
+        """
+        query = sa.select(TRIALS).filter_by(study_id=study.id, number=number)
+        with self.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise InputError(
+                f"The study '{study.name}' has no trial {number}.",
+                f"Type: fesearch trials {study.name}",
+            )
+        return _result(row)
+
+    def interrupted(self, study: StudyRow) -> list[TrialResult]:
+        """The RUNNING trials; to a driver that has just acquired the study, those interrupted."""
+        return [trial for trial in self.trials(study) if trial.state is TrialState.RUNNING]
+
+    def reports(self, study: StudyRow, number: int | None = None) -> list[ReportRow]:
+        """The reports of a study, or of one of its trials, in the order they were decided on."""
+        query = (
+            sa.select(REPORTS, TRIALS.c.number)
+            .join_from(REPORTS, TRIALS, REPORTS.c.trial_id == TRIALS.c.id)
+            .where(REPORTS.c.study_id == study.id)
+            .order_by(REPORTS.c.sequence)
+        )
+        if number is not None:
+            query = query.where(TRIALS.c.number == number)
+        with self.read() as connection:
+            return [_report(row) for row in connection.execute(query)]
+
+
+def _key_id(key: ResultKey) -> sa.ScalarSelect[int]:
+    return (
+        sa.select(KEYS.c.id)
+        .filter_by(data=key.data, target=key.target, metric=key.metric, split=key.split)
+        .scalar_subquery()
+    )
+
+
+def _looked_at(key: ResultKey) -> sa.Exists:
+    return sa.exists().where(
+        LOOKS.c.data == key.data, LOOKS.c.target == key.target, LOOKS.c.split == key.split
+    )
+
+
+def _update_running(
+    connection: sa.Connection, study: StudyRow, number: int, changes: Mapping[str, Any]
+) -> int:
+    """Change a trial that is RUNNING.
+
+    Returns:
+        its id.
+    """
+    trial_id = connection.execute(
+        sa.update(TRIALS)
+        .where(TRIALS.c.study_id == study.id, TRIALS.c.number == number)
+        .where(TRIALS.c.state == TrialState.RUNNING)
+        .values(changes)
+        .returning(TRIALS.c.id)
+    ).scalar_one_or_none()
+    if trial_id is None:
+        raise FesearchError(f"Trial {number} of '{study.name}' is not running.", REPORT_BUG)
+    return int(trial_id)
+
+
+def _end(result: TrialResult) -> dict[str, Any]:
+    """The columns of a trial that an end decides; the rest stands as last reported."""
+    return {
+        "state": result.state,
+        "value": result.value,
+        "resource": result.resource,
+        "best_resource": result.best_resource,
+        "seconds": result.seconds,
+        "parameters": result.parameters,
+        "reason": _storable(result.reason),
+        "fault": result.fault,
+        "finished_at": datetime.now(UTC),
+    }
+
+
+def _storable(text: str) -> str:
+    """Text that both databases take: a message may hold NUL, or bytes that are no UTF-8."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
+def _split_raw(raw: float) -> dict[str, Any]:
+    if math.isfinite(raw):
+        return {"raw": raw, "raw_kind": "finite"}
+    return {"raw": None, "raw_kind": str(float(raw))}  # "nan", "inf" or "-inf"
+
+
+def _report(row: sa.Row[Any]) -> ReportRow:
+    return ReportRow(
+        sequence=row.sequence,
+        number=row.number,
+        resource=row.resource,
+        raw=float(row.raw_kind) if row.raw is None else row.raw,
+        best=row.best,
+        decision=row.decision,
+        seconds=row.seconds,
+    )
+
+
+def _result(row: sa.Row[Any]) -> TrialResult:
+    return TrialResult(
+        number=row.number,
+        family=row.family,
+        config=row.config,
+        seed=row.seed,
+        state=row.state,
+        value=row.value,
+        resource=row.resource,
+        best_resource=row.best_resource,
+        unit=row.unit,
+        seconds=row.seconds,
+        parameters=row.parameters,
+        reason=row.reason,
+        fault=row.fault,
+        after_look=row.after_look,
+    )

@@ -1,0 +1,158 @@
+"""What the store hands out: frozen rows, standard library only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from fesearch.metrics import Direction
+from fesearch.record import Decision, ResultKey, TrialState
+from fesearch.space import Value
+
+
+class StudyState(StrEnum):
+    """Where a study stands. RUNNING without a live lease means: its driver was killed."""
+
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class Division:
+    """A division of the rows of one data set, as the store remembers it.
+
+    Attributes:
+        data: content hash of the data set.
+        fingerprint: of row ids and their roles.
+        spec: how it was made, as typed ("random:0.81:0.09:0.1:seed=0").
+        n_train, n_val, n_test: numbers of rows; a parent of a repeated division has those of its
+            first member.
+    """
+
+    data: str
+    fingerprint: str
+    spec: str
+    n_train: int
+    n_val: int
+    n_test: int
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A study, as it was created and where it stands.
+
+    Attributes:
+        id: of this store; never used again after a deletion.
+        definition: the resolved study, JSON types.
+        key: what its results belong to (the parent's, over a repeated division).
+        unit: of the metric, such as "eV/atom"; ``direction`` is which way is better.
+        features: digest of the features its models read.
+        versions: package -> version it was started with.
+        created_at: in UTC.
+        seconds: drivers have worked on it, all resumptions together.
+    """
+
+    id: int
+    name: str
+    definition: Mapping[str, Any]
+    seed: int
+    key: ResultKey
+    unit: str
+    direction: Direction
+    features: str
+    versions: Mapping[str, str]
+    created_at: datetime
+    state: StudyState
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """A line of ``study list``: a study, its numbers of trials by state, its best value."""
+
+    study: StudyRow
+    trials: Mapping[TrialState, int]
+    best: float | None
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """A report as it was decided on.
+
+    Attributes:
+        sequence: rises from report to report of a study; no number is used twice.
+        number: of the trial; see ``record.Report`` for the rest.
+    """
+
+    sequence: int
+    number: int
+    resource: int
+    raw: float
+    best: float | None
+    decision: Decision
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RankedTrial:
+    """A trial among those of the same key; see ``record.TrialResult`` for its attributes."""
+
+    study: str
+    number: int
+    family: str
+    config: Mapping[str, Value]
+    value: float
+    seconds: float
+    resource: int
+    unit: str
+    parameters: int | None
+    key: ResultKey
+    state: TrialState
+    after_look: bool
+
+
+@dataclass(frozen=True)
+class KeySummary:
+    """A key with the unit and direction of its metric, and how much there is to rank under it."""
+
+    key: ResultKey
+    unit: str
+    direction: Direction
+    studies: int
+    trials: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at the test part of a division.
+
+    Attributes:
+        sequence: 1 for the first look at this (data, target, split), 2 for the next.
+        study, trial: what was scored; the study may have been deleted since.
+        value: the score in ``metric`` on ``rows`` test rows; None where it is not finite.
+        scores: metric -> score, likewise.
+        looked_at: in UTC.
+    """
+
+    sequence: int
+    data: str
+    target: str
+    split: str
+    study: str
+    trial: int
+    metric: str
+    value: float | None
+    scores: Mapping[str, float | None]
+    rows: int
+    looked_at: datetime
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write the results of a study, held by one driver process."""
+
+    study: int
+    token: str
