@@ -196,13 +196,10 @@ class Space:
 
     def size(self) -> int | None:
         """The number of configs, or None where a parameter is continuous."""
-        try:
-            if not any(isinstance(entry, When) for entry in self.parameters.values()):
-                finite = [entry.values() for entry in self.parameters.values()]  # type: ignore[union-attr]
-                return None if None in finite else math.prod(len(v) for v in finite if v)
-            return sum(1 for _ in self.grid())
-        except InputError:
+        domains = [e.domain if isinstance(e, When) else e for e in self.parameters.values()]
+        if any(domain.values() is None for domain in domains):
             return None
+        return self._count(list(self.parameters), {})
 
     def check(self, config: Config) -> None:
         """Refuse a config that is not in the space.
@@ -260,6 +257,20 @@ class Space:
                 f"There is no parameter '{name}' in this space.",
                 f"{hint}There are: {', '.join(self.parameters)}.",
             )
+
+    def _count(self, names: list[str], config: dict[str, Value]) -> int:
+        """The configs below ``config``: only parameters that decide on others are enumerated."""
+        if not names:
+            return 1
+        name, rest = names[0], names[1:]
+        domain = self.active(name, config)
+        if domain is None:
+            return self._count(rest, config)
+        values = domain.values() or ()
+        entries = self.parameters.values()
+        if any(isinstance(entry, When) and entry.parameter == name for entry in entries):
+            return sum(self._count(rest, {**config, name: value}) for value in values)
+        return len(values) * self._count(rest, config)
 
     def _walk(
         self, names: list[str], choices: Mapping[str, tuple[Value, ...]], config: dict[str, Value]

@@ -1,0 +1,308 @@
+"""The decisions of a search, whatever runs its trials: suggest, report -> decision, finish.
+
+No Ray here. Everything decided is in the store before it is answered, so a core built anew from the
+store (``restore``) goes on with the decisions of one that was never interrupted.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from fesearch.family import Family
+from fesearch.metrics import Metric
+from fesearch.record import (
+    Decision,
+    Fault,
+    Report,
+    ResultKey,
+    TrialResult,
+    TrialSpec,
+    TrialState,
+)
+from fesearch.search.halving import Halving
+from fesearch.search.sampler import Sampler
+from fesearch.seeds import derive
+from fesearch.space import Config, Space
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a core needs to know of a study.
+
+    Attributes:
+        family, space, metric: declarations, the space narrowed by the study.
+        key: that the study's numbers belong to.
+        unit: of the metric, such as "eV/atom".
+        seed: of the study.
+        trials: how many in all.
+        maximum: resource at which a trial ends; None is the family's.
+        patience: resource without improvement after which a trial ends; None is never.
+        rungs, reduction_factor: of ASHA; no rungs stop no trial.
+        deadline: ``time.monotonic()`` after which nothing is begun and everything is stopped.
+        threads, device: of every trial.
+        folder: under which each trial has a folder of its own; None keeps nothing.
+        after_look: the test part of the division has been looked at before.
+    """
+
+    family: Family
+    space: Space
+    metric: Metric
+    key: ResultKey
+    unit: str
+    seed: int
+    trials: int
+    maximum: int | None = None
+    patience: int | None = None
+    rungs: tuple[int, ...] = ()
+    reduction_factor: int = 3
+    deadline: float | None = None
+    threads: int = 1
+    device: str = "cpu"
+    folder: Path | None = None
+    after_look: bool = False
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A report as it was recorded, for building a core anew."""
+
+    number: int
+    resource: int
+    best: float | None
+
+
+class Ledger(Protocol):
+    """Where the core writes what it decides, one transaction a call; the store, in a study."""
+
+    def begin(self, spec: TrialSpec, *, unit: str, after_look: bool) -> None:
+        """A trial begins."""
+
+    def report(self, number: int, report: Report, decision: Decision, result: TrialResult) -> None:
+        """A report, the decision on it and where the trial stands after it."""
+
+    def finish(self, result: TrialResult) -> None:
+        """A trial ends without a report."""
+
+
+class Watcher(Protocol):
+    """Who looks on: a terminal, a log, a test. It decides nothing."""
+
+    def began(self, spec: TrialSpec, resumed: bool) -> None:
+        """A trial begins, or goes on after an interruption."""
+
+    def reported(self, number: int, report: Report) -> None:
+        """A trial has reported."""
+
+    def ended(self, result: TrialResult) -> None:
+        """A trial has ended."""
+
+
+class Core:
+    """One search: its sampler, its ASHA rungs, its running trials."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sampler: Sampler,
+        ledger: Ledger,
+        watchers: Iterable[Watcher] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings
+        self.rule = Halving(settings.rungs, settings.reduction_factor)
+        self._sampler = sampler
+        self._ledger = ledger
+        self._watchers = tuple(watchers)
+        self._clock = clock
+        self._sign = 1.0 if settings.metric.direction == "minimize" else -1.0
+        self._running: dict[int, TrialResult] = {}
+        self._interrupted: deque[int] = deque()
+        self._next = 0
+        self._exhausted = False
+        self._stop_reason = ""
+
+    def restore(self, results: Iterable[TrialResult], reports: Iterable[Recorded]) -> None:
+        """Take up a search from its records.
+
+        Args:
+            results: every trial begun so far, in order of number; those RUNNING were interrupted
+                and are given out again first.
+            reports: every report in the order it was recorded.
+        """
+        known = {result.number: result for result in results}
+        for number, result in known.items():
+            self._sampler.begin(number, result.family, result.config)
+            if not result.state.finished:
+                self._running[number] = result
+                self._interrupted.append(number)
+        for recorded in reports:
+            result = known[recorded.number]
+            diverged = result.fault is Fault.DIVERGED and recorded.resource == result.resource
+            self._learn(recorded.number, recorded.resource, recorded.best, diverged)
+        for result in known.values():
+            if result.state.finished:
+                self._sampler.finish(result)
+        self._next = max(known, default=-1) + 1
+
+    def stop(self, reason: str) -> None:
+        """Begin nothing more; stop every running trial at its next report, to be resumed."""
+        self._stop_reason = self._stop_reason or reason
+
+    @property
+    def stopped(self) -> str:
+        """Why the search stopped before its budget of trials, or an empty text."""
+        if not self._stop_reason and self._late():
+            self._stop_reason = "the time limit is reached"
+        return self._stop_reason
+
+    @property
+    def done(self) -> bool:
+        """No further trial will begin."""
+        spent = self._next >= self.settings.trials or self._exhausted
+        return bool(self.stopped) or (spent and not self._interrupted)
+
+    @property
+    def running(self) -> tuple[int, ...]:
+        """Numbers of the trials that have begun and not ended."""
+        return tuple(self._running)
+
+    def suggest(self) -> TrialSpec | None:
+        """The next trial to run, recorded as begun; None when there is no further one."""
+        if self.done:
+            return None
+        if self._interrupted:
+            spec = self._spec(self._running[self._interrupted.popleft()])
+            self._watch("began", spec, True)
+            return spec
+        config = self._config(self._next)
+        if config is None:
+            self._exhausted = True
+            return None
+        standing = TrialResult(
+            number=self._next,
+            family=self.settings.family.name,
+            config=config,
+            seed=derive(self.settings.seed, "trial", self._next),
+            state=TrialState.RUNNING,
+            unit=self.settings.family.resource.unit,
+            after_look=self.settings.after_look,
+        )
+        spec = self._spec(standing)
+        self._ledger.begin(spec, unit=standing.unit, after_look=standing.after_look)
+        self._sampler.begin(spec.number, spec.family, config)
+        self._running[spec.number] = standing
+        self._next += 1
+        self._watch("began", spec, False)
+        return spec
+
+    def report(self, number: int, report: Report) -> Decision:
+        """Decide on a report of a running trial.
+
+        A report at a resource recorded before an interruption is answered, not recorded again.
+        """
+        if number not in self._running:
+            return Decision.STOP
+        standing = self._running[number]
+        if report.resource > standing.resource:
+            standing, decision = self._decide(standing, report)
+            self._ledger.report(number, report, decision, standing)
+            self._running[number] = standing
+            self._watch("reported", number, report)
+            if standing.state.finished:
+                self._end(standing)
+                return Decision.STOP
+        return Decision.STOP if self.stopped else Decision.CONTINUE
+
+    def fail(self, number: int, reason: str) -> None:
+        """End a running trial by a fault of the machine: an exception, memory, a lost worker."""
+        if number not in self._running:
+            return
+        standing = replace(
+            self._running[number], state=TrialState.FAIL, fault=Fault.MACHINE, reason=reason
+        )
+        self._ledger.finish(standing)
+        self._end(standing)
+
+    def _decide(self, standing: TrialResult, report: Report) -> tuple[TrialResult, Decision]:
+        diverged = report.diverged is not None
+        decision = self._learn(standing.number, report.resource, report.best, diverged)
+        standing = replace(
+            standing,
+            value=report.best,
+            resource=report.resource,
+            best_resource=report.best_resource,
+            seconds=report.seconds,
+            parameters=report.parameters,
+        )
+        if diverged:
+            reason = f"diverged: {report.diverged}"
+            failed = replace(standing, state=TrialState.FAIL, fault=Fault.DIVERGED, reason=reason)
+            return failed, Decision.STOP
+        if report.last:
+            return replace(standing, state=TrialState.COMPLETE), Decision.STOP
+        if decision is Decision.STOP:
+            reason = self._behind(report)
+            return replace(standing, state=TrialState.PRUNED, reason=reason), decision
+        return standing, decision
+
+    def _learn(
+        self, number: int, resource: int, best: float | None, diverged: bool
+    ) -> Decision:
+        """Tell the sampler and the rungs of a report; the same when it is read from the store."""
+        self._sampler.report(number, resource, None if diverged else best)
+        if best is None or diverged:
+            return Decision.CONTINUE
+        return self.rule.decide(number, resource, self._sign * best)
+
+    def _behind(self, report: Report) -> str:
+        settings = self.settings
+        return (
+            f"at {report.resource} {settings.family.resource.unit} {settings.metric.title} "
+            f"{report.best:.4g} is not among the best 1 in {settings.reduction_factor}"
+        )
+
+    def _end(self, result: TrialResult) -> None:
+        del self._running[result.number]
+        self._sampler.finish(result)
+        self._watch("ended", result)
+
+    def _config(self, number: int) -> Config | None:
+        """The family's published best, or the nearest to it in the space, then the sampler's."""
+        if number == 0:
+            return self.settings.space.nearest(self.settings.family.best)
+        return self._sampler.suggest(number)
+
+    def _spec(self, standing: TrialResult) -> TrialSpec:
+        settings = self.settings
+        folder = settings.folder
+        return TrialSpec(
+            number=standing.number,
+            family=standing.family,
+            config=standing.config,
+            seed=standing.seed,
+            steps=settings.family.steps(standing.config, settings.maximum),
+            rungs=settings.rungs,
+            patience=settings.patience,
+            metric=settings.metric.name,
+            threads=settings.threads,
+            device=settings.device,
+            folder=folder and folder / f"{standing.number:06d}",
+        )
+
+    def _late(self) -> bool:
+        return self.settings.deadline is not None and self._clock() >= self.settings.deadline
+
+    def _watch(self, event: str, *arguments: object) -> None:
+        for watcher in self._watchers:
+            getattr(watcher, event)(*arguments)
+
+
+def curves(reports: Iterable[Recorded]) -> Mapping[int, list[tuple[int, float | None]]]:
+    """Reports by trial: number -> (resource, best so far), in the order recorded."""
+    found: dict[int, list[tuple[int, float | None]]] = {}
+    for recorded in reports:
+        found.setdefault(recorded.number, []).append((recorded.resource, recorded.best))
+    return found

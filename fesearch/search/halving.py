@@ -1,0 +1,61 @@
+"""The ASHA rule: at each rung a trial goes on only if it is among the best seen there.
+
+Asynchronous successive halving, stopping variant (Li et al. 2020, "A System for Massively Parallel
+Hyperparameter Tuning", MLSys), with the decisions of Ray Tune's ``ASHAScheduler`` for one bracket.
+Pure: the same reports in the same order give the same decisions, so the state is rebuilt by
+feeding the recorded reports again.
+"""
+
+import numpy as np
+
+from fesearch.record import Decision
+
+
+def rungs(first: int, reduction_factor: int, maximum: int) -> tuple[int, ...]:
+    """The resources first·rf^k up to ``maximum``, ascending."""
+    found = []
+    rung = first
+    while rung <= maximum:
+        found.append(rung)
+        rung *= reduction_factor
+    return tuple(found)
+
+
+def first_rung(step: int, reduction_factor: int, maximum: int) -> int:
+    """A first rung for a maximum: four reductions below it, in whole steps, one at least."""
+    return step * max(1, maximum // step // reduction_factor**4)
+
+
+class Halving:
+    """The losses seen at each rung, and the decision on a further one.
+
+    Args:
+        rungs: resources at which trials are compared, ascending.
+        reduction_factor: of the trials at a rung, about one in this many goes on.
+    """
+
+    def __init__(self, rungs: tuple[int, ...], reduction_factor: int) -> None:
+        self._factor = reduction_factor
+        self.losses: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
+
+    def decide(self, trial: int, resource: int, loss: float) -> Decision:
+        """Record the best loss so far of a trial at a resource; smaller is better.
+
+        A resource that is no rung, or a rung the trial has been recorded at, continues.
+        """
+        seen = self.losses.get(resource)
+        if seen is None or trial in seen:
+            return Decision.CONTINUE
+        cutoff = self.cutoff(resource)
+        seen[trial] = loss
+        return Decision.STOP if cutoff is not None and loss > cutoff else Decision.CONTINUE
+
+    def cutoff(self, rung: int) -> float | None:
+        """The loss above which a further trial is stopped at the rung; None: none was seen yet."""
+        seen = self.losses[rung]
+        if not seen:
+            return None
+        # Ray takes this percentile of rewards; negated so that equal reports decide equally
+        # to the last bit.
+        rewards = [-loss for loss in seen.values()]
+        return -float(np.percentile(rewards, (1 - 1 / self._factor) * 100))

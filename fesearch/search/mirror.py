@@ -1,0 +1,158 @@
+"""Our trials in an Optuna storage: in memory for its samplers, in the database for people.
+
+Optuna's tables are a projection of ours. Writing them again does no harm, and ``reconcile`` makes
+them agree after a crash. A config that diverged is FAIL in our store and PRUNED with a NaN here,
+since Optuna's TPE ignores FAIL and would propose the like of it again.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import TrialState as OptunaState
+from optuna.trial import create_trial
+
+from fesearch.metrics import Direction
+from fesearch.record import Fault, TrialResult, TrialState
+from fesearch.space import Config, Domain, Float, Int, Space
+
+NUMBER = "fesearch_trial"
+_DIRECTIONS = {"minimize": StudyDirection.MINIMIZE, "maximize": StudyDirection.MAXIMIZE}
+
+
+class Mirror:
+    """The trials of one study in one Optuna storage, keyed by our trial numbers.
+
+    Args:
+        storage: in memory, or over the database the store is in.
+        name: of the study, there and here.
+        direction: of the values.
+        space: that configs come from; it gives the distributions.
+    """
+
+    def __init__(self, storage: BaseStorage, name: str, direction: Direction, space: Space) -> None:
+        self.storage = storage
+        self.study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            load_if_exists=True,
+            direction=_DIRECTIONS[direction],
+            sampler=optuna.samplers.RandomSampler(),
+            pruner=optuna.pruners.NopPruner(),
+        )
+        self._space = space
+        self._ids: dict[int, int] = {
+            trial.user_attrs[NUMBER]: trial._trial_id
+            for trial in self.study.get_trials(deepcopy=False)
+            if NUMBER in trial.user_attrs
+        }
+
+    def begin(self, number: int, family: str, config: Config) -> None:
+        """A trial is running; one that is known already is left as it is."""
+        if number in self._ids:
+            return
+        running = create_trial(
+            state=OptunaState.RUNNING,
+            params=dict(config),
+            distributions=distributions(self._space, config),
+            user_attrs={NUMBER: number, "family": family},
+        )
+        self._ids[number] = self.storage.create_new_trial(
+            self.study._study_id, template_trial=running
+        )
+
+    def adopt(self, number: int, family: str, optuna_id: int) -> None:
+        """A trial that an Optuna sampler asked for becomes ours."""
+        self.storage.set_trial_user_attr(optuna_id, NUMBER, number)
+        self.storage.set_trial_user_attr(optuna_id, "family", family)
+        self._ids[number] = optuna_id
+
+    def report(self, number: int, resource: int, best: float | None) -> None:
+        """The best value so far at a resource; None, where there is none or it diverged, is NaN."""
+        value = math.nan if best is None else best
+        self.storage.set_trial_intermediate_value(self._ids[number], resource, value)
+
+    def finish(self, result: TrialResult) -> None:
+        """A trial has ended; one that ended before is left as it is, since Optuna's are final."""
+        optuna_id = self._ids[result.number]
+        if self.storage.get_trial(optuna_id).state.is_finished():
+            return
+        if result.reason:
+            self.storage.set_trial_user_attr(optuna_id, "reason", result.reason)
+        self.storage.set_trial_user_attr(optuna_id, "fesearch_state", result.state.value)
+        state, values = OptunaState[result.state.value], None
+        if result.state is not TrialState.FAIL and result.value is not None:
+            values = [result.value]
+        if result.fault is Fault.DIVERGED:
+            state = OptunaState.PRUNED
+        self.storage.set_trial_state_values(optuna_id, state=state, values=values)
+
+    def reconcile(
+        self,
+        results: Iterable[TrialResult],
+        curves: Mapping[int, Iterable[tuple[int, float | None]]],
+    ) -> None:
+        """Make the storage agree with our store: add what is missing, end what has ended.
+
+        Args:
+            results: every trial of the study, in order of number.
+            curves: trial number -> (resource, best so far or None) of its reports.
+        """
+        finished = {
+            trial._trial_id
+            for trial in self.study.get_trials(deepcopy=False)
+            if trial.state.is_finished()
+        }
+        for result in results:
+            if self._ids.get(result.number) in finished:
+                continue
+            self.begin(result.number, result.family, result.config)
+            for resource, best in curves.get(result.number, ()):
+                self.report(result.number, resource, best)
+            if result.state.finished:
+                self.finish(result)
+        self._end_strays(set(self._ids.values()) | finished)
+
+    def _end_strays(self, known: set[int]) -> None:
+        """End what runs there without a trial of ours, so that it does not repel the sampler."""
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial._trial_id not in known:
+                self.storage.set_trial_state_values(trial._trial_id, state=OptunaState.FAIL)
+
+
+def distributions(space: Space, config: Config) -> dict[str, BaseDistribution]:
+    """Optuna's distributions of the parameters a config has."""
+    found = {}
+    for name in config:
+        domain = space.active(name, config)
+        assert domain is not None, f"the config has '{name}', which its space does not"
+        found[name] = distribution(domain)
+    return found
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Optuna's distribution of a domain."""
+    if isinstance(domain, Float):
+        return FloatDistribution(domain.low, domain.high, log=domain.log)
+    if isinstance(domain, Int):
+        # Optuna wants the upper end on a step.
+        high = domain.low + (domain.high - domain.low) // domain.step * domain.step
+        return IntDistribution(domain.low, high, log=domain.log, step=domain.step)
+    return CategoricalDistribution(domain.options)
+
+
+def in_database(url: str) -> BaseStorage:
+    """Optuna's tables in the database of the store."""
+    options: dict[str, Any] = {}
+    if url.startswith("sqlite"):
+        options = {"connect_args": {"timeout": 30.0}}
+    return optuna.storages.RDBStorage(url, engine_kwargs=options)

@@ -1,0 +1,199 @@
+"""Trials as Ray Tune trials: Ray places them and carries reports, the core decides.
+
+Tune's scheduler hook hands each report to the core; Tune's searcher asks it for trials. Nothing of
+Tune's own state is used again: a search resumes from our store with a fresh Tuner.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from fesearch.errors import InputError
+from fesearch.record import Decision, TrialSpec
+from fesearch.search.core import Core
+from fesearch.search.worker import TrialError, Worker
+from fesearch.split import Development
+
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What trials run on.
+
+    Attributes:
+        cpus, gpus: in all; of a cluster at ``address``, None takes all CPUs it has.
+        cpus_per_trial, gpus_per_trial: of one trial.
+        address: of a running Ray cluster, as ``ray.init`` takes it; None starts Ray here.
+    """
+
+    cpus: int | None
+    gpus: int = 0
+    cpus_per_trial: int = 1
+    gpus_per_trial: float = 1.0
+    address: str | None = None
+
+    def concurrent(self, cpus: int) -> int:
+        """Trials side by side on so many CPU cores."""
+        by_cpu = (self.cpus or cpus) // self.cpus_per_trial
+        by_gpu = int(self.gpus / self.gpus_per_trial) if self.gpus else by_cpu
+        return max(1, min(by_cpu, by_gpu))
+
+    def of_trial(self) -> dict[str, float]:
+        """In Ray's words."""
+        return {"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial if self.gpus else 0}
+
+
+def drive(core: Core, data: Development, resources: Resources, folder: Path) -> None:
+    """Run trials on Ray until the core has no further one.
+
+    Args:
+        core: that decides.
+        data: put once into Ray's object store.
+        resources: to use.
+        folder: for Ray's own files; they are removed at the end.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder, prefix="ray-")).resolve()
+    try:
+        with _session(resources) as cpus:
+            _fit(core, data, resources, resources.concurrent(cpus), scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+class Trial(tune.Trainable):  # type: ignore[misc]
+    """Ray's actor around a worker; reused for one trial after the other."""
+
+    def setup(self, config: dict[str, Any], data: Development) -> None:
+        self._data = data
+        self._spec: TrialSpec = config["spec"]
+        self._worker: Worker | None = None
+
+    def step(self) -> dict[str, Any]:
+        try:
+            if self._worker is None:
+                self._worker = Worker(self._spec, self._data)
+            return {"report": self._worker.step()}
+        except TrialError as error:
+            return {"fault": error.message}
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.cleanup()
+        self._spec = new_config["spec"]
+        return True
+
+    def cleanup(self) -> None:
+        if self._worker is not None:
+            self._worker.save()
+            self._worker = None
+
+
+class _Suggestions(Searcher):  # type: ignore[misc]
+    """Gives Tune the core's trials."""
+
+    def __init__(self, core: Core, numbers: dict[str, int]) -> None:
+        super().__init__()
+        self._core = core
+        self._numbers = numbers
+
+    def suggest(self, trial_id: str) -> Any:
+        spec = self._core.suggest()
+        if spec is None:
+            return Searcher.FINISHED
+        self._numbers[trial_id] = spec.number
+        return {"spec": spec}
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """The core knows already: every report reaches it through the scheduler."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: a search resumes from our store."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Never called: see ``save``."""
+
+
+class _Decisions(FIFOScheduler):  # type: ignore[misc]
+    """Hands each report to the core and its decision to Tune."""
+
+    def __init__(self, core: Core, numbers: dict[str, int]) -> None:
+        super().__init__()
+        self._core = core
+        self._numbers = numbers
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        number = self._numbers[trial.trial_id]
+        if "fault" in result:
+            self._core.fail(number, result["fault"])
+            return str(TrialScheduler.STOP)
+        decision = self._core.report(number, result["report"])
+        stop = decision is Decision.STOP
+        return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        error = trial.get_error()
+        reason = str(error).strip().splitlines()[0] if str(error or "").strip() else "no message"
+        self._core.fail(
+            self._numbers[trial.trial_id], f"the worker was lost: {type(error).__name__}: {reason}"
+        )
+
+
+def _fit(
+    core: Core, data: Development, resources: Resources, concurrent: int, scratch: Path
+) -> None:
+    numbers: dict[str, int] = {}
+    trainable = tune.with_resources(tune.with_parameters(Trial, data=data), resources.of_trial())
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=_Suggestions(core, numbers),
+            scheduler=_Decisions(core, numbers),
+            num_samples=-1,
+            max_concurrent_trials=concurrent,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(name="study", storage_path=str(scratch), verbose=0),
+    )
+    tuner.fit()
+
+
+@contextmanager
+def _session(resources: Resources) -> Iterator[int]:
+    """Ray, started here or joined; yields the CPU cores it has and leaves nothing behind."""
+    os.environ.update(_ENVIRONMENT)
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    if resources.address is None:
+        ray.init(
+            num_cpus=resources.cpus, num_gpus=resources.gpus, include_dashboard=False, **quiet
+        )
+    else:
+        try:
+            ray.init(address=resources.address, **quiet)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"There is no Ray cluster at '{resources.address}': {error}".splitlines()[0],
+                "Start one with ray start --head, or leave --address out.",
+            ) from None
+    try:
+        yield int(ray.cluster_resources().get("CPU", 1))
+    finally:
+        ray.shutdown()

@@ -1,0 +1,267 @@
+"""What a study file means: every key with its default, checked whole before anything starts."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fesearch.errors import InputError
+from fesearch.family import FAMILIES, Family
+from fesearch.metrics import Metric, metric_named
+from fesearch.paths import checked_name
+from fesearch.registry import nearest
+from fesearch.space import Space, Value
+from fesearch.split import SplitSpec
+
+Whole = Field(ge=1)
+
+
+class Study(BaseModel):
+    """A study as its file writes it; flags of the command line replace single keys.
+
+    Attributes:
+        name: of the study in the store.
+        family: model family whose configs are searched.
+        data, target, features: data set, its column (default: its first), feature set (default:
+            the family's own).
+        preset: "published" (the space as the papers print it) or "full" (wider).
+        space: parameter -> value, list of values or ``{low, high, log, step}``, replacing those
+            of the preset.
+        split: as ``--split`` takes it, or its keys as a table.
+        metric: of the validation part; decides everything.
+        trials: budget; time_limit: another, such as "30m" or "8h"; the first to run out ends it.
+        max_epochs: end of a trial, for families that count epochs (default: the family's own).
+        patience: resource without a better validation metric after which a trial ends.
+        sampler: "tpe", "random" or "grid".
+        pruner: "asha" stops trials that are behind at a rung; "none" trains all to their end.
+        grace, reduction_factor: first rung (in the family's resource) and ratio of ASHA's rungs.
+        seed: of the search and of every trial; the division has its own.
+        cpus, cpus_per_trial, gpus, gpus_per_trial: what to use; cpus defaults to all there are.
+        address: of a running Ray cluster; default: Ray is started here.
+        runner: "ray", or "inline" for one trial at a time in this process.
+        keep: weights of this many best trials are kept.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    family: str
+    data: str = "miedema"
+    target: str | None = None
+    features: str | None = None
+    preset: str = "published"
+    space: dict[str, Any] = Field(default_factory=dict)
+    split: str | dict[str, Any] = "random"
+    metric: str = "mae"
+    trials: int = Field(default=100, ge=1)
+    time_limit: str | None = None
+    max_epochs: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    pruner: Literal["asha", "none"] = "asha"
+    grace: int | None = Field(default=None, ge=1)
+    reduction_factor: int = Field(default=3, ge=2)
+    seed: int = Field(default=0, ge=0)
+    cpus: int | None = Field(default=None, ge=1)
+    cpus_per_trial: int = Field(default=1, ge=1)
+    gpus: int = Field(default=0, ge=0)
+    gpus_per_trial: float = Field(default=1.0, gt=0)
+    address: str | None = None
+    runner: Literal["ray", "inline"] = "ray"
+    keep: int = Field(default=5, ge=1)
+
+    def declared_family(self) -> Family:
+        """The family's declaration."""
+        return FAMILIES.get(self.family)
+
+    def search_space(self) -> Space:
+        """The preset's space with the study's own domains in it, every value of them legal."""
+        family = self.declared_family()
+        space = family.space(self.preset)
+        for parameter, given in self.space.items():
+            space = space.replace(parameter, given)
+        for parameter in self.space:
+            _check_values(family, space, parameter)
+        return space
+
+    def declared_metric(self) -> Metric:
+        """The metric's declaration."""
+        return metric_named(self.metric)
+
+    def split_spec(self) -> SplitSpec:
+        """The division asked for."""
+        if isinstance(self.split, str):
+            return SplitSpec.parse(self.split)
+        return SplitSpec.from_mapping(self.split)
+
+    def seconds(self) -> float | None:
+        """The time limit in seconds."""
+        return None if self.time_limit is None else duration(self.time_limit)
+
+    def check(self) -> None:
+        """Refuse whatever is wrong in itself; data, features and devices are not looked at.
+
+        Raises:
+            InputError: names the key and what to type.
+        """
+        checked_name("study", self.name)
+        family = self.declared_family()
+        self.search_space()
+        self.declared_metric()
+        self.split_spec()
+        self.seconds()
+        if self.max_epochs is not None and family.resource.unit != "epochs":
+            raise InputError(
+                f"max_epochs is {self.max_epochs}, but {family.name} counts "
+                f"{family.resource.unit}.",
+                f"Leave max_epochs out; see fesearch families show {family.name}.",
+            )
+        if self.gpus and not family.gpu:
+            raise InputError(
+                f"{self.gpus} GPUs are asked for, but {family.name} does not use them.",
+                "Leave --gpus out.",
+            )
+        if self.gpus and self.gpus_per_trial > self.gpus:
+            raise InputError(
+                f"A trial is to take {self.gpus_per_trial:g} GPUs of {self.gpus}.",
+                f"Give --gpus-per-trial {self.gpus} or less.",
+            )
+        if self.cpus is not None and self.cpus_per_trial > self.cpus:
+            raise InputError(
+                f"A trial is to take {self.cpus_per_trial} CPU cores of {self.cpus}.",
+                f"Give --cpus-per-trial {self.cpus} or less.",
+            )
+
+
+def load(source: str, flags: Mapping[str, Any] | None = None, sets: tuple[str, ...] = ()) -> Study:
+    """The study called ``source``, with flags of the command line over its keys.
+
+    Args:
+        source: a shipped study file, else a model family, else a path of a TOML file.
+        flags: key -> value; None leaves the key as it is.
+        sets: ``KEY=VALUE`` texts, such as "space.depth=48".
+
+    Raises:
+        InputError: there is no such source, or a key or value is wrong.
+    """
+    keys = _read(source)
+    keys.update({key: value for key, value in (flags or {}).items() if value is not None})
+    for text in sets:
+        _put(keys, text)
+    study = from_keys(keys, source)
+    study.check()
+    return study
+
+
+def from_keys(keys: Mapping[str, Any], source: str) -> Study:
+    """A study of plain keys, such as a TOML file's.
+
+    Raises:
+        InputError: an unknown key (the nearest is named) or a value of the wrong kind.
+    """
+    for key in keys:
+        if key not in Study.model_fields:
+            near = nearest(key, Study.model_fields)
+            hint = f"Did you mean '{near}'? " if near else ""
+            raise InputError(
+                f"The study '{source}' has an unknown key '{key}'.",
+                f"{hint}There are: {', '.join(Study.model_fields)}.",
+            )
+    try:
+        return Study(**keys)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"The study '{source}' has {key} = {first['input']!r}.",
+            f"{first['msg']}.",
+        ) from None
+
+
+def shipped() -> dict[str, Path]:
+    """The study files that come with fesearch, by name."""
+    inside = Path(str(resources.files("fesearch"))) / "studies"
+    folder = inside if inside.is_dir() else inside.parent.parent / "studies"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def duration(text: str) -> float:
+    """Seconds of a length of time such as "90s", "30m", "2h", "1d" or "1h30m".
+
+    Raises:
+        InputError: it is none.
+    """
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not parts or "".join(a + b for a, b in parts) != text:
+        raise InputError(f"The time limit is '{text}'.", "Write it as 90s, 30m, 2h or 1h30m.")
+    seconds = sum(float(number) * units[unit] for number, unit in parts)
+    if seconds <= 0:
+        raise InputError(f"The time limit is '{text}'.", "Give more than no time.")
+    return seconds
+
+
+def _read(source: str) -> dict[str, Any]:
+    files = shipped()
+    if source in files:
+        return {"name": source, **_toml(files[source])}
+    if source in FAMILIES.names():
+        return {"name": source, "family": source}
+    path = Path(source)
+    if path.suffix == ".toml" or os.sep in source:
+        return {"name": path.stem, **_toml(path)}
+    known = sorted({*files, *FAMILIES.names()})
+    near = nearest(source, known)
+    hint = f"Did you mean '{near}'? " if near else ""
+    raise InputError(
+        f"There is no study file or model family '{source}'.",
+        f"{hint}There are: {', '.join(known)}; or give the path of a .toml file.",
+    )
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"The study file '{path}' cannot be read: {error.strerror}.", "Check the path."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The study file '{path}' is not TOML: {error}.", "Mend that line."
+        ) from None
+
+
+def _put(keys: dict[str, Any], text: str) -> None:
+    """Set one key of a study from ``KEY=VALUE``, the value written as in TOML or bare."""
+    key, separator, written = text.partition("=")
+    if not separator or not key:
+        raise InputError(f"--set got '{text}'.", "Write --set KEY=VALUE, as in space.depth=48.")
+    try:
+        value = tomllib.loads(f"value = {written}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = written
+    table, _, inner = key.partition(".")
+    if not inner:
+        keys[key] = value
+        return
+    existing = keys.setdefault(table, {})
+    if not isinstance(existing, dict):
+        raise InputError(f"--set got '{text}', but '{table}' has no keys.", f"Write {table}=…")
+    keys[table] = {**existing, inner: value}
+
+
+def _check_values(family: Family, space: Space, parameter: str) -> None:
+    """Try the ends and every listed value of a parameter in a config the family can build."""
+    best = space.nearest(family.best)
+    domain = space.active(parameter, best)
+    if domain is None:
+        return
+    values: list[Value] = list(domain.values() or ())
+    for value in values or [domain.at(0.0), domain.at(1.0)]:
+        family.check({**best, parameter: value})

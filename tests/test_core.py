@@ -1,0 +1,233 @@
+"""The core without Ray, database or training: what it decides, records and rebuilds."""
+
+from dataclasses import replace
+
+import pytest
+
+from fesearch.family import Family, Resource
+from fesearch.metrics import METRICS
+from fesearch.record import Decision, Fault, Report, ResultKey, TrialState
+from fesearch.search.core import Core, Recorded, Settings
+from fesearch.search.sampler import sampler_named
+from fesearch.space import Choice, Float, Space
+
+SPACE = Space({"x": Float(0.0, 1.0), "kind": Choice(("a", "b"))})
+
+
+def nothing(*arguments, **options):
+    raise AssertionError("the core trains nothing")
+
+
+TOY = Family(
+    name="toy",
+    title="Toy",
+    source="none",
+    published=SPACE,
+    full=SPACE,
+    best={"x": 0.5, "kind": "b"},
+    resource=Resource("epochs", 1, 9),
+    build=nothing,
+    load=nothing,
+    check=lambda config: None,
+)
+
+
+class Book:
+    """A ledger in memory that notes the order of what it is told."""
+
+    def __init__(self):
+        self.results = {}
+        self.reports = []
+        self.begun = []
+
+    def begin(self, spec, *, unit, after_look):
+        assert spec.number not in self.begun
+        self.begun.append(spec.number)
+
+    def report(self, number, report, decision, result):
+        self.reports.append((number, report.resource, report.best, decision))
+        self.results[number] = result
+
+    def finish(self, result):
+        self.results[result.number] = result
+
+
+def settings(**changes):
+    basis = Settings(
+        family=TOY,
+        space=SPACE,
+        metric=METRICS["mae"],
+        key=ResultKey("d", "t", "mae", "s"),
+        unit="eV/atom",
+        seed=5,
+        trials=12,
+        rungs=(1, 3, 9),
+    )
+    return replace(basis, **changes)
+
+
+def core_of(book, **changes):
+    chosen = settings(**changes)
+    sampler = sampler_named("tpe", chosen.space, chosen.seed, chosen.metric.direction)
+    return Core(chosen, sampler, book)
+
+
+def curve(config, epoch):
+    """A made-up learning curve: better towards x = 0.3, falling with the epoch."""
+    return abs(config["x"] - 0.3) + 1.0 / epoch
+
+
+def report_of(spec, epoch, **changes):
+    loss = curve(spec.config, epoch)
+    basis = Report(0, epoch, loss, loss, epoch, 0.1 * epoch, 7, last=epoch == spec.steps[-1])
+    return replace(basis, **changes)
+
+
+def play(core, limit=None):
+    """Run trials one by one; ``limit`` reports in all, then the driver is gone."""
+    count = 0
+    while (spec := core.suggest()) is not None:
+        for epoch in spec.steps:
+            if limit is not None and count == limit:
+                return
+            count += 1
+            if core.report(spec.number, report_of(spec, epoch)) is Decision.STOP:
+                break
+
+
+def test_the_published_best_is_first_and_asha_stops_what_is_behind():
+    book = Book()
+    play(core_of(book))
+    assert book.results[0].config == TOY.best
+    states = [result.state for result in book.results.values()]
+    assert len(states) == 12
+    assert states.count(TrialState.PRUNED) >= 4
+    assert states.count(TrialState.COMPLETE) >= 1
+    for result in book.results.values():
+        if result.state is TrialState.PRUNED:
+            assert result.resource in (1, 3)
+            assert "is not among the best 1 in 3" in result.reason
+        else:
+            assert result.resource == 9
+
+
+def test_a_core_rebuilt_after_any_report_ends_like_one_never_interrupted():
+    whole = Book()
+    play(core_of(whole))
+    for cut in range(1, len(whole.reports), 3):
+        book = Book()
+        play(core_of(book), limit=cut)
+        running = {n: r for n, r in book.results.items()}
+        fresh = core_of(book)
+        begun = [running.get(n) or started(n, whole) for n in book.begun]
+        fresh.restore(begun, [Recorded(n, resource, best) for n, resource, best, _ in book.reports])
+        play(fresh)
+        assert book.reports == whole.reports
+        assert book.results == whole.results
+
+
+def started(number, whole):
+    """A trial that had begun and not reported."""
+    return replace(
+        whole.results[number],
+        state=TrialState.RUNNING,
+        value=None,
+        resource=0,
+        best_resource=None,
+        seconds=0.0,
+        parameters=None,
+        reason="",
+    )
+
+
+def test_a_report_recorded_before_is_answered_and_not_recorded_again():
+    book = Book()
+    core = core_of(book)
+    spec = core.suggest()
+    core.report(spec.number, report_of(spec, 1))
+    core.report(spec.number, report_of(spec, 2))
+    assert core.report(spec.number, report_of(spec, 1)) is Decision.CONTINUE
+    assert [resource for _, resource, _, _ in book.reports] == [1, 2]
+
+
+def test_divergence_is_a_failed_trial_that_the_sampler_hears_of():
+    book = Book()
+    core = core_of(book)
+    spec = core.suggest()
+    core.report(spec.number, report_of(spec, 1))
+    bad = report_of(spec, 2, raw=float("nan"), best=1.2, best_resource=1, last=True)
+    answer = core.report(spec.number, replace(bad, diverged="MAE is nan at epoch 2"))
+    assert answer is Decision.STOP
+    result = book.results[spec.number]
+    assert (result.state, result.fault) == (TrialState.FAIL, Fault.DIVERGED)
+    assert result.reason == "diverged: MAE is nan at epoch 2"
+    assert result.value == 1.2
+    assert 0 not in core.rule.losses[3]
+    assert core.suggest().number == 1
+
+
+def test_a_fault_of_the_machine_fails_the_trial_and_the_search_goes_on():
+    book = Book()
+    core = core_of(book)
+    spec = core.suggest()
+    core.fail(spec.number, "the worker was lost")
+    assert book.results[0].fault is Fault.MACHINE
+    assert core.running == ()
+    core.fail(spec.number, "again")
+    assert book.results[0].reason == "the worker was lost"
+    play(core)
+    assert len(book.results) == 12
+
+
+def test_stopping_lets_no_trial_begin_and_ends_none():
+    book = Book()
+    core = core_of(book)
+    spec = core.suggest()
+    core.stop("interrupted")
+    assert core.report(spec.number, report_of(spec, 1)) is Decision.STOP
+    assert book.reports[-1][3] is Decision.CONTINUE
+    assert book.results[0].state is TrialState.RUNNING
+    assert core.suggest() is None
+    assert core.stopped == "interrupted"
+
+
+def test_the_time_limit_stops_like_an_interruption():
+    now = [0.0]
+    book = Book()
+    chosen = settings(deadline=10.0)
+    sampler = sampler_named("random", SPACE, 5, "minimize")
+    core = Core(chosen, sampler, book, clock=lambda: now[0])
+    spec = core.suggest()
+    assert core.report(spec.number, report_of(spec, 1)) is Decision.CONTINUE
+    now[0] = 10.0
+    assert core.report(spec.number, report_of(spec, 2)) is Decision.STOP
+    assert core.done
+    assert core.stopped == "the time limit is reached"
+
+
+def test_a_maximised_metric_keeps_the_highest():
+    book = Book()
+    core = core_of(book, metric=METRICS["r2"], rungs=(1,), maximum=2)
+    for value in (0.5, 0.9, 0.1):
+        spec = core.suggest()
+        answer = core.report(spec.number, report_of(spec, 1, raw=value, best=value))
+        assert (answer is Decision.STOP) == (value == 0.1)
+        if answer is Decision.CONTINUE:
+            core.report(spec.number, report_of(spec, 2, raw=value, best=value))
+
+
+def test_every_trial_has_a_seed_of_its_own_that_the_study_seed_decides():
+    first, again, other = (core_of(Book(), seed=seed) for seed in (1, 1, 2))
+    seeds = [core.suggest().seed for core in (first, again, other)]
+    assert seeds[0] == seeds[1] != seeds[2]
+    assert first.suggest().seed != seeds[0]
+
+
+@pytest.mark.parametrize("patience", [None, 4])
+def test_specs_carry_what_a_worker_needs(patience, tmp_path):
+    core = core_of(Book(), patience=patience, folder=tmp_path, threads=3, maximum=4)
+    spec = core.suggest()
+    assert spec.steps == (1, 2, 3, 4)
+    assert spec.rungs == (1, 3, 9)
+    assert (spec.patience, spec.threads, spec.device) == (patience, 3, "cpu")
+    assert spec.folder == tmp_path / "000000"

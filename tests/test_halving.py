@@ -1,0 +1,93 @@
+"""The ASHA rule against Ray's own scheduler, fed the same reports."""
+
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fesearch.record import Decision
+from fesearch.search.halving import Halving, first_rung, rungs
+
+LOSSES = st.floats(0.0, 10.0) | st.sampled_from([0.5, 1.0])  # ties are the delicate case
+
+
+@given(
+    curves=st.lists(st.lists(LOSSES, min_size=30, max_size=30), min_size=1, max_size=15),
+    order=st.randoms(use_true_random=False),
+    grace=st.integers(1, 4),
+    factor=st.integers(2, 4),
+)
+@settings(max_examples=60, deadline=None)
+def test_decisions_are_those_of_rays_scheduler(curves, order, grace, factor):
+    from ray.tune.schedulers import ASHAScheduler
+
+    maximum = 30
+    asha = ASHAScheduler(
+        "epoch", "loss", "min", max_t=maximum, grace_period=grace, reduction_factor=factor
+    )
+    trials = [SimpleNamespace(trial_id=str(n), stub=False) for n in range(len(curves))]
+    for trial in trials:
+        asha.on_trial_add(None, trial)
+    rule = Halving(rungs(grace, factor, maximum), factor)
+    epoch = [0] * len(curves)
+    alive = list(range(len(curves)))
+    stopped = 0
+    while alive:
+        number = order.choice(alive)
+        epoch[number] += 1
+        loss = min(curves[number][: epoch[number]])
+        ours = rule.decide(number, epoch[number], loss)
+        if epoch[number] == maximum:
+            alive.remove(number)  # the end of a trial, whatever the rule says
+            continue
+        theirs = asha.on_trial_result(
+            None, trials[number], {"epoch": epoch[number], "loss": loss, "training_iteration": 1}
+        )
+        assert ours.value == theirs
+        if ours is Decision.STOP:
+            stopped += 1
+            alive.remove(number)
+            asha.on_trial_complete(None, trials[number], {"epoch": epoch[number], "loss": loss})
+    assert stopped <= len(curves)
+
+
+def test_a_trial_behind_at_a_rung_stops_and_one_ahead_goes_on():
+    rule = Halving((1, 3, 9), 3)
+    assert [rule.decide(n, 1, loss) for n, loss in enumerate([0.5, 0.4, 0.6])] == [
+        Decision.CONTINUE,
+        Decision.CONTINUE,
+        Decision.STOP,
+    ]
+
+
+def test_between_rungs_and_at_a_rung_seen_before_a_trial_goes_on():
+    rule = Halving((2, 4), 2)
+    rule.decide(0, 2, 0.1)
+    assert rule.decide(1, 1, 9.0) is Decision.CONTINUE
+    assert rule.decide(1, 3, 9.0) is Decision.CONTINUE
+    assert rule.decide(1, 2, 9.0) is Decision.STOP
+    assert rule.decide(1, 2, 9.0) is Decision.CONTINUE
+    assert rule.losses == {2: {0: 0.1, 1: 9.0}, 4: {}}
+
+
+def test_the_same_reports_in_the_same_order_rebuild_the_rungs():
+    reports = [(n, rung, (n * 7 % 5) / 5) for rung in (1, 3) for n in range(12)]
+    first, second = Halving((1, 3), 3), Halving((1, 3), 3)
+    decisions = [first.decide(*report) for report in reports]
+    assert [second.decide(*report) for report in reports] == decisions
+    assert first.losses == second.losses
+    assert decisions.count(Decision.STOP) > 5
+
+
+@pytest.mark.parametrize(
+    ("step", "factor", "maximum", "expected"),
+    [
+        (1, 3, 9, (1, 3, 9)),
+        (1, 3, 500, (6, 18, 54, 162, 486)),
+        (10, 3, 200, (10, 30, 90)),
+        (1, 2, 100, (6, 12, 24, 48, 96)),
+    ],
+)
+def test_rungs_begin_four_reductions_below_the_maximum(step, factor, maximum, expected):
+    assert rungs(first_rung(step, factor, maximum), factor, maximum) == expected
