@@ -258,11 +258,25 @@ def save(dataset: Dataset) -> Path:
     if path.exists() and _read_summary(path).hash != dataset.hash:
         raise InputError(
             f"There is another data set called '{dataset.name}' already.",
-            f"Choose another: --name NAME, or remove {path} if no study needs it.",
+            f"Choose another: --name NAME, or type: fesearch data delete {dataset.name}",
         )
     with atomic_write(path) as partial:
         _write(dataset, partial)
     return path
+
+
+def delete(name: str) -> None:
+    """Remove an imported data set. Results computed on it stay, but cannot be continued.
+
+    Raises:
+        InputError: there is none of that name, or it comes with the package.
+    """
+    if name in SOURCES.names():
+        raise InputError(f"'{name}' comes with fesearch and cannot be deleted.", f"Type: {LISTING}")
+    path = _path(checked_name("data set", name))
+    if not path.is_file():
+        raise unknown("data set", name, [summary.name for summary in listing()], LISTING)
+    path.unlink()
 
 
 def _folder() -> Path:
@@ -379,7 +393,7 @@ class Description:
 
 def describe(dataset: Dataset, bins: int = 20) -> Description:
     """Elements and target distributions of a data set."""
-    elements = Counter(symbol for text in dataset.reduced for symbol in formula.parse(text))
+    elements = Counter(symbol for text in dataset.reduced for symbol in formula.symbols(text))
     return Description(
         dataset=dataset,
         compositions=len(set(dataset.reduced)),

@@ -107,7 +107,8 @@ def run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "fesearch"
-        return _failed(error.format_message(), f"Type: {path} --help", error.exit_code, arguments)
+        message = error.format_message().replace("Value error, ", "")  # pydantic's, within typer
+        return _failed(message, f"Type: {path} --help", error.exit_code, arguments)
     except typer.Abort:
         return _interrupted()
     except BrokenPipeError:

@@ -7,7 +7,6 @@ import typer
 from fesearch.cli.options import FormatOption, group
 from fesearch.cli.output import page, show
 from fesearch.family import FAMILIES, PRESETS, Family, Preset
-from fesearch.space import Space
 
 app = group()
 
@@ -45,15 +44,10 @@ def show_family(
         "features": shown.features,
         "resource": f"{shown.resource.maximum} {shown.resource.unit} at most",
         "first_trial": shown.best,
-        "configs": {name: _size(shown.space(name)) for name in presets},
+        "configs": {name: shown.space(name).size() or "infinite" for name in presets},
     }
     rows = [_parameter(shown, name, presets) for name in shown.space(presets[-1]).parameters]
     page(facts, "parameters", rows, ["parameter", *presets, "source"], format)
-
-
-def _size(space: Space) -> str:
-    size = space.size()
-    return "infinitely many" if size is None else str(size)
 
 
 def _parameter(family: Family, name: str, presets: list[Preset]) -> dict[str, str | None]:

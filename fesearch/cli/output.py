@@ -21,6 +21,7 @@ Row = Mapping[str, Any]
 Report = Callable[[int, int], None]
 
 MISSING = "–"
+BAR = 40  # characters of the longest bar
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -32,11 +33,13 @@ class Column:
         key: of the value in each row, and the name in JSON and CSV.
         title: the heading; the key in words where left empty.
         unit: printed in the heading, such as "eV/atom".
+        letters: of the text that a table shows, such as 12 of a hash; None shows all.
     """
 
     key: str
     title: str = ""
     unit: str = ""
+    letters: int | None = None
 
     @property
     def heading(self) -> str:
@@ -59,7 +62,7 @@ def show(rows: Sequence[Row], columns: Sequence[Column | str], format: Format = 
     elif format == "csv":
         _print_csv(rows, [column.key for column in shown])
     else:
-        cells = [[_cell(row.get(column.key)) for column in shown] for row in rows]
+        cells = [[_cell(row.get(c.key))[: c.letters] for c in shown] for row in rows]
         right = [any(_is_number(row.get(column.key)) for row in rows) for column in shown]
         _print_table([column.heading for column in shown], cells, right)
 
@@ -107,6 +110,17 @@ def page(
         detail(facts, format, units)
         print()
         show(rows, columns, format)
+
+
+def histogram(low: float, high: float, counts: Sequence[int]) -> str:
+    """Bars of text, a line for each of the equal bins between ``low`` and ``high``."""
+    step, most = (high - low) / len(counts), max(max(counts), 1)
+    ends = [(_cell(low + step * i), _cell(low + step * (i + 1))) for i in range(len(counts))]
+    wide = max(len(text) for pair in ends for text in pair)
+    return "\n".join(
+        f"{left:>{wide}} … {right:>{wide}}  {'█' * math.ceil(BAR * count / most)} {count}"
+        for (left, right), count in zip(ends, counts, strict=True)
+    )
 
 
 @contextmanager
@@ -172,7 +186,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_cell(entry)}" for key, entry in value.items()) or MISSING
+        pairs = (f"{k}={'none' if v is None else _cell(v)}" for k, v in value.items())
+        return ", ".join(pairs) or MISSING
     if isinstance(value, list | tuple):
         return ", ".join(map(_cell, value)) or MISSING
     if isinstance(value, float):
