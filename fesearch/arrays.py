@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeAlias
 
 from fesearch.errors import InputError
 
-Arrays: TypeAlias = Mapping[str, np.ndarray]
+if TYPE_CHECKING:
+    import numpy as np
+
+Arrays: TypeAlias = "Mapping[str, np.ndarray]"
 
 HINT = "Use the files as fesearch wrote them, with the config they were written for."
 
@@ -18,13 +19,13 @@ class Layout:
     """The shape and element type an array must have."""
 
     shape: tuple[int, ...]
-    dtype: np.dtype
+    dtype: "np.dtype"
 
     def __str__(self) -> str:
         return f"{self.dtype} {self.shape}"
 
 
-def layout(array: np.ndarray) -> Layout:
+def layout(array: "np.ndarray") -> Layout:
     """The layout of an array."""
     return Layout(array.shape, array.dtype)
 
@@ -53,7 +54,7 @@ def check(arrays: Arrays, expected: Mapping[str, Layout], what: str) -> None:
             raise broken(f"The array '{name}' of the {what} is {found}, not {wanted}.")
 
 
-def section(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:
+def section(arrays: Arrays, prefix: str) -> "dict[str, np.ndarray]":
     """The arrays whose names begin with ``prefix``, by the rest of their names."""
     return {
         name.removeprefix(prefix): array
@@ -62,6 +63,6 @@ def section(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:
     }
 
 
-def prefixed(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:
+def prefixed(arrays: Arrays, prefix: str) -> "dict[str, np.ndarray]":
     """The same arrays, every name begun with ``prefix``; the reverse of ``section``."""
     return {prefix + name: array for name, array in arrays.items()}

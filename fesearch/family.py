@@ -4,10 +4,11 @@ A family is one file in ``families/`` that declares ``FAMILY``; heavy libraries 
 ``build`` and ``load``, so that listing families costs nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from fesearch.arrays import Arrays
 from fesearch.errors import InputError
 from fesearch.registry import Registry, unknown
 from fesearch.space import Config, Space
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from fesearch.split import Development
 
-Arrays: TypeAlias = "Mapping[str, np.ndarray]"
 Preset = Literal["published", "full"]
 PRESETS: tuple[Preset, ...] = ("published", "full")
 

@@ -23,7 +23,7 @@ EXPLODED = 1000.0
 def run(
     specs: Sequence[TrialSpec],
     data: Development,
-    checkpoints: Sequence[Arrays | None] | None = None,
+    checkpoints: "Sequence[Arrays | None] | None" = None,
 ) -> "Running":
     """Train the members of ``specs`` together and report after each of their steps.
 
@@ -95,7 +95,7 @@ class _Member:
     """One trial among those run together."""
 
     def __init__(
-        self, index: int, spec: TrialSpec, data: Development, checkpoint: Arrays | None
+        self, index: int, spec: TrialSpec, data: Development, checkpoint: "Arrays | None"
     ) -> None:
         self._index = index
         self._spec = spec

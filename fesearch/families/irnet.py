@@ -19,7 +19,8 @@ the plain network only (4.1.1): the full space has them here.
 
 from typing import TYPE_CHECKING
 
-from fesearch.family import Arrays, Family, Learner, Predictor, Resource
+from fesearch.arrays import Arrays
+from fesearch.family import Family, Learner, Predictor, Resource
 from fesearch.nets.config import (
     ACTIVATIONS,
     LOSSES,

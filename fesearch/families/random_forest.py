@@ -12,7 +12,8 @@ are ours.
 
 from typing import TYPE_CHECKING
 
-from fesearch.family import Arrays, Family, Learner, Predictor, Resource
+from fesearch.arrays import Arrays
+from fesearch.family import Family, Learner, Predictor, Resource
 from fesearch.space import Choice, Config, Float, Int, Space
 
 if TYPE_CHECKING:
