@@ -1,0 +1,213 @@
+"""The dashboard: read-only whatever is asked of it, and to visitors who may."""
+
+import http.client
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+
+from fesearch.dashboard import Guard, Server, is_loopback, read_only
+from fesearch.errors import InputError, StudyNotFoundError
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A database with one study of three trials, in a folder with awkward letters."""
+    folder = tmp_path / "my studies #1"
+    folder.mkdir()
+    url = f"sqlite:///{folder}/fesearch.db"
+    storage = optuna.storages.RDBStorage(url)
+    study = optuna.create_study(storage=storage, study_name="irnet-smoke")
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    storage.engine.dispose()
+    return url
+
+
+@pytest.fixture
+def server(url: str) -> Iterator[Server]:
+    server = Server(url, port=0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.close()
+    thread.join()
+
+
+def ask(
+    server: Server, method: str, path: str, body: str | None = None, **headers: str
+) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text
+
+
+def studies(server: Server) -> list[str]:
+    status, text = ask(server, "GET", "/api/studies")
+    assert status == 200
+    return [study["study_name"] for study in json.loads(text)["study_summaries"]]
+
+
+def test_shows_studies_and_trials(server: Server) -> None:
+    assert studies(server) == ["irnet-smoke"]
+    _, text = ask(server, "GET", "/api/studies/1?after=0")
+    assert len(json.loads(text)["trials"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/api/studies/1"),
+        ("POST", "/api/studies"),
+        ("POST", "/api/studies/1/rename"),
+        ("POST", "/api/trials/1/tell"),
+        ("PUT", "/api/studies/1/note"),
+        ("OPTIONS", "/api/studies"),
+        ("PATCH", "/dashboard"),
+    ],
+)
+def test_refuses_every_method_that_writes(server: Server, method: str, path: str) -> None:
+    assert ask(server, method, path, "{}") == (405, "This dashboard is read-only.\n")
+    assert studies(server) == ["irnet-smoke"]
+
+
+def test_the_connection_itself_cannot_write(url: str) -> None:
+    storage = read_only(url)
+    with pytest.raises(optuna.exceptions.StorageInternalError) as caught:
+        storage.delete_study(1)
+    assert "readonly database" in str(caught.value.__cause__)
+    assert len(storage.get_all_studies()) == 1
+    storage.engine.dispose()
+
+
+def test_looking_changes_no_byte_and_locks_nothing(server: Server, url: str) -> None:
+    path = Path(url.removeprefix("sqlite:///"))
+    before = path.read_bytes()
+    studies(server)
+    ask(server, "GET", "/api/studies/1?after=0")
+    assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir()] == ["fesearch.db"]
+    with sqlite3.connect(path, timeout=0) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+    connection.close()
+
+
+def test_sees_what_a_running_search_adds(server: Server, url: str) -> None:
+    storage = optuna.storages.RDBStorage(url)
+    optuna.create_study(storage=storage, study_name="another")
+    storage.engine.dispose()
+    assert studies(server) == ["irnet-smoke", "another"]
+
+
+def test_refuses_a_request_with_a_body(server: Server) -> None:
+    refused = (413, "A request to look has no body.\n")
+    assert ask(server, "GET", "/api/studies", "x") == refused
+    chunked = {"Transfer-Encoding": "chunked"}
+    assert ask(server, "GET", "/api/studies", **chunked) == refused
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "10.0.0.1", ""])
+def test_refuses_names_of_others(server: Server, host: str) -> None:
+    assert ask(server, "GET", "/api/studies", Host=host) == (
+        403,
+        "This dashboard answers to localhost only.\n",
+    )
+
+
+@pytest.mark.parametrize("host", ["localhost:9000", "127.0.0.1", "[::1]:8080"])
+def test_answers_through_a_tunnel(server: Server, host: str) -> None:
+    assert ask(server, "GET", "/api/studies", Host=host)[0] == 200
+
+
+def test_a_refused_head_has_no_body(server: Server) -> None:
+    assert ask(server, "HEAD", "/api/studies", Host="evil.example") == (403, "")
+
+
+def test_says_where_to_look(server: Server) -> None:
+    first, second = server.addresses()
+    assert first == f"Dashboard: http://127.0.0.1:{server.port}/"
+    assert f"ssh -L {server.port}:127.0.0.1:{server.port} " in second
+
+
+def test_beyond_loopback_a_token_is_asked_for(url: str) -> None:
+    server = Server(url, "0.0.0.0", 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        assert server.token is not None
+        assert server.addresses()[0].endswith(f"/?token={server.token}")
+        closed = (403, "Open the address with ?token= that fesearch printed.\n")
+        assert ask(server, "GET", "/api/studies") == closed
+        assert ask(server, "GET", "/api/studies?token=wrong") == closed
+        assert ask(server, "GET", "/api/studies", Cookie="fesearch-token=wr\u00f6ng") == closed
+        assert ask(server, "GET", "/api/studies", Cookie="fesearch-token") == closed
+        assert ask(server, "GET", f"/?token={server.token}")[0] == 303
+        cookie = f"fesearch-token={server.token}"
+        assert ask(server, "GET", "/api/studies", Cookie=cookie, Host="node7")[0] == 200
+        assert ask(server, "DELETE", "/api/studies/1", Cookie=cookie)[0] == 405
+    finally:
+        server.close()
+        thread.join()
+
+
+def test_the_token_becomes_a_cookie_that_scripts_cannot_read() -> None:
+    answers: list[tuple[str, list[tuple[str, str]]]] = []
+    guard = Guard(lambda environ, start: [b"seen"], token="secret")
+    environ = {"REQUEST_METHOD": "GET", "QUERY_STRING": "token=secret"}
+    guard(environ, lambda status, headers: answers.append((status, headers)))
+    status, headers = answers[0]
+    assert status == "303 See Other"
+    assert ("Location", "/dashboard") in headers
+    kept = "fesearch-token=secret; Path=/; HttpOnly; SameSite=Strict"
+    assert ("Set-Cookie", kept) in headers
+
+
+def test_a_database_without_studies(tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / "empty.db").close()
+    url = f"sqlite:///{tmp_path}/empty.db"
+    with pytest.raises(StudyNotFoundError) as caught:
+        Server(url, port=0)
+    assert (
+        caught.value.message == f"There are no studies yet in {url} (no such table: version_info)."
+    )
+    assert caught.value.hint.startswith("Start one: fesearch study start smoke")
+
+
+def test_no_database_is_made_by_looking_for_one(tmp_path: Path) -> None:
+    with pytest.raises(StudyNotFoundError, match="unable to open database file"):
+        Server(f"sqlite:///{tmp_path}/none.db", port=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["fesearch.db", "mysql://me:secret@host/db", "sqlite://"])
+def test_refuses_other_urls_without_their_password(url: str) -> None:
+    with pytest.raises(InputError, match="is not a URL of SQLite or PostgreSQL") as caught:
+        Server(url, port=0)
+    assert "secret" not in caught.value.message
+
+
+def test_a_port_in_use(server: Server, url: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Server(url, port=server.port)
+    assert caught.value.message == (
+        f"Cannot listen on 127.0.0.1 port {server.port}: Address already in use."
+    )
+    assert caught.value.hint == "Give another port, as in --port 0, which finds a free one."
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True), ("127.0.0.1", True), ("127.8.9.1", True), ("::1", True),
+        ("0.0.0.0", False), ("::", False), ("192.168.1.2", False), ("localhost.evil", False),
+        ("", False),
+    ],
+)  # fmt: skip
+def test_what_loopback_is(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
