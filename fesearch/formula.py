@@ -35,6 +35,7 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _SPELLING = str.maketrans("₀₁₂₃₄₅₆₇₈₉•⋅∙*", "0123456789····")
 _CHARGE = re.compile(r"[+⁺⁻^⁰¹²³⁴⁵⁶⁷⁸⁹]|[-−–]\s*$")
 _PLAIN = re.compile(r"(?:[A-Z][a-z]?(?:[0-9]+(?:\.[0-9]+)?)?\s*)+")
+_SYMBOL = re.compile(r"[A-Z][a-z]?")
 _PLAIN_PAIR = re.compile(r"([A-Z][a-z]?)([0-9.]*)")
 _WATER = re.compile(r"\.(?=\s*[0-9]+(?:\.[0-9]+)?\s*H2O\s*$)")
 _ZERO_BEFORE = re.compile(r"(?<![0-9])0+$")
@@ -71,6 +72,11 @@ def reduced(text: str) -> str:
     return _read(text)[1]
 
 
+def symbols(reduced: str) -> list[str]:
+    """The elements of a formula that ``reduced`` returned, without parsing it again."""
+    return _SYMBOL.findall(reduced)
+
+
 @lru_cache(maxsize=1 << 14)
 def _read(text: str) -> tuple[Amounts, str]:
     """The amounts in a formula, and its reduced spelling."""
@@ -80,23 +86,22 @@ def _read(text: str) -> tuple[Amounts, str]:
     if len(spelled) > LONGEST:
         _refuse(text, f"it has {len(spelled)} characters, more than {LONGEST}")
     if _PLAIN.fullmatch(spelled) and not (spelled.endswith("H2O") and "." in spelled):
-        pairs: Iterable[tuple[str, str]] = _PLAIN_PAIR.findall(spelled)
-        amounts = _total(text, ((symbol, _number(text, count)) for symbol, count in pairs))
+        pairs: list[tuple[str, str]] = _PLAIN_PAIR.findall(spelled)
+        amounts = _total(text, [(symbol, _number(text, digits)) for symbol, digits in pairs])
     else:
         amounts = _nested(text, spelled)
     return MappingProxyType(amounts), _spell(text, amounts)
 
 
 def _total(text: str, pairs: Iterable[tuple[str, Amount]]) -> dict[str, Amount]:
-    """Sums of the amounts of each element; every symbol and amount checked."""
+    """Sums of the amounts of each element; every symbol checked."""
     amounts: dict[str, Amount] = {}
     for symbol, amount in pairs:
-        if symbol not in _KNOWN:
-            isotope = " (an isotope: write H)" if symbol in ("D", "T") else ""
-            _refuse(text, f"there is no element {symbol}{isotope}")
-        if not amount:
-            _refuse(text, f"{symbol} has the amount 0")
         amounts[symbol] = amounts[symbol] + amount if symbol in amounts else amount
+    if not _KNOWN.issuperset(amounts):
+        symbol = next(symbol for symbol in amounts if symbol not in _KNOWN)
+        isotope = " (an isotope: write H)" if symbol in ("D", "T") else ""
+        _refuse(text, f"there is no element {symbol}{isotope}")
     return amounts
 
 
@@ -164,7 +169,7 @@ def _number(text: str, digits: str) -> Amount:
     """An amount as written; none is 1."""
     if len(digits) > MOST_DIGITS:
         _refuse(text, f"an amount has more than {MOST_DIGITS} digits")
-    return _exact(digits)
+    return _exact(digits) or _refuse(text, "an amount is 0")
 
 
 @lru_cache(maxsize=4096)
@@ -176,15 +181,14 @@ def _exact(digits: str) -> Amount:
 
 def _spell(text: str, amounts: Amounts) -> str:
     """The reduced spelling of amounts."""
-    scale = lcm(*(amount.denominator for amount in amounts.values()))
-    whole = {
-        symbol: amount.numerator * (scale // amount.denominator)
-        for symbol, amount in amounts.items()
-    }
+    scale = lcm(*[amount.denominator for amount in amounts.values()])
+    whole = {symbol: int(amount * scale) for symbol, amount in amounts.items()}
     divisor = gcd(*whole.values())
     spelling = "".join(
-        symbol if whole[symbol] == divisor else f"{symbol}{whole[symbol] // divisor}"
-        for symbol in sorted(whole)
+        [
+            symbol if whole[symbol] == divisor else f"{symbol}{whole[symbol] // divisor}"
+            for symbol in sorted(whole)
+        ]
     )
     if len(spelling) > LONGEST or max(whole.values()) // divisor >= 10**MOST_DIGITS:
         _refuse(text, "its amounts have no common measure within reason")
