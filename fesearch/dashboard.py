@@ -14,6 +14,7 @@ import socket
 import sqlite3
 from collections.abc import Callable, Iterable
 from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qs, quote
@@ -21,6 +22,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.optional import require
+from fesearch.store.engine import parse, shown, sqlite_file
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -144,25 +146,20 @@ def read_only(url: str) -> "RDBStorage":
     from optuna.exceptions import StorageInternalError
     from optuna.storages import RDBStorage
 
-    scheme, _, rest = url.partition("://")
-    backend = scheme.partition("+")[0]
+    parsed = parse(url)
+    path = sqlite_file(parsed)
     settings: dict[str, Any]
-    if backend == "sqlite" and rest.startswith("/"):
-        path = rest[1:].partition("?")[0]
+    if path is not None:
         settings = {"creator": lambda: _open_to_read(path)}
-    elif backend == "postgresql":
-        settings = {"connect_args": {"options": "-c default_transaction_read_only=on"}}
     else:
-        raise InputError(
-            f"The storage '{_without_password(url)}' is not a URL of SQLite or PostgreSQL.",
-            "Type for example: fesearch dashboard --storage sqlite:///fesearch.db",
-        )
+        settings = {"connect_args": {"options": "-c default_transaction_read_only=on"}}
+    full = parsed.render_as_string(hide_password=False)
     try:
-        return RDBStorage(url, settings, skip_compatibility_check=True, skip_table_creation=True)
+        return RDBStorage(full, settings, skip_compatibility_check=True, skip_table_creation=True)
     except StorageInternalError as error:
         reason = str(getattr(error.__cause__, "orig", error)).strip().splitlines()[0]
         raise StudyNotFoundError(
-            f"There are no studies yet in {_without_password(url)} ({reason}).",
+            f"There are no studies yet in {shown(parsed)} ({reason}).",
             "Start one: fesearch study start smoke; or name another database with --storage.",
         ) from error
 
@@ -211,8 +208,8 @@ def _foreign_host(environ: Environ) -> Refusal | None:
     return Refusal("403 Forbidden", "This dashboard answers to localhost only.")
 
 
-def _open_to_read(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, check_same_thread=False)
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
 
 
 def _address(host: str, port: int) -> str:
@@ -225,7 +222,3 @@ def _named(host: str) -> str:
         return socket.gethostname() if ipaddress.ip_address(host).is_unspecified else host
     except ValueError:
         return host
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"(://[^:/@]*):.*@", r"\1:…@", url)

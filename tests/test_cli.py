@@ -230,6 +230,29 @@ def test_data_that_come_with_the_package_cannot_be_deleted(
     )
 
 
+def test_features_are_built_once_listed_and_cleared(
+    imported: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FESEARCH_CACHE_DIR", str(imported.parent / "cache"))
+    capsys.readouterr()
+    build = ["features", "build", "oxides", "--cpus", "1", "--format", "json"]
+    assert run(build) == 0
+    out, err = capsys.readouterr()
+    built = json.loads(out)
+    assert (built["rows"], built["columns"]) == (2, 145)
+    assert "magpie: 2 of 2 formulas" in err
+    assert run(build) == 0
+    assert capsys.readouterr() == (out, "")
+
+    assert run(["features", "list", "--format", "json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["magpie"]["cached_bytes"] > 0
+    assert run(["features", "clear"]) == 0
+    assert capsys.readouterr().out.startswith("Freed 0.0 MB")
+    assert run(["features", "list", "--format", "json"]) == 0
+    assert {row["cached_bytes"] for row in json.loads(capsys.readouterr().out)} == {0}
+
+
 ROWS = [
     {"name": "a", "mae": 0.123456789, "trials": 12, "config": {"depth": 3, "norm": None}},
     {"name": "b, c", "mae": float("nan"), "trials": None, "more": ["x", "y"]},

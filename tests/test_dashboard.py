@@ -187,9 +187,23 @@ def test_no_database_is_made_by_looking_for_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["fesearch.db", "mysql://me:secret@host/db", "sqlite://"])
 def test_refuses_other_urls_without_their_password(url: str) -> None:
-    with pytest.raises(InputError, match="is not a URL of SQLite or PostgreSQL") as caught:
+    with pytest.raises(InputError) as caught:
         Server(url, port=0)
-    assert "secret" not in caught.value.message
+    assert "secret" not in str(caught.value)
+    assert caught.value.hint.startswith("Give --storage sqlite:///FILE.db")
+
+
+def test_postgresql_is_read_only_too(postgresql_url: str) -> None:
+    driver = postgresql_url.replace("postgresql://", "postgresql+psycopg://")
+    writing = optuna.storages.RDBStorage(driver)
+    optuna.create_study(storage=writing, study_name="irnet-smoke")
+    storage = read_only(postgresql_url)
+    with pytest.raises(optuna.exceptions.StorageInternalError) as caught:
+        storage.delete_study(1)
+    assert "read-only transaction" in str(caught.value.__cause__)
+    assert [study.study_name for study in storage.get_all_studies()] == ["irnet-smoke"]
+    storage.engine.dispose()
+    writing.engine.dispose()
 
 
 def test_a_port_in_use(server: Server, url: str) -> None:
