@@ -18,6 +18,8 @@ from fesearch.space import Value
 FORMAT = 1
 DESCRIPTION = "model.json"
 WEIGHTS = "model.safetensors"
+WIDEST = 1 << 20
+"""More features than any model has: a forged width must not take memory of its size."""
 _KEYS = {"format", "family", "config", "width", "sha256"}
 
 
@@ -105,7 +107,7 @@ def _read(path: Path) -> bytes:
 def _description(path: Path) -> dict[str, Any]:
     try:
         said = json.loads(_read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise broken(f"The file {path} is not JSON: {error}.") from error
     if not isinstance(said, dict) or said.keys() != _KEYS:
         raise broken(f"The file {path} does not have the keys {', '.join(sorted(_KEYS))}.")
@@ -116,7 +118,7 @@ def _description(path: Path) -> dict[str, Any]:
         )
     kinds = {"family": str, "config": dict, "width": int, "sha256": str}
     for key, kind in kinds.items():
-        if type(said[key]) is not kind or (key == "width" and said[key] < 1):
+        if type(said[key]) is not kind or (kind is int and not 1 <= said[key] <= WIDEST):
             raise broken(f"In the file {path}, '{key}' is {said[key]!r}.")
     return said
 
