@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 
-from fesearch.record import TrialState
+from fesearch.record import ResultKey, TrialState
 from fesearch.store.database import Database
 from fesearch.store.schema import DIVISIONS, KEYS, LOOKS, STUDIES, TRIALS
 from fesearch.store.studies import KEY_COLUMNS, key_of
-from fesearch.store.types import KeySummary, Look, RankedTrial, StudyRow
+from fesearch.store.types import Division, Effort, KeySummary, Look, RankedTrial, StudyRow
 
+_KEY = tuple(KEYS.c[field.name] for field in fields(ResultKey))
+_OWN = tuple(TRIALS.c[field.name] for field in fields(RankedTrial) if field.name in TRIALS.c)
+_LOOK = tuple(LOOKS.c[field.name] for field in fields(Look))
 _RANKED = sa.and_(
     TRIALS.c.state.in_([TrialState.COMPLETE, TrialState.PRUNED]), TRIALS.c.value.is_not(None)
 )
@@ -38,14 +41,17 @@ class Ranking(Database):
         wanted = [KEYS.c[name] == value for name, value in given.items() if value is not None]
         badness = sa.case((KEYS.c.direction == "maximize", -TRIALS.c.value), else_=TRIALS.c.value)
         query = (
-            sa.select(TRIALS, STUDIES.c.name.label("study"), *KEY_COLUMNS[:4])
+            sa.select(*_KEY, STUDIES.c.name, *_OWN)
             .join_from(TRIALS, STUDIES, TRIALS.c.study_id == STUDIES.c.id)
             .join(KEYS, TRIALS.c.key_id == KEYS.c.id)
             .where(_RANKED, *wanted)
             .order_by(TRIALS.c.key_id, badness, TRIALS.c.study_id, TRIALS.c.number)
         )
         with self.read() as connection:
-            return [_ranked(row) for row in connection.execute(query)]
+            return [
+                RankedTrial(ResultKey(data, target, metric, split), *own)
+                for data, target, metric, split, *own in connection.execute(query).all()
+            ]
 
     def keys(self) -> list[KeySummary]:
         """The keys that have something to rank, oldest first."""
@@ -66,6 +72,33 @@ class Ranking(Database):
                 KeySummary(key_of(row), row.unit, row.direction, row.studies, row.trials)
                 for row in connection.execute(query)
             ]
+
+    def efforts(self) -> list[Effort]:
+        """What each study spent on each of its families, key by key."""
+        query = (
+            sa.select(
+                STUDIES.c.name.label("study"),
+                TRIALS.c.family,
+                *KEY_COLUMNS[:4],
+                sa.func.count().label("trials"),
+                sa.func.sum(TRIALS.c.seconds).label("seconds"),
+            )
+            .join_from(TRIALS, STUDIES, TRIALS.c.study_id == STUDIES.c.id)
+            .join(KEYS, TRIALS.c.key_id == KEYS.c.id)
+            .group_by(STUDIES.c.id, KEYS.c.id, TRIALS.c.family)
+            .order_by(STUDIES.c.id, KEYS.c.id, TRIALS.c.family)
+        )
+        with self.read() as connection:
+            return [
+                Effort(row.study, row.family, key_of(row), row.trials, row.seconds)
+                for row in connection.execute(query)
+            ]
+
+    def division(self, data: str, fingerprint: str) -> Division:
+        """The division of that fingerprint; the store has it for every key and every study."""
+        query = sa.select(DIVISIONS).filter_by(data=data, fingerprint=fingerprint)
+        with self.read() as connection:
+            return Division(**connection.execute(query).one()._mapping)
 
     def add_look(
         self, study: StudyRow, trial: int, split: str, scores: Mapping[str, float], rows: int
@@ -97,9 +130,9 @@ class Ranking(Database):
                     rows=rows,
                     looked_at=datetime.now(UTC),
                 )
-                .returning(*LOOKS.c)
+                .returning(*_LOOK)
             ).one()
-            return _look(row)
+            return Look(*row)
 
     def looks(
         self, *, data: str | None = None, target: str | None = None, split: str | None = None
@@ -108,38 +141,5 @@ class Ranking(Database):
         given = {"data": data, "target": target, "split": split}
         wanted = [LOOKS.c[name] == value for name, value in given.items() if value is not None]
         with self.read() as connection:
-            query = sa.select(LOOKS).where(*wanted).order_by(LOOKS.c.id)
-            return [_look(row) for row in connection.execute(query)]
-
-
-def _ranked(row: sa.Row[Any]) -> RankedTrial:
-    return RankedTrial(
-        study=row.study,
-        number=row.number,
-        family=row.family,
-        config=row.config,
-        value=row.value,
-        seconds=row.seconds,
-        resource=row.resource,
-        unit=row.unit,
-        parameters=row.parameters,
-        key=key_of(row),
-        state=row.state,
-        after_look=row.after_look,
-    )
-
-
-def _look(row: sa.Row[Any]) -> Look:
-    return Look(
-        sequence=row.sequence,
-        data=row.data,
-        target=row.target,
-        split=row.split,
-        study=row.study,
-        trial=row.trial,
-        metric=row.metric,
-        value=row.value,
-        scores=row.scores,
-        rows=row.rows,
-        looked_at=row.looked_at,
-    )
+            query = sa.select(*_LOOK).where(*wanted).order_by(LOOKS.c.id)
+            return [Look(*row) for row in connection.execute(query)]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from fesearch.store.database import Database
 from fesearch.store.schema import KEYS, LOOKS, REPORTS, STUDIES, TRIALS
 from fesearch.store.types import ReportRow, StudyRow
 
+_RESULT = sa.select(*(TRIALS.c[field.name] for field in fields(TrialResult)))
 REPORT_BUG = "Please report this; the study goes on with: fesearch study resume"
 
 
@@ -147,9 +149,9 @@ class Trials(Database):
 
     def trials(self, study: StudyRow) -> list[TrialResult]:
         """All trials of a study, ordered by number."""
-        query = sa.select(TRIALS).where(TRIALS.c.study_id == study.id).order_by(TRIALS.c.number)
+        query = _RESULT.where(TRIALS.c.study_id == study.id).order_by(TRIALS.c.number)
         with self.read() as connection:
-            return [_result(row) for row in connection.execute(query)]
+            return [TrialResult(*row) for row in connection.execute(query).all()]
 
     def trial(self, study: StudyRow, number: int) -> TrialResult:
         """One trial.
@@ -157,7 +159,7 @@ class Trials(Database):
         Raises:
             InputError: the study has none of that number.
         """
-        query = sa.select(TRIALS).filter_by(study_id=study.id, number=number)
+        query = _RESULT.where(TRIALS.c.study_id == study.id, TRIALS.c.number == number)
         with self.read() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
@@ -165,7 +167,7 @@ class Trials(Database):
                 f"The study '{study.name}' has no trial {number}.",
                 f"Type: fesearch trials {study.name}",
             )
-        return _result(row)
+        return TrialResult(*row)
 
     def interrupted(self, study: StudyRow) -> list[TrialResult]:
         """The RUNNING trials; to a driver that has just acquired the study, those interrupted."""
@@ -182,7 +184,7 @@ class Trials(Database):
         if number is not None:
             query = query.where(TRIALS.c.number == number)
         with self.read() as connection:
-            return [_report(row) for row in connection.execute(query)]
+            return [_report(row) for row in connection.execute(query).all()]
 
 
 def _key_id(key: ResultKey) -> sa.ScalarSelect[int]:
@@ -254,23 +256,4 @@ def _report(row: sa.Row[Any]) -> ReportRow:
         best=row.best,
         decision=row.decision,
         seconds=row.seconds,
-    )
-
-
-def _result(row: sa.Row[Any]) -> TrialResult:
-    return TrialResult(
-        number=row.number,
-        family=row.family,
-        config=row.config,
-        seed=row.seed,
-        state=row.state,
-        value=row.value,
-        resource=row.resource,
-        best_resource=row.best_resource,
-        unit=row.unit,
-        seconds=row.seconds,
-        parameters=row.parameters,
-        reason=row.reason,
-        fault=row.fault,
-        after_look=row.after_look,
     )

@@ -100,6 +100,7 @@ class ReportRow:
 class RankedTrial:
     """A trial among those of the same key; see ``record.TrialResult`` for its attributes."""
 
+    key: ResultKey
     study: str
     number: int
     family: str
@@ -109,7 +110,6 @@ class RankedTrial:
     resource: int
     unit: str
     parameters: int | None
-    key: ResultKey
     state: TrialState
     after_look: bool
 
@@ -123,6 +123,21 @@ class KeySummary:
     direction: Direction
     studies: int
     trials: int
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a study spent on one family under one key: all its trials, failed ones too.
+
+    Attributes:
+        seconds: of computation, of these trials together.
+    """
+
+    study: str
+    family: str
+    key: ResultKey
+    trials: int
+    seconds: float
 
 
 @dataclass(frozen=True)
