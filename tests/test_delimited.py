@@ -108,6 +108,7 @@ def _bad(line: int, reason: str, of: int = 2, count: int = 1) -> str:
         (b"formula,e\nFeO,1e999\nNaCl,1\n", _bad(2, "e '1e999' is not finite"), CORRECT),
         (b"formula,e\nFeO,1_0\nNaCl,1\n", _bad(2, "e '1_0' is not a number"), CORRECT),
         (b'formula,e\n"FeO",1\n"\nNaCl",low\n', _bad(3, "e 'low' is not a number"), CORRECT),
+        (b'formula,e\n"\nFeO",1\nNaCl,low\n', _bad(4, "e 'low' is not a number"), CORRECT),
         (
             b"formula,e\nA,1\n\nB,\nQ,3\nNaCl,1\nNa,x\nR,2\n",
             "5 of 6 rows of FILE cannot be used: "

@@ -77,6 +77,10 @@ def test_one_spelling_for_all_ways_to_write_a_composition(text: str, expected: s
         ("(" * 11 + "Fe" + ")" * 11, "it has more than 10 brackets in one another."),
         ("Fe" + "1" * 21, "an amount has more than 20 digits."),
         ("Fe" * 501, "it has 1002 characters, more than 1000."),
+        (
+            "3".join(ELEMENTS[:80]) + "0.000000000000001",
+            "its amounts have no common measure within reason.",
+        ),
         ("Fe0.123456789O12345678901234567", "its amounts have no common measure within reason."),
     ],
 )
