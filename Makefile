@@ -13,12 +13,12 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constra
 install: .venv/installed
 
 # torch comes first and alone: the version pinned is the one whose wheel needs no CUDA packages
-# where there is no GPU. hatchling comes before the package so that its version is pinned too.
+# where there is no GPU. What builds the package comes before it, so that it is pinned too.
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed. Type: make install PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) torch==2.13.0 hatchling
+	$(PIP) torch==2.13.0 hatchling editables
 	$(PIP) --no-build-isolation --editable '.[dashboard,postgresql,dev]'
 	touch $@
 

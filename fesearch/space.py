@@ -33,7 +33,7 @@ class Float:
         if self.log:
             low, high = math.log(self.low), math.log(self.high)
             return min(max(math.exp(low + u * (high - low)), self.low), self.high)
-        return self.low + u * (self.high - self.low)
+        return min(self.low + u * (self.high - self.low), self.high)
 
     def __contains__(self, value: object) -> bool:
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -65,7 +65,7 @@ class Int:
     def at(self, u: float) -> int:
         if self.log:
             low, high = math.log(self.low), math.log(self.high + 1)
-            return min(int(math.exp(low + u * (high - low))), self.high)
+            return min(max(int(math.exp(low + u * (high - low))), self.low), self.high)
         count = (self.high - self.low) // self.step + 1
         return self.low + self.step * min(int(u * count), count - 1)
 

@@ -1,0 +1,73 @@
+"""Declarations found by name, one a module, and plug-ins by entry point."""
+
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from fesearch import registry
+from fesearch.errors import InputError
+from fesearch.registry import Registry, nearest
+
+
+@pytest.fixture
+def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry[str]:
+    """A registry of text over a package of two modules and a private one."""
+    package = tmp_path / "shapes"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "circle.py").write_text("SHAPE = 'round'")
+    (package / "number.py").write_text("SHAPE = 3")
+    (package / "broken.py").write_text("raise RuntimeError('imported')")
+    (package / "_helpers.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    for module in [name for name in sys.modules if name.split(".")[0] == "shapes"]:
+        monkeypatch.delitem(sys.modules, module)
+    plugged_in = EntryPoint("square", "textwrap:__name__", "shapes")
+    monkeypatch.setattr(
+        registry, "entry_points", lambda group: [plugged_in] if group == "shapes" else []
+    )
+    return Registry("shape", str, "shapes", "SHAPE", "shapes list")
+
+
+def test_names_are_listed_without_importing_the_modules(shapes: Registry[str]) -> None:
+    assert shapes.names() == ["broken", "circle", "number", "square"]
+    assert "shapes.circle" not in sys.modules
+
+
+def test_a_declaration_is_found_in_its_module(shapes: Registry[str]) -> None:
+    assert shapes.get("circle") == "round"
+
+
+def test_a_plug_in_is_loaded_by_its_entry_point(shapes: Registry[str]) -> None:
+    assert shapes.get("square") == "textwrap"
+
+
+def test_a_mistyped_name_gets_the_nearest(shapes: Registry[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        shapes.get("Circel")
+    assert caught.value.message == "There is no shape 'Circel'."
+    assert caught.value.hint == "Did you mean 'circle'? Type: shapes list"
+
+
+def test_a_strange_name_gets_the_list(shapes: Registry[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        shapes.get("xyzzy")
+    assert caught.value.hint == "Type: shapes list"
+
+
+def test_a_private_module_is_no_declaration(shapes: Registry[str]) -> None:
+    with pytest.raises(InputError, match="There is no shape '_helpers'"):
+        shapes.get("_helpers")
+
+
+def test_a_declaration_of_another_kind_is_refused(shapes: Registry[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        shapes.get("number")
+    assert caught.value.message == "The shape 'number' is a int, not a str."
+
+
+@pytest.mark.parametrize(("word", "found"), [("irnt", "irnet"), ("IRNET", "irnet"), ("zz", None)])
+def test_the_nearest_word(word: str, found: str | None) -> None:
+    assert nearest(word, ["irnet", "random_forest"]) == found
