@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -152,11 +153,14 @@ def build(
     found = _load(path, name, digest, len(formulas))
     if found is not None:
         return found
+    with _writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)  # refused now rather than after the work
     matrix = feature_set.compute(formulas, workers, progress)
     matrix.setflags(write=False)
     constant, non_finite = _reports(matrix, feature_set.names())
     features = Features(name, digest, feature_set.names(), matrix, constant, non_finite)
-    _save(path, features)
+    with _writing(path.parent):
+        _save(path, features)
     return features
 
 
@@ -252,26 +256,31 @@ def _age(path: Path) -> float:
         return 0.0
 
 
-def _save(path: Path, features: Features) -> None:
-    """Write the matrix, then the header that vouches for it by its checksum."""
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
     try:
-        with atomic_write(path) as partial, partial.open("wb") as file:
-            np.save(file, features.matrix, allow_pickle=False)
-            file.flush()
-            checksum = _checksum(partial)
-        header = {
-            "sha256": checksum,
-            "names": features.names,
-            "constant": features.constant,
-            "non_finite": dict(features.non_finite),
-        }
-        with atomic_write(_header(path)) as partial:
-            partial.write_text(json.dumps(header), encoding="utf-8")
+        yield
     except OSError as error:
         raise FesearchError(
-            f"The features cannot be written to {path.parent}: {error.strerror}.",
+            f"The features cannot be written to {folder}: {error.strerror}.",
             "Make room there, or name another folder in FESEARCH_CACHE_DIR.",
         ) from error
+
+
+def _save(path: Path, features: Features) -> None:
+    """Write the matrix, then the header that vouches for it by its checksum."""
+    with atomic_write(path) as partial:
+        with partial.open("wb") as file:
+            np.save(file, features.matrix, allow_pickle=False)
+        checksum = _checksum(partial)
+    header = {
+        "sha256": checksum,
+        "names": features.names,
+        "constant": features.constant,
+        "non_finite": dict(features.non_finite),
+    }
+    with atomic_write(_header(path)) as partial:
+        partial.write_text(json.dumps(header), encoding="utf-8")
 
 
 def _load(path: Path, name: str, digest: str, rows: int) -> Features | None:

@@ -146,15 +146,21 @@ class SplitSpec(ABC):
         Raises:
             InputError: the kind, a key or a value is unknown.
         """
-        return _kind(table.get("kind", "random")).from_options(table)
+        options = {name: value for name, value in table.items() if name != "kind"}
+        return _kind(table.get("kind", "random")).from_options(options)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Self:
+        """The spec with these fields, as texts or as what they stand for.
+
+        Raises:
+            InputError: there is no such field, or its value is wrong.
+        """
         known = [field.name for field in fields(cls)]
         for name in options:
-            if name not in {"kind", *known}:
+            if name not in known:
                 raise unknown(f"{cls.kind} split option", name, known, HELP)
-        return cls(**{name: value for name, value in options.items() if name != "kind"})
+        return cls(**options)
 
     @classmethod
     @abstractmethod
