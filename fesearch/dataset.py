@@ -83,11 +83,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Summary:
-    """One line of ``data list``.
-
-    Attributes:
-        targets: name -> unit.
-    """
+    """One line of ``data list``; ``targets`` is name -> unit."""
 
     name: str
     rows: int
@@ -101,7 +97,6 @@ class Source:
     """Where data sets come from; each module of ``datasets/`` declares one as ``SOURCE``.
 
     Attributes:
-        title: what it is, for people.
         load: makes the data set. Without arguments for one that comes with the package; a reader
             of the user's own files takes a path, a name, and keywords of its own.
         summary: of the data set that comes with the package; None for a reader.
@@ -124,10 +119,7 @@ def make(
     ids: Sequence[str] | None = None,
     reduced: Sequence[str] | None = None,
     columns: Mapping[str, Sequence[str]] | None = None,
-    title: str = "",
-    source: str = "",
-    licence: str = "",
-    citation: str = "",
+    **notes: str,
 ) -> Dataset:
     """A data set of n rows given in any order.
 
@@ -139,6 +131,7 @@ def make(
             for the further rows of one reduced formula, in the order given.
         reduced: the n reduced formulas, where they are known already.
         columns: name -> n texts.
+        notes: title, source, licence, citation.
 
     Raises:
         InputError: no rows or targets, unequal lengths, a wrong formula, a target that is not
@@ -146,7 +139,7 @@ def make(
     """
     checked_name("data set", name)
     reduced = [formula.reduced(text) for text in formulas] if reduced is None else reduced
-    ids = list(numbered(reduced)) if ids is None else ids
+    ids = list(_numbered(reduced)) if ids is None else ids
     arrays = {key: np.array(values, dtype=np.float64) for key, values in targets.items()}
     columns = columns or {}
     _check(name, ids, [formulas, reduced, *columns.values()], arrays, units)
@@ -163,14 +156,11 @@ def make(
         targets=MappingProxyType({key: _frozen(array[order]) for key, array in arrays.items()}),
         units=MappingProxyType({key: units[key] for key in arrays}),
         columns=MappingProxyType({key: in_order(texts) for key, texts in columns.items()}),
-        title=title,
-        source=source,
-        licence=licence,
-        citation=citation,
+        **notes,
     )
 
 
-def numbered(reduced: Sequence[str]) -> Iterator[str]:
+def _numbered(reduced: Sequence[str]) -> Iterator[str]:
     """Row ids made of reduced formulas: Fe2O3, Fe2O3#2, Fe2O3#3 … in the order given."""
     seen: Counter[str] = Counter()
     for text in reduced:
@@ -187,13 +177,12 @@ def _check(
 ) -> None:
     """Refuse what no data set can be made of."""
     if not ids or not arrays:
-        missing = "targets" if ids else "rows"
-        raise InputError(f"The data set '{name}' has no {missing}.", "Give at least one.")
+        lacks = "targets" if ids else "rows"
+        raise InputError(f"The data set '{name}' has no {lacks}.", "Give at least one.")
     lengths = {len(ids), *map(len, texts), *map(len, arrays.values())}
     if len(lengths) > 1:
-        raise InputError(
-            f"The data set '{name}' has columns of unequal length.", "Give each a value per row."
-        )
+        message = f"The data set '{name}' has columns of unequal length."
+        raise InputError(message, "Give each a value per row.")
     repeated = [text for text, count in Counter(ids).items() if count > 1 or not text]
     if repeated:
         raise InputError(
@@ -250,16 +239,12 @@ def save(dataset: Dataset) -> Path:
         InputError: the name is that of other data, or of a source that comes with the package.
     """
     if dataset.name in SOURCES.names():
-        raise InputError(
-            f"'{dataset.name}' is the name of data that comes with fesearch.",
-            "Choose another: --name NAME",
-        )
+        message = f"'{dataset.name}' is the name of data that comes with fesearch."
+        raise InputError(message, "Choose another: --name NAME")
     path = _path(checked_name("data set", dataset.name))
     if path.exists() and _read_summary(path).hash != dataset.hash:
-        raise InputError(
-            f"There is another data set called '{dataset.name}' already.",
-            f"Choose another: --name NAME, or type: fesearch data delete {dataset.name}",
-        )
+        hint = f"Choose another: --name NAME, or type: fesearch data delete {dataset.name}"
+        raise InputError(f"There is another data set called '{dataset.name}' already.", hint)
     with atomic_write(path) as partial:
         _write(dataset, partial)
     return path
@@ -329,11 +314,10 @@ def _read(path: Path) -> Dataset:
             columns={name: table[f"column:{name}"].to_pylist() for name in meta["columns"]},
             **meta["notes"],
         )
-        whole = dataset.hash == meta["hash"]
+        if dataset.hash != meta["hash"]:
+            raise ValueError("other rows than were saved")
     except (OSError, LookupError, TypeError, ValueError, pa.ArrowException, InputError) as error:
         raise _damaged(path) from error
-    if not whole:
-        raise _damaged(path)
     return dataset
 
 
@@ -343,17 +327,15 @@ def _read_summary(path: Path) -> Summary:
 
     try:
         meta: dict[str, Any] = json.loads(pq.read_schema(path).metadata[_META])
-        source = meta["notes"]["source"]
-        return Summary(path.stem, meta["rows"], meta["targets"], meta["hash"], source)
+        rest = (meta["rows"], meta["targets"], meta["hash"], meta["notes"]["source"])
+        return Summary(path.stem, *rest)
     except (OSError, LookupError, TypeError, ValueError, pa.ArrowException) as error:
         raise _damaged(path) from error
 
 
 def _damaged(path: Path) -> InputError:
-    return InputError(
-        f"The file of the data set '{path.stem}' is damaged.",
-        f"Remove {path} and import the data again.",
-    )
+    hint = f"Remove {path} and import the data again."
+    return InputError(f"The file of the data set '{path.stem}' is damaged.", hint)
 
 
 @dataclass(frozen=True)
@@ -406,13 +388,13 @@ def describe(dataset: Dataset, bins: int = 20) -> Description:
 
 
 def _distribution(values: np.ndarray, unit: str, bins: int) -> Distribution:
-    low, *quartiles, high = np.percentile(values, (0, 25, 50, 75, 100)).tolist()
+    low, q1, median, q3, high = np.percentile(values, (0, 25, 50, 75, 100)).tolist()
     return Distribution(
         unit=unit,
         mean=float(np.mean(values)),
         sd=float(np.std(values)),
         minimum=low,
-        quartiles=(quartiles[0], quartiles[1], quartiles[2]),
+        quartiles=(q1, median, q3),
         maximum=high,
         counts=tuple(np.histogram(values, bins=bins)[0].tolist()),
     )

@@ -14,7 +14,7 @@ from fesearch.errors import InputError
 
 FOLDS = Path(__file__).parents[2] / "shared" / "data" / "mp_e_form_folds.csv.gz"
 GOOD = b"formula,e\nFe2O3,-1.5\nNaCl,-2\n"
-NO_CSV = "Save the table as CSV (UTF-8, separated by commas) and import that."
+NO_CSV = "Save the table as CSV (UTF-8, separated by commas) and give that."
 CORRECT = "Nothing was imported. Correct or remove these rows and import again."
 
 

@@ -54,7 +54,7 @@ def read(
         raise InputError("No target column was given.", "Name one: --target COL")
     units = {target: unit if isinstance(unit, str) else unit.get(target, "") for target in targets}
     wanted = _Wanted(formula, tuple(targets), id, tuple(columns))
-    with _opened(Path(path)) as text:
+    with opened(Path(path)) as text:
         table = _read_table(Path(path), text, wanted)
     return make(
         name,
@@ -160,16 +160,16 @@ def _read_table(path: Path, text: Iterable[str], wanted: _Wanted) -> _Table:
     Raises:
         InputError: the header is wrong, there is no row, or a row is bad.
     """
-    rows = _numbered_rows(path, text)
+    rows = numbered_rows(path, text)
     header = next(rows, (0, []))[1]
-    places = _places(path, [field.strip() for field in header], wanted)
+    where = places(path, [field.strip() for field in header], wanted)
     table, bad, count = _Table(wanted), [], 0
     for line, fields in rows:
         count += 1
         try:
             if len(fields) != len(header):
                 raise _BadRowError(f"{len(fields)} fields where the header has {len(header)}")
-            table.add(line, {name: fields[place].strip() for name, place in places.items()})
+            table.add(line, {name: fields[place].strip() for name, place in where.items()})
         except _BadRowError as reason:
             bad.append(f"line {line}: {reason}")
     if bad:
@@ -184,8 +184,12 @@ def _read_table(path: Path, text: Iterable[str], wanted: _Wanted) -> _Table:
     return table
 
 
-def _places(path: Path, header: list[str], wanted: _Wanted) -> dict[str, int]:
-    """Where each column that was asked for stands."""
+def places(path: Path, header: Sequence[str], wanted: Iterable[str]) -> dict[str, int]:
+    """Where each column that was asked for stands.
+
+    Raises:
+        InputError: the header is empty, names a column twice or lacks one.
+    """
     if not any(header):
         raise InputError(f"{path} is empty.", "Give a CSV file whose first line names its columns.")
     twice = [name for name in header if name and header.count(name) > 1]
@@ -205,8 +209,12 @@ def _places(path: Path, header: list[str], wanted: _Wanted) -> dict[str, int]:
     return {name: header.index(name) for name in wanted}
 
 
-def _numbered_rows(path: Path, text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """The line each row begins on and its fields; blank lines are left out."""
+def numbered_rows(path: Path, text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The line each row begins on and its fields; blank lines are left out.
+
+    Raises:
+        InputError: it is not CSV.
+    """
     reader = csv.reader(_without_nul(path, text), strict=True)
     line = 1
     try:
@@ -217,7 +225,7 @@ def _numbered_rows(path: Path, text: Iterable[str]) -> Iterator[tuple[int, list[
     except csv.Error as error:
         raise InputError(
             f"{path} is not a CSV file: line {line}: {error}.",
-            "Save the table as CSV (UTF-8, separated by commas) and import that.",
+            "Save the table as CSV (UTF-8, separated by commas) and give that.",
         ) from error
 
 
@@ -229,8 +237,12 @@ def _without_nul(path: Path, text: Iterable[str]) -> Iterator[str]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Iterable[str]]:
-    """The text of a file, unpacked if it is compressed; faults on the way are put in words."""
+def opened(path: Path) -> Iterator[Iterable[str]]:
+    """The text of a file, unpacked if it is compressed.
+
+    Raises:
+        InputError: it cannot be read, is damaged, or is no text in UTF-8.
+    """
     try:
         with path.open("rb") as raw:
             packed = raw.read(len(_GZIP)) == _GZIP
@@ -252,5 +264,5 @@ def _opened(path: Path) -> Iterator[Iterable[str]]:
 def _not_text(path: Path) -> InputError:
     return InputError(
         f"{path} is not a text file in UTF-8.",
-        "Save the table as CSV (UTF-8, separated by commas) and import that.",
+        "Save the table as CSV (UTF-8, separated by commas) and give that.",
     )
