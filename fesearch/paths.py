@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,27 @@ def atomic_write(path: Path) -> Iterator[Path]:
         _to_disk(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Make a folder whole or not at all: fill the one this yields, it then takes its place.
+
+    Raises:
+        OSError: it cannot be made, or there is a file or a folder that is not empty already.
+    """
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield partial
+        for inside in (*partial.rglob("*"), partial):
+            _to_disk(inside)
+        partial.chmod(0o777 & ~_umask())  # mkdtemp makes folders that only their owner can read
+        partial.replace(path)
+        _to_disk(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _to_disk(path: Path) -> None:

@@ -39,13 +39,13 @@ COMMANDS: Mapping[str, Line] = MappingProxyType(
         "families": Line("fesearch.cli.families:app", "Model families: list, show."),
         "study": Line("fesearch.cli.study:app", "Searches: start, resume, list, show and more."),
         "trials": Line("fesearch.cli.trials:app", "The trials of a study, or one of them."),
-        "best": Line("fesearch.cli.view:best", "The best trial of a study."),
-        "rank": Line("fesearch.cli.view:rank", "Compare what was trained on identical divisions."),
+        "best": Line("fesearch.cli.best:best", "The best trial of a study."),
+        "rank": Line("fesearch.cli.rank:rank", "Compare what was trained on identical divisions."),
         "holdout": Line(
-            "fesearch.cli.view:holdout", "Score finalists on the test part, on record."
+            "fesearch.cli.holdout:holdout", "Score finalists on the test part, on record."
         ),
-        "export": Line("fesearch.cli.view:export", "Write a trained model to a folder."),
-        "predict": Line("fesearch.cli.view:predict", "Predict formulas with an exported model."),
+        "export": Line("fesearch.cli.export:export", "Write a trained model to a folder."),
+        "predict": Line("fesearch.cli.predict:predict", "Predict formulas with an exported model."),
         "dashboard": Line("fesearch.cli.dashboard:dashboard", "Look at studies in the browser."),
     }
 )

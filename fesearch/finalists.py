@@ -1,0 +1,87 @@
+"""The best trials of a study, and the models they left, proven to be those on record."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from fesearch.errors import InputError, NoResultError
+from fesearch.model import FittedModel
+from fesearch.record import TrialResult
+from fesearch.search.folder import model_folder
+from fesearch.search.prepare import Prepared
+from fesearch.store.results import Store
+from fesearch.store.types import Look, StudyRow
+
+SAME = 1e-3
+"""Relative difference of two scores of one model: a GPU and a CPU do not sum in one order."""
+
+
+def ranked(store: Store, row: StudyRow) -> list[TrialResult]:
+    """The usable trials of a study under its own key, the best first.
+
+    Raises:
+        NoResultError: there is none.
+    """
+    trials = {trial.number: trial for trial in store.trials(row)}
+    order = [one.number for one in store.ranking(**asdict(row.key)) if one.study == row.name]
+    if not order:
+        raise NoResultError(
+            f"The study '{row.name}' has no usable trial among {len(trials)}.",
+            f"Type: fesearch trials {row.name}",
+        )
+    return [trials[number] for number in order]
+
+
+def finalists(
+    store: Store, row: StudyRow, top: int = 1, best_per_family: bool = False
+) -> list[TrialResult]:
+    """The ``top`` best trials of a study, or the best of each of its families.
+
+    Raises:
+        NoResultError: no trial is usable.
+    """
+    best = ranked(store, row)
+    if not best_per_family:
+        return best[:top]
+    by_family: dict[str, TrialResult] = {}
+    for trial in best:
+        by_family.setdefault(trial.family, trial)
+    return list(by_family.values())
+
+
+def kept_model(row: StudyRow, prepared: Prepared, trial: TrialResult) -> FittedModel:
+    """The model of a trial, scored again on the validation part: it is the one on record.
+
+    Raises:
+        InputError: its weights are not kept, or are not those of the trial's recorded score.
+    """
+    folder = model_folder(row, trial.number)
+    if not folder.is_dir():
+        raise InputError(
+            f"The weights of trial {trial.number} of '{row.name}' are not kept in {folder}.",
+            f"Only those of the best {prepared.study.keep} trials are (keep = "
+            f"{prepared.study.keep}), in the FESEARCH_ARTIFACTS the study ran with.",
+        )
+    model = FittedModel.load(folder)
+    data = prepared.development
+    score = prepared.metric(data.val_y, model.predict(data.val_x))
+    described = (model.family, dict(model.config)) == (trial.family, dict(trial.config))
+    if trial.value is None or not described or not math.isclose(score, trial.value, rel_tol=SAME):
+        raise InputError(
+            f"The weights in {folder} have a validation {prepared.metric.title} of {score:.6g}, "
+            f"but trial {trial.number} is on record with {trial.value}.",
+            f"Choose another trial (fesearch trials {row.name}), or search again.",
+        )
+    return model
+
+
+def looks_at(row: StudyRow, looks: Sequence[Look]) -> dict[int, Look]:
+    """Trial number -> the last look at it among ``looks``.
+
+    Looks outlive their study, so those before its creation are at a deleted one of its name.
+    """
+    return {
+        look.trial: look
+        for look in looks
+        if look.study == row.name and look.looked_at >= row.created_at
+    }

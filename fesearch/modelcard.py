@@ -1,0 +1,101 @@
+"""The README of a bundle: its card in words, for whoever finds the folder."""
+
+from collections.abc import Mapping
+
+from fesearch.bundle import Card
+from fesearch.metrics import METRICS
+
+
+def render(card: Card) -> str:
+    """The model card as Markdown."""
+    trained, data, split = card.trained, card.data, card.split
+    low, high = card.target_range
+    return f"""\
+# {card.target} ({card.unit}) by {trained.family}
+
+Predicts `{card.target}` in {card.unit} from the chemical formula of a compound. It is trial
+{trained.trial} of the study `{trained.study}`, found and exported with fesearch.
+
+## Use
+
+In this folder, with fesearch {card.versions.get("fesearch", "")} installed:
+
+    fesearch predict . Fe2O3 NaCl
+    fesearch predict . --file compounds.csv --formula formula --to predictions.csv
+
+`fesearch study start study.toml --name again` repeats the search that found it.
+
+## How good it is
+
+{_scores(card)}
+
+## What it was trained on
+
+| | |
+|---|---|
+| data | {data.title or data.name} (`{data.name}`, sha256 `{data.hash[:12]}`) |
+| source | {data.source or "not stated"} |
+| licence of the data | {data.licence or "not stated"} |
+| division | `{split.spec}`, fingerprint `{split.fingerprint[:12]}` |
+| rows | {split.train} to train, {split.val} to validate, {split.test} to test |
+| target in training | {low:.4g} to {high:.4g} {card.unit} |
+| features | `{card.features.name}`, {len(card.features.columns)} columns |
+| training | {trained.resource} {trained.unit}, {trained.seconds:.0f} s |
+| parameters | {trained.parameters} |
+
+Elements, with the number of training rows that contain them: {_counts(card.elements)}.
+
+## The model
+
+{_pairs(trained.config)}
+
+## Limits
+
+It has seen formulas only: compounds of one composition and different structures get one
+prediction. Elements not listed above, and values outside the range above, are guesses. The
+validation score chose this model among others and is therefore a little too good.
+
+## Citation
+
+Data: {data.citation or data.source or data.name}. Model: the source of its family, which
+`fesearch families show {trained.family}` prints, and fesearch.
+
+## Versions
+
+{_pairs(card.versions)}
+
+`SHA256SUMS` vouches for every file here: `sha256sum -c SHA256SUMS`.
+"""
+
+
+def _scores(card: Card) -> str:
+    chosen, test = card.validation, card.test
+    lines = [
+        f"- validation {METRICS[chosen.metric].title}, {card.split.val} rows: "
+        f"{_number(chosen.value, chosen.unit)}"
+    ]
+    if test is None:
+        lines.append("- test: nobody has looked; `fesearch holdout` does, before an export.")
+    for name, score in test.scores.items() if test else ():
+        metric = METRICS[name]
+        lines.append(
+            f"- test {metric.title}, {card.split.test} rows: "
+            f"{_number(score, metric.in_unit(card.unit))}"
+        )
+    if test:
+        lines.append(f"- looks at this test part when it was scored: {test.looks}")
+    return "\n".join(lines)
+
+
+def _number(value: float | None, unit: str) -> str:
+    return "not finite" if value is None else f"{value:.4g} {unit}".rstrip()
+
+
+def _counts(elements: Mapping[str, int]) -> str:
+    return ", ".join(f"{symbol} {count}" for symbol, count in elements.items())
+
+
+def _pairs(values: Mapping[str, object]) -> str:
+    return "\n".join(
+        f"- {name}: {'none' if value is None else value}" for name, value in values.items()
+    )
