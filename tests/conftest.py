@@ -61,3 +61,30 @@ def storage_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database, of each kind in turn."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture(scope="session")
+def _searched_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the studies of ``searched.search_all``, their models, data and features."""
+    import searched
+
+    folder = tmp_path_factory.mktemp("searched")
+    with pytest.MonkeyPatch.context() as patch:
+        _live_in(folder, patch)
+        searched.search_all(f"sqlite:///{folder}/fesearch.db")
+    return folder
+
+
+@pytest.fixture
+def studies(_searched_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a store with three small finished studies, a copy for each test."""
+    folder = tmp_path / "searched"
+    shutil.copytree(_searched_once, folder)
+    _live_in(folder, monkeypatch)
+    return f"sqlite:///{folder}/fesearch.db"
+
+
+def _live_in(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("FESEARCH_STORAGE", f"sqlite:///{folder}/fesearch.db")
+    patch.setenv("FESEARCH_ARTIFACTS", str(folder / "artifacts"))
+    patch.setenv("FESEARCH_CACHE_DIR", str(folder / "cache"))

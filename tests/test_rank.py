@@ -1,0 +1,170 @@
+"""Rankings: one table a key, the fair comparison by default, sealed until a look."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from fesearch.cli.app import run
+from fesearch.errors import InputError, NoResultError, StudyNotFoundError
+from fesearch.rank import tables
+from fesearch.record import TrialSpec
+from fesearch.store.results import Store
+
+
+def test_each_key_has_a_table_with_the_best_of_each_family_and_study(studies: str) -> None:
+    first, second = tables(studies)
+    assert {entry.trial.study for entry in first.entries} == {"nets", "forests"}
+    assert [entry.trial.study for entry in second.entries] == ["elsewhere"]
+    assert first.summary.key.data == second.summary.key.data
+    assert first.summary.key.split != second.summary.key.split
+    values = [entry.trial.value for entry in first.entries]
+    assert values == sorted(values)
+    assert [entry.position for entry in first.entries] == [1, 2]
+    assert (first.data, first.looks) == ("alloys", 0)
+    rows = first.division
+    assert rows.n_train + rows.n_val + rows.n_test == 60
+
+
+def test_what_it_took_is_counted_with_the_failed_trials(studies: str) -> None:
+    effort = {entry.trial.study: entry.effort for entry in tables(studies)[0].entries}
+    assert (effort["nets"].trials, effort["forests"].trials) == (2, 3)
+    with Store.open(studies) as store:
+        spent = sum(trial.seconds for trial in store.trials(store.study("forests")))
+    assert effort["forests"].seconds == pytest.approx(spent)
+
+
+def test_all_trials_are_ranked_when_asked(studies: str) -> None:
+    entries = tables(studies, every=True)[0].entries
+    assert len(entries) == 4  # the failed one is none of them
+    values = [entry.trial.value for entry in entries]
+    assert values == sorted(values)
+
+
+def test_filters_leave_the_keys_that_have_what_is_asked_for(studies: str) -> None:
+    first, second = tables(studies)
+    key = first.summary.key
+    asked = {"data": "alloys", "target": "h_form", "metric": "mae", "split": key.split[:8]}
+    assert tables(studies, **asked) == [first]
+    assert tables(studies, data=key.data[:10]) == [first, second]
+    assert [table.summary.key for table in tables(studies, studies=["elsewhere"])] == [
+        second.summary.key
+    ]
+    for part in asked:
+        with pytest.raises(NoResultError, match="no usable trial to rank"):
+            tables(studies, **{part: "nowhere"})
+    with pytest.raises(StudyNotFoundError):
+        tables(studies, studies=["nts"])
+
+
+def test_a_mixed_comparison_is_declined_with_both_fingerprints(studies: str) -> None:
+    keys = [table.summary.key for table in tables(studies)]
+    with pytest.raises(InputError) as caught:
+        tables(studies, studies=["nets", "elsewhere"])
+    assert str(caught.value) == (
+        "'nets' and 'elsewhere' cannot be compared: "
+        f"split {keys[0].split[:12]} and {keys[1].split[:12]}.\n"
+        "Type fesearch rank for a table of each, or search both on one division."
+    )
+    with pytest.raises(InputError, match=f"{keys[0].split} and {keys[1].split}"):
+        tables(studies, split="")
+
+
+def test_a_look_unseals_the_trial_and_marks_what_begins_after_it(studies: str) -> None:
+    with Store.open(studies) as store:
+        row = store.study("nets")
+        store.add_look(row, 0, row.key.split, {"mae": 0.75, "r2": 0.5}, 6)
+        spec = TrialSpec(2, "irnet", {}, 1, (1,))
+        store.begin_trial(row, spec, "epochs")
+        last = replace(store.trial(row, 0), number=2, value=9.0)
+        store.finish_trial(row, last)
+    table = tables(studies, every=True)[0]
+    found = {(entry.trial.study, entry.trial.number): entry for entry in table.entries}
+    assert found["nets", 0].test == 0.75
+    assert found["nets", 1].test is None
+    assert table.looks == 1
+    assert [found["nets", n].trial.after_look for n in (0, 1, 2)] == [False, False, True]
+
+
+def test_a_look_at_a_deleted_study_is_not_at_its_namesake(studies: str) -> None:
+    with Store.open(studies) as store:
+        row = store.study("nets")
+        store.add_look(row, 0, row.key.split, {"mae": 0.75}, 6)
+        old = store.trial(row, 0)
+        division = store.division(row.key.data, row.key.split)
+        store.delete_study("nets")
+        fields = {name: getattr(row, name) for name in ("seed", "key", "unit", "direction")}
+        again = store.create_study(
+            "nets", row.definition, **fields, division=division, features="", versions={}
+        )
+        store.begin_trial(again, TrialSpec(0, "irnet", old.config, 1, (1,)), "epochs")
+        store.finish_trial(again, old)
+    entries = tables(studies)[0].entries
+    assert [entry.test for entry in entries] == [None, None]
+
+
+def test_json_has_the_promised_keys(studies: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["rank", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 3
+    promised = "position study trial family data split val_mae test_mae seconds"
+    for row in rows:
+        assert set(promised.split()) <= set(row)
+        assert row["test_mae"] is None
+        assert row["data"] == "alloys"
+        assert len(row["split"]) == 64
+
+
+def test_the_table_has_units_and_what_all_have_in_common(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["rank"]) == 0
+    out = capsys.readouterr().out
+    first, second = (table.summary.key for table in tables(studies))
+    assert f"data      alloys ({first.data[:12]}), target h_form\n" in out
+    assert "metric    MAE in eV/atom, lower is better\n" in out
+    for key in (first, second):
+        assert f"({key.split[:12]}): " in out
+    assert out.count("validation MAE (eV/atom)") == 2
+    assert out.count("sealed") == 3
+    assert "4 epochs" in out
+    assert "20 trees" in out
+    assert "searched after a look" not in out
+
+
+def test_csv_is_one_table(studies: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["rank", "--all", "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) == 5
+    assert {row["test_mae"] for row in rows} == {""}
+
+
+def test_no_database_is_an_error_that_says_so(
+    tmp_path: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["rank", "--storage", f"sqlite:///{tmp_path}/none.db"]) == 2
+    assert capsys.readouterr().err == (
+        f"There is no database '{tmp_path}/none.db'.\n"
+        "Start a study with fesearch study start, or name another one with --storage.\n"
+    )
+
+
+def test_nothing_to_rank_is_3(studies: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["rank", "--data", "nowhere"]) == 3
+    assert capsys.readouterr().err.endswith("Type: fesearch study list\n")
+
+
+@pytest.mark.parametrize("command", [["rank"], ["best", "nets"], ["trials", "nets"]], ids=str)
+def test_looking_at_results_loads_nothing_heavy(studies: str, command: list[str]) -> None:
+    heavy = ["torch", "ray", "optuna", "matminer", "pymatgen", "sklearn", "pandas", "pyarrow"]
+    program = (
+        "import sys; from fesearch.cli.app import run; "
+        f"code = run({command}); "
+        f"sys.exit(code or ' '.join(m for m in {heavy} if m in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
