@@ -20,6 +20,11 @@ class TrialState(StrEnum):
     def finished(self) -> bool:
         return self is not TrialState.RUNNING
 
+    @property
+    def usable(self) -> bool:
+        """The trial has a model that can be ranked: it failed neither by itself nor otherwise."""
+        return self in (TrialState.COMPLETE, TrialState.PRUNED)
+
 
 class Decision(StrEnum):
     """The answer to a report."""

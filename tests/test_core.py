@@ -6,7 +6,7 @@ import pytest
 
 from fesearch.family import Family, Resource
 from fesearch.metrics import METRICS
-from fesearch.record import Decision, Fault, Report, ResultKey, TrialState
+from fesearch.record import Decision, Fault, Report, TrialState
 from fesearch.search.core import Core, Recorded, Settings
 from fesearch.search.sampler import sampler_named
 from fesearch.space import Choice, Float, Space
@@ -40,7 +40,7 @@ class Book:
         self.reports = []
         self.begun = []
 
-    def begin(self, spec, *, unit, after_look):
+    def begin(self, spec):
         assert spec.number not in self.begun
         self.begun.append(spec.number)
 
@@ -54,10 +54,10 @@ class Book:
 
 def settings(**changes):
     basis = Settings(
+        name="toy-study",
         family=TOY,
         space=SPACE,
         metric=METRICS["mae"],
-        key=ResultKey("d", "t", "mae", "s"),
         unit="eV/atom",
         seed=5,
         trials=12,

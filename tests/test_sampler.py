@@ -54,7 +54,13 @@ def test_a_finite_space_is_given_out_whole_each_config_once(name):
 
 @pytest.mark.parametrize(
     ("name", "space"),
-    [("grid", DISCRETE), ("random", DISCRETE), ("tpe", DISCRETE), ("random", MIXED), ("tpe", MIXED)],
+    [
+        ("grid", DISCRETE),
+        ("random", DISCRETE),
+        ("tpe", DISCRETE),
+        ("random", MIXED),
+        ("tpe", MIXED),
+    ],
 )
 def test_a_resumed_search_suggests_what_it_would_have(name, space):
     def loss(config):

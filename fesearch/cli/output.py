@@ -238,12 +238,21 @@ def _sparse_lines(label: str, pace: Callable[[int, int], str]) -> Report:
 
 @contextmanager
 def _bar(label: str, pace: Callable[[int, int], str]) -> Iterator[Report]:
+    """A bar from the first report to the last, and not beyond: the terminal is then another's."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[pace]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(label, total=None, pace="")
-        yield lambda done, total: shown.update(
-            task, completed=done, total=total, pace=pace(done, total)
-        )
+    shown = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = shown.add_task(label, total=None, pace="")
+
+    def report(done: int, total: int) -> None:
+        shown.start()
+        shown.update(task, completed=done, total=total, pace=pace(done, total))
+        if done >= total:
+            shown.stop()
+
+    try:
+        yield report
+    finally:
+        shown.stop()

@@ -6,7 +6,7 @@ store (``restore``) goes on with the decisions of one that was never interrupted
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,6 @@ from fesearch.record import (
     Decision,
     Fault,
     Report,
-    ResultKey,
     TrialResult,
     TrialSpec,
     TrialState,
@@ -33,8 +32,8 @@ class Settings:
     """What a core needs to know of a study.
 
     Attributes:
+        name: of the study.
         family, space, metric: declarations, the space narrowed by the study.
-        key: that the study's numbers belong to.
         unit: of the metric, such as "eV/atom".
         seed: of the study.
         trials: how many in all.
@@ -44,13 +43,12 @@ class Settings:
         deadline: ``time.monotonic()`` after which nothing is begun and everything is stopped.
         threads, device: of every trial.
         folder: under which each trial has a folder of its own; None keeps nothing.
-        after_look: the test part of the division has been looked at before.
     """
 
+    name: str
     family: Family
     space: Space
     metric: Metric
-    key: ResultKey
     unit: str
     seed: int
     trials: int
@@ -62,7 +60,6 @@ class Settings:
     threads: int = 1
     device: str = "cpu"
     folder: Path | None = None
-    after_look: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class Recorded:
 class Ledger(Protocol):
     """Where the core writes what it decides, one transaction a call; the store, in a study."""
 
-    def begin(self, spec: TrialSpec, *, unit: str, after_look: bool) -> None:
+    def begin(self, spec: TrialSpec) -> None:
         """A trial begins."""
 
     def report(self, number: int, report: Report, decision: Decision, result: TrialResult) -> None:
@@ -89,6 +86,9 @@ class Ledger(Protocol):
 
 class Watcher(Protocol):
     """Who looks on: a terminal, a log, a test. It decides nothing."""
+
+    def opened(self, core: "Core", results: Sequence[TrialResult]) -> None:
+        """The search is about to go on from these trials, none of a new study."""
 
     def began(self, spec: TrialSpec, resumed: bool) -> None:
         """A trial begins, or goes on after an interruption."""
@@ -132,6 +132,7 @@ class Core:
                 and are given out again first.
             reports: every report in the order it was recorded.
         """
+        results = list(results)
         known = {result.number: result for result in results}
         for number, result in known.items():
             self._sampler.begin(number, result.family, result.config)
@@ -146,6 +147,7 @@ class Core:
             if result.state.finished:
                 self._sampler.finish(result)
         self._next = max(known, default=-1) + 1
+        self._watch("opened", self, results)
 
     def stop(self, reason: str) -> None:
         """Begin nothing more; stop every running trial at its next report, to be resumed."""
@@ -188,10 +190,9 @@ class Core:
             seed=derive(self.settings.seed, "trial", self._next),
             state=TrialState.RUNNING,
             unit=self.settings.family.resource.unit,
-            after_look=self.settings.after_look,
         )
         spec = self._spec(standing)
-        self._ledger.begin(spec, unit=standing.unit, after_look=standing.after_look)
+        self._ledger.begin(spec)
         self._sampler.begin(spec.number, spec.family, config)
         self._running[spec.number] = standing
         self._next += 1
@@ -248,9 +249,7 @@ class Core:
             return replace(standing, state=TrialState.PRUNED, reason=reason), decision
         return standing, decision
 
-    def _learn(
-        self, number: int, resource: int, best: float | None, diverged: bool
-    ) -> Decision:
+    def _learn(self, number: int, resource: int, best: float | None, diverged: bool) -> Decision:
         """Tell the sampler and the rungs of a report; the same when it is read from the store."""
         self._sampler.report(number, resource, None if diverged else best)
         if best is None or diverged:
@@ -298,11 +297,3 @@ class Core:
     def _watch(self, event: str, *arguments: object) -> None:
         for watcher in self._watchers:
             getattr(watcher, event)(*arguments)
-
-
-def curves(reports: Iterable[Recorded]) -> Mapping[int, list[tuple[int, float | None]]]:
-    """Reports by trial: number -> (resource, best so far), in the order recorded."""
-    found: dict[int, list[tuple[int, float | None]]] = {}
-    for recorded in reports:
-        found.setdefault(recorded.number, []).append((recorded.resource, recorded.best))
-    return found

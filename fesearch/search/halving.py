@@ -22,8 +22,8 @@ def rungs(first: int, reduction_factor: int, maximum: int) -> tuple[int, ...]:
 
 
 def first_rung(step: int, reduction_factor: int, maximum: int) -> int:
-    """A first rung for a maximum: four reductions below it, in whole steps, one at least."""
-    return step * max(1, maximum // step // reduction_factor**4)
+    """A first rung for a maximum: three reductions below it, in whole steps, one at least."""
+    return step * max(1, maximum // step // reduction_factor**3)
 
 
 class Halving:

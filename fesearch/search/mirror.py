@@ -5,9 +5,11 @@ them agree after a crash. A config that diverged is FAIL in our store and PRUNED
 since Optuna's TPE ignores FAIL and would propose the like of it again.
 """
 
+import contextlib
 import math
+import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
 
 import optuna
 from optuna.distributions import (
@@ -24,6 +26,7 @@ from optuna.trial import create_trial
 from fesearch.metrics import Direction
 from fesearch.record import Fault, TrialResult, TrialState
 from fesearch.space import Config, Domain, Float, Int, Space
+from fesearch.store.engine import WAIT_SECONDS, parse, sqlite_file
 
 NUMBER = "fesearch_trial"
 _DIRECTIONS = {"minimize": StudyDirection.MINIMIZE, "maximize": StudyDirection.MAXIMIZE}
@@ -122,6 +125,12 @@ class Mirror:
                 self.finish(result)
         self._end_strays(set(self._ids.values()) | finished)
 
+    @staticmethod
+    def forget(storage: BaseStorage, name: str) -> None:
+        """Remove a study from the storage, if it is there."""
+        with contextlib.suppress(KeyError):
+            storage.delete_study(storage.get_study_id_from_name(name))
+
     def _end_strays(self, known: set[int]) -> None:
         """End what runs there without a trial of ours, so that it does not repel the sampler."""
         for trial in self.study.get_trials(deepcopy=False):
@@ -151,8 +160,17 @@ def distribution(domain: Domain) -> BaseDistribution:
 
 
 def in_database(url: str) -> BaseStorage:
-    """Optuna's tables in the database of the store."""
-    options: dict[str, Any] = {}
-    if url.startswith("sqlite"):
-        options = {"connect_args": {"timeout": 30.0}}
-    return optuna.storages.RDBStorage(url, engine_kwargs=options)
+    """Optuna's tables in the database of the store, created if they are missing."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    parsed = parse(url)
+    file = sqlite_file(parsed)
+    options = {} if file is None else {"creator": lambda: _connect(file)}
+    full = parsed.render_as_string(hide_password=False)
+    return optuna.storages.RDBStorage(full, engine_kwargs=options)
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    """As the store connects: what a power cut may lose here, ``reconcile`` writes again."""
+    connection = sqlite3.connect(file, timeout=WAIT_SECONDS, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection

@@ -106,7 +106,14 @@ class Trial(tune.Trainable):  # type: ignore[misc]
             self._worker = None
 
 
-class _Suggestions(Searcher):  # type: ignore[misc]
+class _Unsaved:
+    """Tune pickles its parts for a restore of its own, which is never called: the store serves."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Suggestions(_Unsaved, Searcher):  # type: ignore[misc]
     """Gives Tune the core's trials."""
 
     def __init__(self, core: Core, numbers: dict[str, int]) -> None:
@@ -131,7 +138,7 @@ class _Suggestions(Searcher):  # type: ignore[misc]
         """Never called: see ``save``."""
 
 
-class _Decisions(FIFOScheduler):  # type: ignore[misc]
+class _Decisions(_Unsaved, FIFOScheduler):  # type: ignore[misc]
     """Hands each report to the core and its decision to Tune."""
 
     def __init__(self, core: Core, numbers: dict[str, int]) -> None:
@@ -171,9 +178,25 @@ def _fit(
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
-        run_config=tune.RunConfig(name="study", storage_path=str(scratch), verbose=0),
+        run_config=tune.RunConfig(
+            name="study",
+            storage_path=str(scratch),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
     )
     tuner.fit()
+
+
+def counted(address: str) -> tuple[int, int]:
+    """CPU cores and GPUs of a running cluster.
+
+    Raises:
+        InputError: there is no cluster at the address.
+    """
+    with _session(Resources(cpus=None, address=address)):
+        there = ray.cluster_resources()
+        return int(there.get("CPU", 0)), int(there.get("GPU", 0))
 
 
 @contextmanager
@@ -182,18 +205,21 @@ def _session(resources: Resources) -> Iterator[int]:
     os.environ.update(_ENVIRONMENT)
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     if resources.address is None:
-        ray.init(
-            num_cpus=resources.cpus, num_gpus=resources.gpus, include_dashboard=False, **quiet
-        )
+        ray.init(num_cpus=resources.cpus, num_gpus=resources.gpus, include_dashboard=False, **quiet)
     else:
-        try:
-            ray.init(address=resources.address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise InputError(
-                f"There is no Ray cluster at '{resources.address}': {error}".splitlines()[0],
-                "Start one with ray start --head, or leave --address out.",
-            ) from None
+        _join(resources.address, **quiet)
     try:
         yield int(ray.cluster_resources().get("CPU", 1))
     finally:
         ray.shutdown()
+
+
+def _join(address: str, **options: Any) -> None:
+    try:
+        ray.init(address=address, **options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"There is no Ray cluster at '{address}': {first}",
+            "Start one with ray start --head, or leave --address out.",
+        ) from None

@@ -9,8 +9,8 @@ import time
 import traceback
 from pathlib import Path
 
+from fesearch.arrays import Arrays
 from fesearch.errors import FesearchError
-from fesearch.family import Arrays
 from fesearch.paths import atomic_write
 from fesearch.record import Report, TrialSpec
 from fesearch.split import Development
@@ -45,6 +45,7 @@ class Worker:
         self._log.write(f"{'goes on' if checkpoint else 'begins'}: {_described(spec)}")
         try:
             self._running = run([spec], data, [checkpoint])
+            self._reports = iter(self._running)
         except Exception as error:
             raise self._failed(error) from error
 
@@ -55,7 +56,7 @@ class Worker:
             TrialError: training failed; the log has the traceback.
         """
         try:
-            report = next(self._running)
+            report = next(self._reports)
         except Exception as error:
             raise self._failed(error) from error
         self._resource = report.resource
@@ -103,7 +104,7 @@ def write_checkpoint(spec: TrialSpec, arrays: Arrays) -> None:
         save_file(dict(arrays), path, metadata={"trial": _described(spec)})
 
 
-def read_checkpoint(spec: TrialSpec) -> dict[str, "object"] | None:
+def read_checkpoint(spec: TrialSpec) -> "Arrays | None":
     """The arrays of a trial's checkpoint; None where there is none, or none of this very trial."""
     from safetensors import SafetensorError, safe_open
 

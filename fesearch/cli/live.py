@@ -1,0 +1,269 @@
+"""A search as it goes: a page that renews itself in a terminal, lines elsewhere."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from fesearch.cli.output import MISSING
+from fesearch.record import Report, TrialResult, TrialSpec, TrialState
+from fesearch.space import Value
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+    from rich.table import Table
+
+    from fesearch.search.core import Core, Watcher
+
+_RECENT = 8
+_MOST_RUNNING = 12
+
+
+class Tally:
+    """What a view counts: ended trials by state, the best of them, those running."""
+
+    def opened(self, core: "Core", results: Sequence[TrialResult]) -> None:
+        """See ``core.Watcher``."""
+        self.core = core
+        self.settings = core.settings
+        self.began_at = time.monotonic()
+        self.before = sum(result.state.finished for result in results)
+        self.states = dict.fromkeys(TrialState, 0)
+        self.best: TrialResult | None = None
+        self.running: dict[int, TrialSpec] = {}
+        self.last: dict[int, Report] = {}
+        self.recent: deque[TrialResult] = deque(maxlen=_RECENT)
+        for result in results:
+            if result.state.finished:
+                self.count(result)
+
+    def began(self, spec: TrialSpec, resumed: bool) -> None:
+        """See ``core.Watcher``."""
+        self.running[spec.number] = spec
+
+    def reported(self, number: int, report: Report) -> None:
+        """See ``core.Watcher``."""
+        self.last[number] = report
+
+    def ended(self, result: TrialResult) -> None:
+        """See ``core.Watcher``."""
+        self.running.pop(result.number, None)
+        self.last.pop(result.number, None)
+        self.recent.append(result)
+        self.count(result)
+
+    def count(self, result: TrialResult) -> None:
+        """Add an ended trial."""
+        self.states[result.state] += 1
+        if result.value is None or not result.state.usable:
+            return
+        sign = 1 if self.settings.metric.direction == "minimize" else -1
+        best = self.best.value if self.best else None
+        if best is None or sign * result.value < sign * best:
+            self.best = result
+
+    @property
+    def done(self) -> int:
+        """Trials that have ended, before this run too."""
+        return sum(self.states.values())
+
+    @property
+    def counts(self) -> str:
+        """How the ended trials ended, in Optuna's words."""
+        words = [f"{count} {state}" for state, count in self.states.items() if count]
+        return ", ".join(words) or "none ended"
+
+    @property
+    def best_line(self) -> str:
+        """The best value so far and whose it is."""
+        if self.best is None:
+            return f"no {self.settings.metric.title} yet"
+        value = _number(self.best.value, self.settings.unit)
+        return f"best {self.settings.metric.title} {value} (trial {self.best.number})"
+
+    @property
+    def pace(self) -> str:
+        """Trials an hour since this run began, and the time the rest will take."""
+        ended = self.done - self.before
+        seconds = time.monotonic() - self.began_at
+        if not ended:
+            return f"{_clock(seconds)} gone"
+        left = (self.settings.trials - self.done) * seconds / ended
+        if self.settings.deadline is not None:
+            left = min(left, max(self.settings.deadline - time.monotonic(), 0.0))
+        rate = ended / seconds * 3600
+        return f"{_clock(seconds)} gone, {rate:.0f} trials an hour, about {_clock(left)} left"
+
+
+class Lines(Tally):
+    """A line for each trial that ends; what suits a pipe, a log file, a batch job."""
+
+    def opened(self, core: "Core", results: Sequence[TrialResult]) -> None:
+        super().opened(core, results)
+        again = f", {self.done} ended before" if self.done else ""
+        _say(f"study {self.settings.name}: {self.settings.trials} trials{again}")
+
+    def began(self, spec: TrialSpec, resumed: bool) -> None:
+        super().began(spec, resumed)
+        if resumed:
+            _say(f"trial {spec.number} goes on")
+
+    def ended(self, result: TrialResult) -> None:
+        super().ended(result)
+        of_all = f"{self.done} of {self.settings.trials}"
+        _say(f"trial {result.number} {_ending(result, self.settings.unit)}")
+        _say(f"  {of_all}, {self.best_line}, {self.pace}")
+
+
+class Page(Tally):
+    """The page of a terminal: running and ended trials, best so far, rungs, time left."""
+
+    _display: "Live | None" = None
+
+    def opened(self, core: "Core", results: Sequence[TrialResult]) -> None:
+        super().opened(core, results)
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(stderr=True)
+        self._display = Live(self, console=console, refresh_per_second=4, vertical_overflow="crop")
+        self._display.start()
+
+    def close(self) -> None:
+        """Leave the page as it is and the terminal to others."""
+        if self._display is not None:
+            self._display.stop()
+
+    def __rich__(self) -> "RenderableType":
+        from rich.console import Group
+        from rich.text import Text
+
+        settings = self.settings
+        head = Text(f"{settings.name}  ", style="bold")
+        head.append(f"{self.done} of {settings.trials} trials: {self.counts}", style="default")
+        lines = [head, Text(self.best_line, style="green"), Text(self.pace, style="dim")]
+        if self.core.stopped:
+            lines.append(
+                Text(f"stopping ({self.core.stopped}): checkpoints are being left", style="yellow")
+            )
+        return Group(*lines, Text(), *self._tables())
+
+    def _tables(self) -> Iterator["RenderableType"]:
+        yield self._running_table()
+        if self.core.rule.losses:
+            yield self._rung_table()
+        if self.recent:
+            yield self._recent_table()
+
+    def _running_table(self) -> "Table":
+        unit, metric = self.settings.family.resource.unit, self.settings.metric.title
+        table = _table("running", unit, f"{metric} now", "best", "seconds", "config")
+        shown = list(self.running.values())[:_MOST_RUNNING]
+        for spec in shown:
+            report = self.last.get(spec.number)
+            table.add_row(
+                str(spec.number),
+                f"{report.resource if report else 0}/{spec.steps[-1]}",
+                _number(report.raw if report else None),
+                _number(report.best if report else None),
+                f"{report.seconds:.0f}" if report else MISSING,
+                varying(spec.config, self.settings.space.parameters),
+            )
+        if len(self.running) > _MOST_RUNNING:
+            table.add_row(f"and {len(self.running) - _MOST_RUNNING} more")
+        return table
+
+    def _rung_table(self) -> "Table":
+        unit = self.settings.family.resource.unit
+        table = _table(f"rung ({unit})", "trials seen", "goes on at or better than")
+        sign = 1 if self.settings.metric.direction == "minimize" else -1
+        for rung, losses in self.core.rule.losses.items():
+            cutoff = self.core.rule.cutoff(rung)
+            table.add_row(
+                str(rung), str(len(losses)), _number(None if cutoff is None else sign * cutoff)
+            )
+        return table
+
+    def _recent_table(self) -> "Table":
+        unit = self.settings.family.resource.unit
+        table = _table("ended", "state", self.settings.metric.title, unit, "seconds", "reason")
+        for result in reversed(self.recent):
+            table.add_row(
+                str(result.number),
+                result.state.value,
+                _number(result.value),
+                str(result.resource),
+                f"{result.seconds:.0f}",
+                result.reason,
+            )
+        return table
+
+
+@contextmanager
+def watching(quiet: bool) -> Iterator[list["Watcher"]]:
+    """The watchers that suit where stderr goes; none when quiet."""
+    if quiet:
+        yield []
+    elif not sys.stderr.isatty():
+        yield [Lines()]
+    else:
+        page = Page()
+        try:
+            yield [page]
+        finally:
+            page.close()
+
+
+def varying(config: Mapping[str, Value], space: Mapping[str, object]) -> str:
+    """A config in a line, without the parameters whose space is a single value."""
+    from fesearch.space import Choice
+
+    def fixed(name: str) -> bool:
+        domain = space.get(name)
+        return isinstance(domain, Choice) and len(domain.options) == 1
+
+    return " ".join(f"{name}={_value(v)}" for name, v in config.items() if not fixed(name))
+
+
+def _ending(result: TrialResult, unit: str) -> str:
+    value = f" {_number(result.value, unit)}" if result.value is not None else ""
+    reason = f": {result.reason}" if result.reason else ""
+    return (
+        f"{result.state.value}{value} after {result.resource} {result.unit}, "
+        f"{result.seconds:.1f} s{reason}"
+    )
+
+
+def _table(*headings: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+    for index, heading in enumerate(headings):
+        last = index == len(headings) - 1
+        table.add_column(heading, overflow="ellipsis", no_wrap=True, ratio=None if not last else 1)
+    return table
+
+
+def _value(value: Value) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    return MISSING if value is None else f"{value:.4g} {unit}".rstrip()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

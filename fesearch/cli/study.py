@@ -1,0 +1,281 @@
+"""``fesearch study``: searches started, resumed, watched and removed."""
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fesearch.cli.app import INTERRUPTED
+from fesearch.cli.live import varying, watching
+from fesearch.cli.options import FormatOption, StorageOption, group
+from fesearch.cli.output import Column, Format, detail, progress, show
+from fesearch.errors import NoResultError
+from fesearch.paths import storage_url
+from fesearch.record import TrialState
+from fesearch.study import Study, load
+
+if TYPE_CHECKING:
+    from fesearch.search.start import Outcome
+
+app = group()
+
+NameArgument = Annotated[str, typer.Argument(help="Its name, as in `fesearch study list`.")]
+_BEST_SHOWN = 10
+
+
+def _option(flag: str, text: str) -> Any:
+    return typer.Option(flag, help=text)
+
+
+@app.command("start")
+def start_study(
+    source: Annotated[
+        str, typer.Argument(help="A shipped study, a model family, or a study file.")
+    ],
+    name: Annotated[str | None, _option("--name", "What to call it in the store.")] = None,
+    data: Annotated[str | None, _option("--data", "Data set.")] = None,
+    target: Annotated[str | None, _option("--target", "Its column to learn.")] = None,
+    features: Annotated[str | None, _option("--features", "Feature set.")] = None,
+    preset: Annotated[str | None, _option("--preset", "Space: published or full.")] = None,
+    split: Annotated[str | None, _option("--split", "random[:seed=0,…] or column:NAME.")] = None,
+    metric: Annotated[str | None, _option("--metric", "Of the validation part.")] = None,
+    gpus: Annotated[int | None, _option("--gpus", "GPUs to use, in all.")] = None,
+    gpus_per_trial: Annotated[
+        float | None, _option("--gpus-per-trial", "Of one trial; 0.5 puts two on a GPU.")
+    ] = None,
+    cpus: Annotated[int | None, _option("--cpus", "CPU cores to use; all by default.")] = None,
+    cpus_per_trial: Annotated[int | None, _option("--cpus-per-trial", "Of one trial.")] = None,
+    trials: Annotated[int | None, _option("--trials", "How many configs to try.")] = None,
+    max_epochs: Annotated[int | None, _option("--max-epochs", "End of a trial.")] = None,
+    time_limit: Annotated[str | None, _option("--time-limit", "Such as 30m or 8h.")] = None,
+    sampler: Annotated[str | None, _option("--sampler", "tpe, random or grid.")] = None,
+    pruner: Annotated[str | None, _option("--pruner", "asha or none.")] = None,
+    seed: Annotated[int | None, _option("--seed", "Of the search and its trials.")] = None,
+    storage: StorageOption = None,
+    address: Annotated[str | None, _option("--address", "Of a running Ray cluster.")] = None,
+    set_: Annotated[
+        list[str] | None, _option("--set", "Any key of a study file, as in space.depth=48.")
+    ] = None,
+    or_resume: Annotated[
+        bool, typer.Option("--or-resume", help="Go on with the study if there is one.")
+    ] = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Build data and features, and stop.")
+    ] = False,
+    format: FormatOption = "table",
+) -> None:
+    """Search: create a study and train until its budget is spent."""
+    flags = {
+        "name": name,
+        "data": data,
+        "target": target,
+        "features": features,
+        "preset": preset,
+        "split": split,
+        "metric": metric,
+        "gpus": gpus,
+        "gpus_per_trial": gpus_per_trial,
+        "cpus": cpus,
+        "cpus_per_trial": cpus_per_trial,
+        "trials": trials,
+        "max_epochs": max_epochs,
+        "time_limit": time_limit,
+        "sampler": sampler,
+        "pruner": pruner,
+        "seed": seed,
+        "address": address,
+    }
+    study = load(source, flags, tuple(set_ or ()))
+    if prepare:
+        _prepare(study, format)
+        return
+    from fesearch.search import start
+
+    url = storage_url(storage)
+    with progress("features", "compositions") as report, watching(_quiet()) as watchers:
+        outcome = start.start(study, url, or_resume=or_resume, progress=report, watchers=watchers)
+    _conclude(outcome, study, format)
+
+
+@app.command("resume")
+def resume_study(
+    name: NameArgument, storage: StorageOption = None, format: FormatOption = "table"
+) -> None:
+    """Go on with a study that was stopped or killed: nothing finished is trained again."""
+    from fesearch.search import start
+    from fesearch.search.prepare import study_of
+
+    with progress("features", "compositions") as report, watching(_quiet()) as watchers:
+        outcome = start.resume(name, storage_url(storage), progress=report, watchers=watchers)
+    _conclude(outcome, study_of(outcome.row), format)
+
+
+@app.command("list")
+def list_studies(storage: StorageOption = None, format: FormatOption = "table") -> None:
+    """All studies of the store."""
+    from fesearch.store.results import Store
+
+    with Store.open(storage_url(storage), create=False) as store:
+        rows = [_line(store, summary) for summary in store.studies()]
+    columns = ["name", "state", "trials", "budget", "best", "unit", "family", "data"]
+    show(rows, columns, format)
+
+
+@app.command("status")
+def show_status(
+    name: NameArgument, storage: StorageOption = None, format: FormatOption = "table"
+) -> None:
+    """How far a study is, from any terminal."""
+    from fesearch.store.results import Store
+
+    with Store.open(storage_url(storage), create=False) as store:
+        store.study(name)
+        summary = next(one for one in store.studies() if one.study.name == name)
+        facts = _line(store, summary)
+    detail(facts, format)
+
+
+@app.command("show")
+def show_study(
+    name: NameArgument, storage: StorageOption = None, format: FormatOption = "table"
+) -> None:
+    """Every setting of a study, and the hashes its numbers belong to."""
+    from fesearch.store.results import Store
+
+    with Store.open(storage_url(storage), create=False) as store:
+        row = store.study(name)
+    facts = {
+        **row.definition["study"],
+        "data_hash": row.key.data,
+        "target": row.key.target,
+        "split_fingerprint": row.key.split,
+        "features_digest": row.features,
+        "unit": row.unit,
+        "created": row.created_at.isoformat(timespec="seconds"),
+        "state": row.state.value,
+        "seconds": row.seconds,
+        "versions": dict(row.versions),
+    }
+    detail(facts, format)
+
+
+@app.command("delete")
+def delete_study(
+    name: NameArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    storage: StorageOption = None,
+) -> None:
+    """Remove a study with its trials, weights and logs; looks at the test part stay on record."""
+    from fesearch.search import start
+
+    if not yes:
+        typer.confirm(f"Remove the study '{name}' with all its trials?", abort=True, err=True)
+    start.delete(name, storage_url(storage))
+
+
+def _prepare(study: Study, format: Format) -> None:
+    from fesearch.search.prepare import prepare
+
+    with progress("features", "compositions") as report:
+        prepared = prepare(study, report)
+    split = prepared.split
+    facts = {
+        "data": prepared.dataset.name,
+        "data_hash": prepared.dataset.hash,
+        "target": prepared.target,
+        "features": f"{prepared.features.name}, {len(prepared.features.names)} columns",
+        "split": split.spec,
+        "split_fingerprint": split.fingerprint,
+        "rows": {"train": len(split.train), "val": len(split.val), "test": len(split.test)},
+    }
+    detail(facts, format)
+
+
+def _line(store: Any, summary: Any) -> dict[str, Any]:
+    """A study in a line; one that says RUNNING without a live driver was killed."""
+    row = summary.study
+    state = row.state.value
+    if state == "RUNNING" and not store.driven(row):
+        state = "KILLED"
+    ended = sum(count for one, count in summary.trials.items() if one.finished)
+    return {
+        "name": row.name,
+        "state": state,
+        "trials": ended,
+        "budget": row.definition["study"]["trials"],
+        "best": summary.best,
+        "unit": row.unit,
+        "family": row.definition["study"]["family"],
+        "data": row.definition["study"]["data"],
+        "metric": row.key.metric,
+        "by_state": {one.value: count for one, count in summary.trials.items() if count},
+        "seconds": row.seconds,
+    }
+
+
+def _conclude(outcome: "Outcome", study: Study, format: Format) -> None:
+    """The best trials, what to type next, and the exit code."""
+    _show_best(outcome, study, format)
+    name = outcome.row.name
+    if outcome.stopped:
+        _say(f"Stopped: {outcome.stopped}.", f"Go on with:  fesearch study resume {name}")
+    if outcome.stopped == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+    if not outcome.usable:
+        failed = sum(result.state is TrialState.FAIL for result in outcome.results)
+        raise NoResultError(
+            f"The study '{name}' has no usable trial: {failed} of {len(outcome.results)} failed.",
+            f"See why: fesearch trials {name}",
+        )
+    _say(
+        "Next:",
+        "  fesearch rank                            all models on this division",
+        f"  fesearch trials {name:<24} every trial, and why it ended",
+        f"  fesearch export {name} --to model{'':<{max(0, 13 - len(name))}} the best as a model",
+        "  fesearch predict model Fe2O3             use it",
+        "  fesearch dashboard                       look at the search in a browser",
+    )
+
+
+def _show_best(outcome: "Outcome", study: Study, format: Format) -> None:
+    sign = 1 if outcome.row.direction == "minimize" else -1
+    usable = [r for r in outcome.results if r.state.usable and r.value is not None]
+    usable.sort(key=lambda result: (sign * (result.value or 0.0), result.number))
+    metric = study.declared_metric()
+    rows = [
+        {
+            "position": position,
+            "trial": result.number,
+            "value": result.value,
+            "state": result.state.value,
+            "resource": result.resource,
+            "unit": result.unit,
+            "seconds": result.seconds,
+            "parameters": result.parameters,
+            "config": varying(result.config, study.search_space().parameters)
+            if format == "table"
+            else dict(result.config),
+        }
+        for position, result in enumerate(usable[:_BEST_SHOWN], 1)
+    ]
+    columns: list[Column | str] = [
+        Column("position", "#"),
+        "trial",
+        Column("value", f"validation {metric.title}", outcome.row.unit),
+        "state",
+        Column("resource", study.declared_family().resource.unit),
+        Column("seconds", "time", "s"),
+        "parameters",
+        "config",
+    ]
+    show(rows, columns, format)
+
+
+def _quiet() -> bool:
+    return not logging.getLogger("fesearch").isEnabledFor(logging.INFO)
+
+
+def _say(*lines: str) -> None:
+    if not _quiet():
+        print("", *lines, sep="\n", file=sys.stderr)

@@ -1,0 +1,50 @@
+"""The core's records in the database: first in our tables, then in Optuna's."""
+
+from collections.abc import Mapping
+
+from fesearch.record import Decision, Report, TrialResult, TrialSpec
+from fesearch.search.core import Recorded
+from fesearch.search.mirror import Mirror
+from fesearch.store.results import Store
+from fesearch.store.types import StudyRow
+
+
+class StoreLedger:
+    """Writes what the core decides into the store, and the projection of it for people to see."""
+
+    def __init__(self, store: Store, row: StudyRow, mirror: Mirror, unit: str) -> None:
+        self._store = store
+        self._row = row
+        self._mirror = mirror
+        self._unit = unit
+
+    def begin(self, spec: TrialSpec) -> None:
+        self._store.begin_trial(self._row, spec, self._unit)
+        self._mirror.begin(spec.number, spec.family, spec.config)
+
+    def report(self, number: int, report: Report, decision: Decision, result: TrialResult) -> None:
+        ended = result if result.state.finished else None
+        self._store.report(self._row, number, report, decision, ended)
+        best = None if report.diverged else report.best
+        self._mirror.report(number, report.resource, best)
+        if ended:
+            self._mirror.finish(ended)
+
+    def finish(self, result: TrialResult) -> None:
+        self._store.finish_trial(self._row, result)
+        self._mirror.finish(result)
+
+
+def recorded(store: Store, row: StudyRow) -> list[Recorded]:
+    """Every report of a study in the order it was recorded."""
+    return [Recorded(report.number, report.resource, report.best) for report in store.reports(row)]
+
+
+def reconcile(mirror: Mirror, results: list[TrialResult], reports: list[Recorded]) -> None:
+    """Make Optuna's tables agree with ours, whatever a crash left in them."""
+    curves: dict[int, list[tuple[int, float | None]]] = {}
+    failed: Mapping[int, int] = {r.number: r.resource for r in results if r.fault}
+    for report in reports:
+        bad = failed.get(report.number) == report.resource
+        curves.setdefault(report.number, []).append((report.resource, None if bad else report.best))
+    mirror.reconcile(results, curves)

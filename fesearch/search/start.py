@@ -1,0 +1,269 @@
+"""Studies from start to end: created, driven, interrupted, resumed."""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from fesearch.errors import FesearchError, InputError, StudyNotFoundError
+from fesearch.nets.device import require_gpus
+from fesearch.paths import artifacts_dir
+from fesearch.record import TrialResult
+from fesearch.search import inline, interrupt
+from fesearch.search.core import Core, Settings, Watcher
+from fesearch.search.folder import Keeper, new_folder, study_folder
+from fesearch.search.halving import first_rung, rungs
+from fesearch.search.ledger import StoreLedger, reconcile, recorded
+from fesearch.search.mirror import Mirror, in_database
+from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, study_of, versions
+from fesearch.search.sampler import sampler_named
+from fesearch.store.results import Store
+from fesearch.store.types import Lease, StudyRow, StudyState
+from fesearch.study import Study
+
+_SECONDS_BETWEEN_BEATS = 15.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of a study ended.
+
+    Attributes:
+        row: of the study.
+        results: every trial so far, in order of number.
+        stopped: why it stopped before its budget of trials, or an empty text.
+    """
+
+    row: StudyRow
+    results: tuple[TrialResult, ...]
+    stopped: str
+
+    @property
+    def usable(self) -> bool:
+        """At least one trial has a model."""
+        return any(result.state.usable for result in self.results)
+
+
+def start(
+    study: Study,
+    url: str,
+    *,
+    or_resume: bool = False,
+    progress: Progress | None = None,
+    watchers: Sequence[Watcher] = (),
+) -> Outcome:
+    """Create a study and search until its budget is spent or it is stopped.
+
+    Args:
+        study: what to search; checked whole before anything is written.
+        url: of the store.
+        or_resume: go on with a study of that name, where there is one.
+        progress: of the features.
+        watchers: told of every trial.
+
+    Raises:
+        InputError: something the study asks for is not there; nothing was started.
+    """
+    with Store.open(url) as store:
+        if _exists(store, study.name):
+            if not or_resume:
+                raise InputError(
+                    f"There is a study '{study.name}' already.",
+                    f"Type: fesearch study resume {study.name} (or add --or-resume), "
+                    "or give another --name.",
+                )
+            return resume(study.name, url, progress=progress, watchers=watchers)
+        check_resources(study)
+        prepared = prepare(study, progress)
+        row = store.create_study(
+            study.name,
+            {"study": study.model_dump(mode="json"), "folder": new_folder(study.name)},
+            seed=study.seed,
+            key=prepared.key,
+            unit=prepared.unit,
+            direction=prepared.metric.direction,
+            division=prepared.division,
+            features=prepared.features.digest,
+            versions=versions(),
+        )
+        return _drive(store, url, row, prepared, watchers)
+
+
+def resume(
+    name: str,
+    url: str,
+    *,
+    progress: Progress | None = None,
+    watchers: Sequence[Watcher] = (),
+) -> Outcome:
+    """Go on with a study: finished trials stay, interrupted ones go on, the budget is spent.
+
+    Raises:
+        StudyNotFoundError: there is none of that name.
+        InputError: it is being driven elsewhere, or its data are not what they were.
+    """
+    with Store.open(url, create=False) as store:
+        row = store.study(name)
+        check_resources(study_of(row))
+        return _drive(store, url, row, prepare_again(row, progress), watchers)
+
+
+def delete(name: str, url: str) -> None:
+    """Remove a study with its trials, weights and logs; looks at the test part stay on record.
+
+    Raises:
+        StudyNotFoundError: there is none of that name.
+        InputError: it is being driven.
+    """
+    with Store.open(url, create=False) as store:
+        row = store.study(name)
+        store.delete_study(name)
+        Mirror.forget(in_database(url), name)
+        shutil.rmtree(study_folder(row), ignore_errors=True)
+
+
+def check_resources(study: Study) -> None:
+    """Refuse CPUs and GPUs that are not there.
+
+    Raises:
+        InputError: says how many there are and what to type.
+    """
+    if study.address is not None:
+        _check_cluster(study, study.address)
+        return
+    cores = len(os.sched_getaffinity(0))
+    wanted = max(study.cpus or 1, study.cpus_per_trial)
+    if wanted > cores:
+        raise InputError(
+            f"{wanted} CPU cores are asked for, but there are {cores}.",
+            f"Give --cpus {cores} or less.",
+        )
+    if study.gpus:
+        require_gpus(study.gpus)
+
+
+def _check_cluster(study: Study, address: str) -> None:
+    from fesearch.search import on_ray
+
+    cpus, gpus = on_ray.counted(address)
+    for noun, wanted, there in (("CPU cores", study.cpus or 1, cpus), ("GPUs", study.gpus, gpus)):
+        if wanted > there:
+            raise InputError(
+                f"{wanted} {noun} are asked for, but the cluster at {address} has {there}.",
+                f"Give --{'gpus' if noun == 'GPUs' else 'cpus'} {there} or less.",
+            )
+
+
+def _drive(
+    store: Store, url: str, row: StudyRow, prepared: Prepared, watchers: Sequence[Watcher]
+) -> Outcome:
+    study = prepared.study
+    lease = store.acquire(row)
+    try:
+        store.set_state(row, StudyState.RUNNING)
+        keeper = Keeper(study_folder(row), study.keep, row.direction)
+        core = _core(store, url, row, prepared, [keeper, *watchers])
+        with _heartbeat(store, lease, row, core), interrupt.stops(core):
+            _run(core, prepared)
+    except BaseException:
+        store.set_state(row, StudyState.STOPPED)
+        raise
+    else:
+        store.set_state(row, StudyState.STOPPED if core.stopped else StudyState.COMPLETE)
+    finally:
+        store.release(lease)
+    return Outcome(store.study(row.name), tuple(store.trials(row)), core.stopped)
+
+
+def _core(
+    store: Store, url: str, row: StudyRow, prepared: Prepared, watchers: Sequence[Watcher]
+) -> Core:
+    """The core of a study, as its records leave it."""
+    settings = _settings(row, prepared)
+    study, metric = prepared.study, prepared.metric
+    mirror = Mirror(in_database(url), row.name, metric.direction, settings.space)
+    results, reports = store.trials(row), recorded(store, row)
+    reconcile(mirror, results, reports)
+    core = Core(
+        settings,
+        sampler_named(study.sampler, settings.space, study.seed, metric.direction),
+        StoreLedger(store, row, mirror, prepared.family.resource.unit),
+        watchers,
+    )
+    core.restore(results, reports)
+    return core
+
+
+def _settings(row: StudyRow, prepared: Prepared) -> Settings:
+    study, resource = prepared.study, prepared.family.resource
+    maximum = study.max_epochs or resource.maximum
+    first = study.grace or first_rung(resource.step, study.reduction_factor, maximum)
+    limit = study.seconds()
+    return Settings(
+        name=row.name,
+        family=prepared.family,
+        space=prepared.space,
+        metric=prepared.metric,
+        unit=row.unit,
+        seed=study.seed,
+        trials=study.trials,
+        maximum=maximum,
+        patience=study.patience or resource.patience,
+        rungs=rungs(first, study.reduction_factor, maximum) if study.pruner == "asha" else (),
+        reduction_factor=study.reduction_factor,
+        deadline=None if limit is None else time.monotonic() + max(limit - row.seconds, 0.0),
+        threads=study.cpus_per_trial,
+        device="cuda" if study.gpus else "cpu",
+        folder=study_folder(row),
+    )
+
+
+def _run(core: Core, prepared: Prepared) -> None:
+    study = prepared.study
+    if study.runner == "inline":
+        inline.drive(core, prepared.development)
+        return
+    from fesearch.search import on_ray
+
+    resources = on_ray.Resources(
+        cpus=study.cpus or (None if study.address else len(os.sched_getaffinity(0))),
+        gpus=study.gpus,
+        cpus_per_trial=study.cpus_per_trial,
+        gpus_per_trial=study.gpus_per_trial,
+        address=study.address,
+    )
+    on_ray.drive(core, prepared.development, resources, artifacts_dir())
+
+
+@contextmanager
+def _heartbeat(store: Store, lease: Lease, row: StudyRow, core: Core) -> Iterator[None]:
+    """Show that the driver lives, and stop the search when asked to or when it is taken over."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(_SECONDS_BETWEEN_BEATS):
+            try:
+                store.beat(lease)
+                if store.stop_requested(row):
+                    core.stop("stopped on request")
+            except FesearchError as error:
+                core.stop(error.message)
+
+    thread = threading.Thread(target=beat, name="fesearch-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _exists(store: Store, name: str) -> bool:
+    try:
+        store.study(name)
+    except StudyNotFoundError:
+        return False
+    return True
