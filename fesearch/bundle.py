@@ -175,10 +175,6 @@ def _check_files(folder: Path) -> None:
         raise InputError(f"There is no folder '{folder}'.", "Give one that fesearch export wrote.")
     expected = {SUMS, MODEL, *FILES}
     found = dict(_walk(folder))
-    for name in sorted(expected - found.keys()):
-        raise InputError(
-            f"The folder '{folder}' lacks the file '{name}' of an exported model.", HINT
-        )
     for name, mode in sorted(found.items()):
         plain = stat.S_ISDIR(mode) if name == MODEL else stat.S_ISREG(mode)
         if name not in expected:
@@ -188,6 +184,10 @@ def _check_files(folder: Path) -> None:
             )
         if not plain:
             raise InputError(f"'{folder / name}' is a link or no plain file.", HINT)
+    for name in sorted(expected - found.keys()):
+        raise InputError(
+            f"The folder '{folder}' lacks the file '{name}' of an exported model.", HINT
+        )
     _check_sums(folder)
 
 

@@ -21,7 +21,7 @@ from fesearch.bundle import (
     checksums,
 )
 from fesearch.errors import InputError
-from fesearch.finalists import kept_model, looks_at, ranked
+from fesearch.finalists import kept_model, ranked
 from fesearch.model import FittedModel
 from fesearch.paths import atomic_folder
 from fesearch.record import TrialResult
@@ -51,10 +51,10 @@ def export(
     with Store.open(url, create=False) as store:
         row = store.study(name)
         chosen = ranked(store, row)[0] if trial is None else store.trial(row, trial)
-        looks = store.looks(data=row.key.data, target=row.key.target, split=row.key.split)
+        look = store.looks_at(row).get(chosen.number)
     prepared = prepare_again(row, progress)
     model = kept_model(row, prepared, chosen)
-    card = _card(row, prepared, chosen, looks_at(row, looks).get(chosen.number))
+    card = _card(row, prepared, chosen, look)
     try:
         with atomic_folder(to) as folder:
             _fill(folder, model, card, row.definition["study"])

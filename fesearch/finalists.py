@@ -1,7 +1,6 @@
 """The best trials of a study, and the models they left, proven to be those on record."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from fesearch.errors import InputError, NoResultError
@@ -10,7 +9,7 @@ from fesearch.record import TrialResult
 from fesearch.search.folder import model_folder
 from fesearch.search.prepare import Prepared
 from fesearch.store.results import Store
-from fesearch.store.types import Look, StudyRow
+from fesearch.store.types import StudyRow
 
 SAME = 1e-3
 """Relative difference of two scores of one model: a GPU and a CPU do not sum in one order."""
@@ -73,15 +72,3 @@ def kept_model(row: StudyRow, prepared: Prepared, trial: TrialResult) -> FittedM
             f"Choose another trial (fesearch trials {row.name}), or search again.",
         )
     return model
-
-
-def looks_at(row: StudyRow, looks: Sequence[Look]) -> dict[int, Look]:
-    """Trial number -> the last look at it among ``looks``.
-
-    Looks outlive their study, so those before its creation are at a deleted one of its name.
-    """
-    return {
-        look.trial: look
-        for look in looks
-        if look.study == row.name and look.looked_at >= row.created_at
-    }

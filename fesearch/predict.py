@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -42,26 +43,36 @@ def predict_file(bundle: Bundle, source: Path, to: Path, column: str = "formula"
         InputError: the source cannot be read, has no such column or wrong rows, which are counted
             and the first of them named; or ``to`` cannot be written. Nothing is written then.
     """
+    checked = _check(bundle, source, column)
     if to.exists() and to.samefile(source):
         raise InputError(f"'{to}' is the file to read.", "Give --to another name.")
-    checked = _check(bundle, source, column)
     try:
         with atomic_write(to) as partial, _writing(partial, packed=to.suffix == ".gz") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            with opened(source) as text:
-                rows = numbered_rows(source, text)
-                _, header = next(rows)
-                place = _place(source, header, column)
-                writer.writerow([*header, *ADDED])
-                while piece := [fields for _, fields in islice(rows, PIECE)]:
-                    predictions = bundle.predict([fields[place].strip() for fields in piece])
-                    for fields, value in zip(piece, predictions.tolist(), strict=True):
-                        writer.writerow([*fields, value, bundle.card.unit])
+            _write(bundle, _rows(source), column, file)
     except OSError as error:
         raise InputError(
             f"'{to}' cannot be written: {error.strerror}.", "Choose another --to."
         ) from error
     return checked
+
+
+def _write(bundle: Bundle, rows: Iterator[list[str]], column: str, file: TextIO) -> None:
+    """Copy rows that were checked, the header first, a piece at a time."""
+    writer = csv.writer(file, lineterminator="\n")
+    header = next(rows)
+    writer.writerow([*header, *ADDED])
+    place = [name.strip() for name in header].index(column)
+    while piece := list(islice(rows, PIECE)):
+        predictions = bundle.predict([fields[place] for fields in piece])
+        for fields, value in zip(piece, predictions.tolist(), strict=True):
+            writer.writerow([*fields, value, bundle.card.unit])
+
+
+def _rows(source: Path) -> Iterator[list[str]]:
+    """The rows of a file; a generator, so that faults of writing are not taken for its own."""
+    with opened(source) as text:
+        for _, fields in numbered_rows(source, text):
+            yield fields
 
 
 def _check(bundle: Bundle, source: Path, column: str) -> Predicted:

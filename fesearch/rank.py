@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fesearch.errors import InputError, NoResultError
-from fesearch.finalists import looks_at
 from fesearch.record import ResultKey
 from fesearch.store.results import Store
 from fesearch.store.types import Division, Effort, KeySummary, RankedTrial, StudyRow
@@ -102,8 +101,6 @@ def _table(
     every: bool,
 ) -> Table:
     key = summary.key
-    looks = store.looks(data=key.data, target=key.target, split=key.split)
-    tests = {name: looks_at(rows[name], looks) for name in wanted}
     efforts = {(e.study, e.family): e for e in store.efforts() if e.key == key}
     trials = [
         trial
@@ -112,6 +109,8 @@ def _table(
         )
         if trial.study in wanted
     ]
+    looks = store.looks(data=key.data, target=key.target, split=key.split)
+    tests = {name: store.looks_at(rows[name]) for name in {trial.study for trial in trials}}
     shown = trials if every else _best_of_each(trials)
     entries = []
     for position, trial in enumerate(shown, start=1):

@@ -61,7 +61,7 @@ def search(
     url: str, name: str, family: str, configs: Sequence[dict[str, Any]], **keys: Any
 ) -> StudyRow:
     """A study of these configs, each trained to its end; None of them is stopped early."""
-    study = Study(name=name, family=family, data=DATA, seed=1, trials=len(configs), **keys)
+    study = Study(name=name, family=family, data=DATA, seed=1, trials=max(len(configs), 1), **keys)
     prepared = prepare(study)
     with Store.open(url) as store:
         row = store.create_study(

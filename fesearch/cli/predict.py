@@ -20,7 +20,9 @@ def predict(
     file: Annotated[
         Path | None, typer.Option("--file", help="CSV with a column of formulas, plain or gzip.")
     ] = None,
-    column: Annotated[str, typer.Option("--formula", help="That column of the file.")] = "formula",
+    column: Annotated[
+        str | None, typer.Option("--formula", help="That column; 'formula' by default.")
+    ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", help="CSV to write: the file with predictions added.")
     ] = None,
@@ -34,13 +36,18 @@ def predict(
         )
     if (file is None) != (to is None):
         raise InputError("--file and --to belong together.", "Give --file in.csv --to out.csv")
+    if column is not None and file is None:
+        raise InputError(
+            "--formula names a column, but there is no --file.",
+            "Give --file, or leave --formula out.",
+        )
     from fesearch.bundle import open_bundle
 
     bundle = open_bundle(folder)
     if file is not None and to is not None:
         from fesearch.predict import predict_file
 
-        done = predict_file(bundle, file, to, column)
+        done = predict_file(bundle, file, to, column or "formula")
         _warn(done.unseen)
         print(f"Wrote {done.rows} predictions of {bundle.card.target} to {to}.", file=sys.stderr)
         return

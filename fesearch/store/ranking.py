@@ -143,3 +143,14 @@ class Ranking(Database):
         with self.read() as connection:
             query = sa.select(*_LOOK).where(*wanted).order_by(LOOKS.c.id)
             return [Look(*row) for row in connection.execute(query)]
+
+    def looks_at(self, study: StudyRow) -> dict[int, Look]:
+        """Trial number -> the last look at that trial of a study.
+
+        Looks outlive their study: those before its creation are at a deleted one of its name.
+        """
+        return {
+            look.trial: look
+            for look in self.looks(data=study.key.data, target=study.key.target)
+            if look.study == study.name and look.looked_at >= study.created_at
+        }

@@ -1,0 +1,202 @@
+"""Reading a bundle: every change is found, and nothing in it is trusted or run."""
+
+import hashlib
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fesearch.bundle import CARD, FILES, README, STUDY, SUMS, checksums, open_bundle
+from fesearch.errors import InputError
+from fesearch.export import export
+from fesearch.model import DESCRIPTION, WEIGHTS
+
+MODEL = f"model/{WEIGHTS}"
+
+
+@pytest.fixture
+def folder(studies: str, tmp_path: Path) -> Path:
+    export("nets", studies, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def refused(folder: Path) -> InputError:
+    with pytest.raises(InputError) as caught:
+        open_bundle(folder)
+    return caught.value
+
+
+def vouched(folder: Path) -> Path:
+    """The folder with sums that agree with its files: a forger can compute them too."""
+    (folder / SUMS).write_text(checksums(folder))
+    return folder
+
+
+@pytest.mark.parametrize("name", [*FILES, SUMS])
+def test_a_changed_byte_anywhere_is_found(folder: Path, name: str) -> None:
+    content = (folder / name).read_bytes()
+    for place in (0, len(content) // 2, len(content) - 1):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        (folder / name).write_bytes(changed)
+        error = refused(folder)
+        assert "not what was exported: its checksum differs." in error.message
+        if name != SUMS:
+            assert f"'{folder / name}'" in error.message
+    (folder / name).write_bytes(content)
+    open_bundle(folder)
+
+
+@pytest.mark.parametrize("name", [*FILES, SUMS])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert refused(folder).message == (
+        f"The folder '{folder}' lacks the file '{name}' of an exported model."
+    )
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "model/weights.bin", ".hidden", "extra/file"])
+def test_an_unknown_file_is_refused(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"")
+    error = refused(folder)
+    assert "which is no part of an exported model." in error.message
+    assert name.split("/")[0] in error.message
+
+
+@pytest.mark.parametrize("name", [MODEL, "model", README])
+def test_a_link_is_refused(folder: Path, name: str, tmp_path: Path) -> None:
+    shutil.move(folder / name, tmp_path / "elsewhere")
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    assert refused(folder).message == f"'{folder / name}' is a link or no plain file."
+
+
+def test_a_pipe_is_refused_without_reading_it(folder: Path) -> None:
+    (folder / README).unlink()
+    os.mkfifo(folder / README)
+    assert refused(folder).message == f"'{folder / README}' is a link or no plain file."
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../outside", "model/../../outside"])
+def test_sums_of_files_elsewhere_are_refused(folder: Path, path: str) -> None:
+    with (folder / SUMS).open("a") as file:
+        file.write(f"{hashlib.sha256().hexdigest()}  {path}\n")
+    assert refused(folder).message.startswith(f"The lines of '{folder / SUMS}' are not")
+
+
+class Bomb:
+    """What a pickle could do."""
+
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return os.system, ("touch exploded",)
+
+
+def test_a_pickle_in_place_of_weights_is_not_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = pickle.dumps(Bomb())
+    (folder / MODEL).write_bytes(content)
+    edit(folder / "model" / DESCRIPTION, lambda said: said | sha_of(content))
+    assert "is not a safetensors file" in refused(vouched(folder)).message
+    assert not (tmp_path / "exploded").exists()
+
+
+def sha_of(content: bytes) -> dict[str, str]:
+    return {"sha256": hashlib.sha256(content).hexdigest()}
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+
+def test_features_that_are_not_installed_are_named_with_those_that_are(folder: Path) -> None:
+    card = json.loads((folder / CARD).read_text())
+    installed = card["features"]["digest"]
+    features = card["features"] | {"digest": "f" * 64}
+    edit(folder / CARD, lambda said: said | {"features": features})
+    error = refused(vouched(folder))
+    assert error.message == (
+        "The model reads the features 'magpie' ffffffffffff, "
+        f"but those installed are {installed[:12]}."
+    )
+
+
+def test_a_card_of_another_model_is_refused(folder: Path) -> None:
+    def widen(said: dict[str, Any]) -> dict[str, Any]:
+        trained = said["trained"]
+        return said | {"trained": trained | {"config": trained["config"] | {"width": 0.0625}}}
+
+    edit(folder / CARD, widen)
+    assert f"is not the one that {CARD} describes." in refused(vouched(folder)).message
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"format": 2, "new": 1}, "format"),
+        ({"unit": 3}, "unit"),
+        ({"surprise": 1}, "surprise"),
+        ({"elements": {"Al": "many"}}, "elements.Al"),
+        ({"target_range": [0.0]}, "target_range"),
+    ],
+)
+def test_a_wrong_card_names_its_key(folder: Path, change: dict[str, Any], key: str) -> None:
+    edit(folder / CARD, lambda said: said | change)
+    error = refused(vouched(folder))
+    assert f"In {folder / CARD} '{key}" in error.message
+    assert ("version of fesearch" in error.hint) == (key == "format")
+
+
+def test_a_card_that_is_no_json_is_refused(folder: Path) -> None:
+    (folder / CARD).write_bytes(b"\x80\x04\xff")
+    assert f"In {folder / CARD}" in refused(vouched(folder)).message
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "none", Path(__file__)):
+        assert refused(path).message == f"There is no folder '{path}'."
+    assert "lacks the file" in refused(tmp_path).message
+
+
+def test_a_moved_bundle_predicts_the_same_in_a_fresh_process(folder: Path, tmp_path: Path) -> None:
+    formulas = ["AlTi", "Fe2O3", "Nb3 Zr"]
+    expected = open_bundle(folder).predict(formulas)
+    moved = tmp_path / "moved"
+    folder.rename(moved)
+    away = {k: v for k, v in os.environ.items() if not k.startswith("FESEARCH_")}
+    words = ["predict", str(moved), *formulas, "--format", "json"]
+    program = "import sys; from fesearch.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True, text=True, env=away, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    np.testing.assert_array_equal([row["prediction"] for row in rows], expected)
+    assert not (tmp_path / "fesearch.db").exists()
+
+
+def test_reading_needs_neither_store_nor_search() -> None:
+    program = (
+        "import sys, fesearch.bundle, fesearch.predict; "
+        "print([m for m in ('sqlalchemy', 'optuna', 'ray', 'fesearch.store', 'fesearch.search') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_elements_without_a_training_row_are_told(folder: Path) -> None:
+    bundle = open_bundle(folder)
+    assert bundle.unseen(["AlTi"]) == set()
+    assert bundle.unseen(["Fe2O3", "NaFe"]) == {"O", "Na"}
+    assert (folder / STUDY).is_file()

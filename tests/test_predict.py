@@ -1,0 +1,200 @@
+"""Predictions for formulas and for files of them."""
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fesearch import predict as predicting
+from fesearch.bundle import Bundle, open_bundle
+from fesearch.cli.app import run
+from fesearch.errors import InputError
+from fesearch.export import export
+from fesearch.predict import predict_file
+
+ROWS = 'id,formula,note\n1,AlTi,"a, b"\n2,Nb3 Zr,\n3,AlTi,"two\nlines"\n'
+
+
+@pytest.fixture
+def folder(studies: str, tmp_path: Path) -> Path:
+    export("forests", studies, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def bundle(folder: Path) -> Bundle:
+    return open_bundle(folder)
+
+
+def read(path: Path) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def test_rows_and_columns_stay_in_order_with_a_prediction(bundle: Bundle, tmp_path: Path) -> None:
+    source, to = tmp_path / "in.csv", tmp_path / "deep" / "out.csv"
+    source.write_text(ROWS)
+    done = predict_file(bundle, source, to)
+    assert (done.rows, done.unseen) == (3, ())
+    header, *rows = read(to)
+    assert header == ["id", "formula", "note", "prediction", "unit"]
+    assert [row[:3] for row in rows] == list(csv.reader(io.StringIO(ROWS)))[1:]
+    np.testing.assert_array_equal(
+        [float(row[3]) for row in rows], bundle.predict(["AlTi", "Nb3Zr", "TiAl"])
+    )
+    assert {row[4] for row in rows} == {"eV/atom"}
+
+
+def test_pieces_join_without_a_seam(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("formula\n" + "".join(f"AlTi{n}\n" for n in range(1, 8)))
+    predict_file(bundle, source, tmp_path / "one.csv")
+    monkeypatch.setattr(predicting, "PIECE", 3)
+    predict_file(bundle, source, tmp_path / "many.csv")
+    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "many.csv").read_bytes()
+    assert len(read(tmp_path / "one.csv")) == 8
+
+
+def test_gzip_is_read_and_written(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(ROWS)
+    (tmp_path / "in.csv.gz").write_bytes(gzip.compress(ROWS.encode("utf-8-sig")))
+    predict_file(bundle, tmp_path / "in.csv", tmp_path / "plain.csv")
+    predict_file(bundle, tmp_path / "in.csv.gz", tmp_path / "packed.csv.gz")
+    packed = gzip.decompress((tmp_path / "packed.csv.gz").read_bytes())
+    assert packed == (tmp_path / "plain.csv").read_bytes()
+
+
+def test_a_header_alone_has_no_predictions(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("formula\n")
+    assert predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv").rows == 0
+    assert read(tmp_path / "out.csv") == [["formula", "prediction", "unit"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "formula\nAlTi\nXx2\n\nAl(\nAlTi\n",
+            "2 of 4 rows of {} cannot be predicted: line 3: 'Xx2' is not a formula: there is no "
+            "element Xx; line 5: 'Al(' is not a formula: a bracket is not closed, ) is missing.",
+        ),
+        (
+            "formula,x\n,1\n",
+            "1 of 1 rows of {} cannot be predicted: line 2: The formula is empty.",
+        ),
+        (
+            "formula,x\nAlTi\n",
+            "1 of 1 rows of {} cannot be predicted: line 2: 1 fields where the header has 2.",
+        ),
+        ("compound\nAlTi\n", "{} has no column 'formula'."),
+        ("formula,unit\nAlTi,K\n", "{} has a column 'unit', which is to be added."),
+        ("", "{} is empty."),
+        ("formula\n\0\n", "{} is not a text file in UTF-8."),
+    ],
+)
+def test_a_wrong_file_is_refused_and_nothing_written(
+    bundle: Bundle, tmp_path: Path, text: str, message: str
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text(text)
+    with pytest.raises(InputError) as caught:
+        predict_file(bundle, source, tmp_path / "out" / "out.csv")
+    assert caught.value.message == message.format(source)
+    assert not (tmp_path / "out").exists()
+
+
+def test_many_wrong_rows_are_counted(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("formula\n" + "Xx\n" * 9)
+    with pytest.raises(InputError, match=r"^9 of 9 rows .* line 4: .*; and 6 more"):
+        predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv")
+
+
+def test_the_file_read_is_not_the_file_written(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(ROWS)
+    with pytest.raises(InputError, match="is the file to read"):
+        predict_file(bundle, tmp_path / "in.csv", tmp_path / "." / "in.csv")
+    with pytest.raises(InputError, match=r"none\.csv cannot be read: No such file"):
+        predict_file(bundle, tmp_path / "none.csv", tmp_path / "in.csv")
+    with pytest.raises(InputError, match="cannot be written"):
+        predict_file(bundle, tmp_path / "in.csv", tmp_path)
+    assert (tmp_path / "in.csv").read_text() == ROWS
+
+
+def test_a_full_disk_is_not_taken_for_a_bad_source(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(predicting, "_writing", lambda *_, **__: Full())
+    (tmp_path / "in.csv").write_text(ROWS)
+    with pytest.raises(InputError) as caught:
+        predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv")
+    message = f"'{tmp_path / 'out.csv'}' cannot be written: No space left on device."
+    assert caught.value.message == message
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_formulas_are_printed_with_prediction_and_unit(
+    folder: Path, bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", str(folder), "AlTi", "Nb3 Zr", "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    expected = bundle.predict(["AlTi", "Nb3Zr"])
+    assert json.loads(out) == [
+        {"formula": "AlTi", "prediction": expected[0], "unit": "eV/atom"},
+        {"formula": "Nb3 Zr", "prediction": expected[1], "unit": "eV/atom"},
+    ]
+    assert err == ""
+
+
+def test_an_element_never_seen_is_warned_about(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warning = (
+        "Warning: the model has never seen Na, O; do not rely on predictions for compounds that "
+        "contain them.\n"
+    )
+    assert run(["predict", str(folder), "AlTi", "Na2O"]) == 0
+    out, err = capsys.readouterr()
+    assert (len(out.splitlines()), err) == (3, warning)
+    (tmp_path / "in.csv").write_text("compound\nAlTi\nNa2O\n")
+    words = ["--file", f"{tmp_path}/in.csv", "--formula", "compound", "--to", f"{tmp_path}/out.csv"]
+    assert run(["predict", str(folder), *words]) == 0
+    assert capsys.readouterr() == (
+        "",
+        f"{warning}Wrote 2 predictions of h_form to {tmp_path}/out.csv.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ([], "Give formulas, or a file of them; not both, not neither."),
+        (["AlTi", "--file", "in.csv"], "Give formulas, or a file of them; not both, not neither."),
+        (["--file", "in.csv"], "--file and --to belong together."),
+        (["AlTi", "--to", "out.csv"], "--file and --to belong together."),
+        (["AlTi", "Xx2"], "'Xx2' is not a formula: there is no element Xx."),
+    ],
+)
+def test_wrong_usage_is_two_lines(
+    folder: Path, words: list[str], first: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", str(folder), *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[0] == first
+    assert len(err.splitlines()) == 2
+
+
+def test_formula_without_a_file_is_not_ignored(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", str(folder), "AlTi", "--formula", "compound"]) == 2
+    assert capsys.readouterr().err.startswith("--formula names a column, but there is no --file.\n")
