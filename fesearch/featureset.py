@@ -29,7 +29,7 @@ from fesearch.registry import Registry
 #: Called with (distinct formulas done, distinct formulas in all) as a computation goes on.
 Progress: TypeAlias = Callable[[int, int], None]
 
-CHUNK = 150  # formulas a task: a third of a second of matminer, against a millisecond to send them
+CHUNK = 100  # formulas a task: a quarter second of matminer; Ctrl-C waits for those handed out
 ABANDONED = 3600.0  # seconds after which nobody is still writing a file; a gigabyte takes ten
 SERIAL_BELOW = 400  # fewer take less time than processes need to start and import matminer
 
