@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -14,17 +15,23 @@ from fesearch.dashboard import Guard, Server, is_loopback, read_only
 from fesearch.errors import InputError, StudyNotFoundError
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    """A database with one study of three trials, in a folder with awkward letters."""
-    folder = tmp_path / "my studies #1"
-    folder.mkdir()
-    url = f"sqlite:///{folder}/fesearch.db"
-    storage = optuna.storages.RDBStorage(url)
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with one study of three trials."""
+    path = tmp_path_factory.mktemp("dashboard") / "fesearch.db"
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
     study = optuna.create_study(storage=storage, study_name="irnet-smoke")
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
     storage.engine.dispose()
-    return url
+    return path
+
+
+@pytest.fixture
+def url(database: Path, tmp_path: Path) -> str:
+    """The URL of a copy of it, in a folder with awkward letters."""
+    folder = tmp_path / "my studies #1"
+    folder.mkdir()
+    return f"sqlite:///{shutil.copy(database, folder)}"
 
 
 @pytest.fixture
