@@ -40,7 +40,8 @@ In this folder, with fesearch {card.versions.get("fesearch", "")} installed:
 | rows | {split.train} to train, {split.val} to validate, {split.test} to test |
 | target in training | {low:.4g} to {high:.4g} {card.unit} |
 | features | `{card.features.name}`, {len(card.features.columns)} columns |
-| training | {trained.resource} {trained.unit}, {trained.seconds:.0f} s |
+| training | {trained.resource} {trained.unit}, best after {trained.best_resource}; \
+{trained.seconds:.3g} s |
 | parameters | {trained.parameters} |
 
 Elements, with the number of training rows that contain them: {_counts(card.elements)}.

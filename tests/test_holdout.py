@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ import searched
 
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFoundError
-from fesearch.finalists import SAME
 from fesearch.holdout import holdout
 from fesearch.metrics import METRICS
 from fesearch.model import WEIGHTS, FittedModel
@@ -95,7 +95,7 @@ def test_weights_that_are_not_kept_are_no_finalist(studies: str) -> None:
     assert len(holdout("nets", studies, top=1).scored) == 1
 
 
-def test_weights_of_another_score_are_refused(studies: str) -> None:
+def test_weights_of_another_trial_are_refused(studies: str) -> None:
     with Store.open(studies) as store:
         row = store.study("nets")
         best, other = (t.number for t in sorted(store.trials(row), key=lambda t: t.value or 0.0))
@@ -104,7 +104,17 @@ def test_weights_of_another_score_are_refused(studies: str) -> None:
     shutil.copytree(source, target)
     error = refused(studies)
     assert f"but trial {best} is on record with" in error.message
-    assert SAME < 0.01
+
+
+def test_weights_of_another_score_are_refused(studies: str) -> None:
+    with Store.open(studies) as store:
+        row = store.study("nets")
+        best = min(store.trials(row), key=lambda trial: trial.value or np.inf)
+    kept = model_folder(row, best.number)
+    model = FittedModel.load(kept)
+    arrays = {**model.arrays, "scaling.y_offset": model.arrays["scaling.y_offset"] + 0.01}
+    replace(model, arrays=arrays).save(kept)
+    assert f"but trial {best.number} is on record with {best.value}." in refused(studies).message
 
 
 def test_damaged_weights_are_refused(studies: str) -> None:
