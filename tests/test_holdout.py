@@ -112,7 +112,7 @@ def test_weights_of_another_score_are_refused(studies: str) -> None:
         best = min(store.trials(row), key=lambda trial: trial.value or np.inf)
     kept = model_folder(row, best.number)
     model = FittedModel.load(kept)
-    arrays = {**model.arrays, "scaling.y_offset": model.arrays["scaling.y_offset"] + 0.01}
+    arrays = {**model.arrays, "scaling.y_offset": model.arrays["scaling.y_offset"] + 1.0}
     replace(model, arrays=arrays).save(kept)
     assert f"but trial {best.number} is on record with {best.value}." in refused(studies).message
 
