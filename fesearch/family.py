@@ -93,6 +93,10 @@ class Resource:
     maximum: int
     patience: int | None = None
 
+    def amount(self, resource: int) -> str:
+        """So much resource in words: "1 epoch", "30 trees"."""
+        return f"{resource} {self.unit.removesuffix('s') if resource == 1 else self.unit}"
+
 
 @dataclass(frozen=True)
 class Family:

@@ -185,7 +185,7 @@ class _Member:
 
     def _divergence(self, raw: float) -> str | None:
         what = f"validation {self._metric.title} is"
-        where = f"at {self._state.resource} {self._family.resource.unit}"
+        where = f"after {self._family.resource.amount(self._state.resource)}"
         if not math.isfinite(raw):
             return f"{what} {raw} {where}"
         if raw > self._limit:

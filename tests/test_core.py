@@ -156,11 +156,11 @@ def test_divergence_is_a_failed_trial_that_the_sampler_hears_of():
     spec = core.suggest()
     core.report(spec.number, report_of(spec, 1))
     bad = report_of(spec, 2, raw=float("nan"), best=1.2, best_resource=1, last=True)
-    answer = core.report(spec.number, replace(bad, diverged="MAE is nan at epoch 2"))
+    answer = core.report(spec.number, replace(bad, diverged="MAE is nan after 2 epochs"))
     assert answer is Decision.STOP
     result = book.results[spec.number]
     assert (result.state, result.fault) == (TrialState.FAIL, Fault.DIVERGED)
-    assert result.reason == "diverged: MAE is nan at epoch 2"
+    assert result.reason == "diverged: MAE is nan after 2 epochs"
     assert result.value == 1.2
     assert 0 not in core.rule.losses[3]
     assert core.suggest().number == 1

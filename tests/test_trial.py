@@ -148,7 +148,7 @@ def test_patience_is_counted_in_resource() -> None:
 def test_what_is_not_finite_ends_a_trial_with_its_reason(bad: float) -> None:
     reports = list(run([spec([0.5, bad, 0.1])], ZEROS))
     assert len(reports) == 2
-    assert reports[-1].diverged == "validation MAE is nan at 4 rounds"
+    assert reports[-1].diverged == "validation MAE is nan after 4 rounds"
     assert reports[-1].last
     assert math.isnan(reports[-1].raw)
     assert (reports[-1].best, reports[-1].best_resource) == (0.5, 2)
@@ -158,7 +158,7 @@ def test_an_error_beyond_1000_times_that_of_the_mean_ends_a_trial() -> None:
     reports = list(run([spec([999.0, 1001.0, 0.1])], ZEROS))
     assert [report.diverged for report in reports] == [
         None,
-        "validation MAE is 1001 at 4 rounds, above 1000 times that of the training mean",
+        "validation MAE is 1001 after 4 rounds, above 1000 times that of the training mean",
     ]
     assert reports[-1].best == 999.0
 

@@ -114,8 +114,14 @@ class Lines(Tally):
     def ended(self, result: TrialResult) -> None:
         super().ended(result)
         of_all = f"{self.done} of {self.settings.trials}"
-        _say(f"trial {result.number} {_ending(result, self.settings.unit)}")
+        _say(f"trial {result.number} {self._ending(result)}")
         _say(f"  {of_all}, {self.best_line}, {self.pace}")
+
+    def _ending(self, result: TrialResult) -> str:
+        value = "" if result.value is None else f" {_number(result.value, self.settings.unit)}"
+        amount = self.settings.family.resource.amount(result.resource)
+        reason = f": {result.reason}" if result.reason else ""
+        return f"{result.state.value}{value} after {amount}, {result.seconds:.1f} s{reason}"
 
 
 class Page(Tally):
@@ -149,9 +155,10 @@ class Page(Tally):
             lines.append(
                 Text(f"stopping ({self.core.stopped}): checkpoints are being left", style="yellow")
             )
-        return Group(*lines, Text(), *self._tables())
+        tables = [part for table in self._tables() for part in (Text(), table)]
+        return Group(*lines, *tables)
 
-    def _tables(self) -> Iterator["RenderableType"]:
+    def _tables(self) -> "Iterator[Table]":
         yield self._running_table()
         if self.core.rule.losses:
             yield self._rung_table()
@@ -228,22 +235,14 @@ def varying(config: Mapping[str, Value], space: Mapping[str, object]) -> str:
     return " ".join(f"{name}={_value(v)}" for name, v in config.items() if not fixed(name))
 
 
-def _ending(result: TrialResult, unit: str) -> str:
-    value = f" {_number(result.value, unit)}" if result.value is not None else ""
-    reason = f": {result.reason}" if result.reason else ""
-    return (
-        f"{result.state.value}{value} after {result.resource} {result.unit}, "
-        f"{result.seconds:.1f} s{reason}"
-    )
-
-
 def _table(*headings: str) -> "Table":
+    """A table whose last column takes what width the others leave, and is cut short there."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    for index, heading in enumerate(headings):
-        last = index == len(headings) - 1
-        table.add_column(heading, overflow="ellipsis", no_wrap=True, ratio=None if not last else 1)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=True)
+    for heading in headings[:-1]:
+        table.add_column(heading, no_wrap=True)
+    table.add_column(headings[-1], no_wrap=True, overflow="ellipsis", ratio=1)
     return table
 
 

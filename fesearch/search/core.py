@@ -259,8 +259,9 @@ class Core:
     def _behind(self, report: Report) -> str:
         settings = self.settings
         return (
-            f"at {report.resource} {settings.family.resource.unit} {settings.metric.title} "
-            f"{report.best:.4g} is not among the best 1 in {settings.reduction_factor}"
+            f"{settings.metric.title} {report.best:.4g} after "
+            f"{settings.family.resource.amount(report.resource)} "
+            f"is not among the best 1 in {settings.reduction_factor}"
         )
 
     def _end(self, result: TrialResult) -> None:

@@ -25,6 +25,7 @@ from fesearch.search.worker import TrialError, Worker
 from fesearch.split import Development
 
 _ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints on stdout even when silent
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
