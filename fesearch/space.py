@@ -99,6 +99,8 @@ class Choice:
                     f"A choice is {option!r}, a {type(option).__name__}.",
                     "Choices are text, numbers, true or false.",
                 )
+            if sum(_same(option, other) for other in self.options) > 1:
+                raise InputError(f"The choice {option!r} is given twice.", "Give each value once.")
 
     def at(self, u: float) -> Value:
         return self.options[min(int(u * len(self.options)), len(self.options) - 1)]
@@ -238,14 +240,16 @@ class Space:
 
         Args:
             name: a parameter of this space.
-            given: a value (fixed), a list (choices), or a table ``{low, high, log?, step?}``.
+            given: a value (fixed), a list (choices), or a table ``{low, high, log?, step?}``. The
+                word "none" is none where the parameter can be none, since TOML has no other.
 
         Raises:
             InputError: no such parameter, or not a domain.
         """
         self._known(name)
         old = self.parameters[name]
-        domain = _domain(name, given)
+        inner = old.domain if isinstance(old, When) else old
+        domain = _domain(name, _with_none(given) if None in inner else given)
         entry = When(old.parameter, old.equals, domain) if isinstance(old, When) else domain
         return Space({**self.parameters, name: entry})
 
@@ -290,6 +294,12 @@ def corners(space: Space) -> Iterator[dict[str, Value]]:
     """The configs with every parameter at its first value and at its last."""
     for u in (0.0, math.nextafter(1.0, 0.0)):
         yield space.at(dict.fromkeys(space.parameters, u))
+
+
+def _with_none(given: Any) -> Any:
+    if isinstance(given, list | tuple):
+        return [_with_none(value) for value in given]
+    return None if given == "none" else given
 
 
 def _domain(name: str, given: Any) -> Domain:

@@ -29,7 +29,9 @@ def ints(draw: st.DrawFn) -> Int:
     return Int(low, low + draw(st.integers(0, 500)), 1 if log else draw(st.integers(1, 9)), log)
 
 
-choices = st.lists(values, min_size=1, max_size=5).map(lambda options: Choice(tuple(options)))
+choices = st.lists(values, min_size=1, max_size=5, unique_by=repr).map(
+    lambda options: Choice(tuple(options))
+)
 domains = st.one_of(floats(), ints(), choices)
 
 
@@ -202,3 +204,15 @@ def test_a_log_range_is_drawn_evenly_in_its_logarithm() -> None:
 )
 def test_a_domain_as_people_read_it(entry: Domain, text: str) -> None:
     assert str(entry) == text
+
+
+def test_none_is_a_word_where_the_parameter_can_be_none() -> None:
+    space = Space({"output": Choice((None, "relu")), "name": Choice(("none", "a"))})
+    replaced = space.replace("output", ["none", "relu"]).replace("name", "none")
+    assert replaced.parameters == {"output": Choice((None, "relu")), "name": Choice(("none",))}
+
+
+def test_a_choice_given_twice_is_refused() -> None:
+    with pytest.raises(InputError, match=r"The choice 3 is given twice\."):
+        Space({"depth": Int(3, 48)}).replace("depth", [3, 8, 3])
+    assert Choice((True, 1)).options == (True, 1)
