@@ -3,14 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from fesearch.registry import unknown
 
+if TYPE_CHECKING:
+    import numpy as np
+
 Direction = Literal["minimize", "maximize"]
-Array = np.ndarray
+Array: TypeAlias = "np.ndarray"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Metric:
     title: str
     unit: str
     direction: Direction
-    function: Callable[[Array, Array], float]
+    function: "Callable[[Array, Array], float]"
 
     def __call__(self, truth: Array, prediction: Array) -> float:
         """The score of (n,) predictions against (n,) true values."""
@@ -41,18 +42,26 @@ class Metric:
 
 
 def _mae(truth: Array, prediction: Array) -> float:
+    import numpy as np
+
     return float(np.mean(np.abs(prediction - truth), dtype=np.float64))
 
 
 def _rmse(truth: Array, prediction: Array) -> float:
+    import numpy as np
+
     return float(np.sqrt(np.mean(np.square(prediction - truth), dtype=np.float64)))
 
 
 def _p90(truth: Array, prediction: Array) -> float:
+    import numpy as np
+
     return float(np.percentile(np.abs(prediction - truth), 90))
 
 
 def _r2(truth: Array, prediction: Array) -> float:
+    import numpy as np
+
     spread = np.sum(np.square(truth - np.mean(truth)), dtype=np.float64)
     if spread == 0.0:
         return float("nan")
