@@ -95,8 +95,6 @@ def test_a_database_of_each_revision_is_opened_and_goes_on(file: Path, tmp_path:
         assert [row.value for row in store.ranking()] == [0.1, 0.3]
         assert [look.scores for look in store.looks()] == [{"mae": 0.15}]
         store.release(store.acquire(study))
-        store.drop_reports(study, 3)
-        assert store.trial(study, 3).resource == 0
     with connected(url) as connection:
         assert revision(connection) == REVISION
 

@@ -10,7 +10,7 @@ from fesearch.cli.app import INTERRUPTED
 from fesearch.cli.live import varying, watching
 from fesearch.cli.options import FormatOption, StorageOption, group
 from fesearch.cli.output import Column, Format, detail, progress, show
-from fesearch.errors import NoResultError
+from fesearch.errors import InputError, NoResultError
 from fesearch.paths import storage_url
 from fesearch.record import TrialState
 from fesearch.study import Study, load
@@ -158,6 +158,20 @@ def show_study(
         "versions": dict(row.versions),
     }
     detail(facts, format)
+
+
+@app.command("stop")
+def stop_study(name: NameArgument, storage: StorageOption = None) -> None:
+    """Ask a running study to stop, from any terminal; it leaves checkpoints and can be resumed."""
+    from fesearch.store.results import Store
+
+    with Store.open(storage_url(storage), create=False) as store:
+        row = store.study(name)
+        if not store.driven(row):
+            raise InputError(
+                f"The study '{name}' is not running.", f"See: fesearch study status {name}"
+            )
+        store.request_stop(row)
 
 
 @app.command("delete")

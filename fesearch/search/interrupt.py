@@ -1,4 +1,4 @@
-"""Ctrl-C: the first stops a search so that it can be resumed, the second ends the program."""
+"""Ctrl-C and SIGTERM: the first stops a search so that it can be resumed, the second kills it."""
 
 import signal
 import threading
@@ -11,18 +11,26 @@ from fesearch.search.core import Core
 
 @contextmanager
 def stops(core: Core) -> Iterator[None]:
-    """While a search runs, Ctrl-C stops it at its trials' next reports, with their checkpoints."""
+    """While a search runs, Ctrl-C stops it at its trials' next reports, with their checkpoints.
+
+    So does SIGTERM, which batch systems send before they kill.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread alone
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
+        restore()
         core.stop("interrupted")
 
-    signal.signal(signal.SIGINT, interrupt)
+    for one in before:
+        signal.signal(one, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()

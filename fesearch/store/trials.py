@@ -134,19 +134,6 @@ class Trials(Database):
                 REPORT_BUG,
             ) from None
 
-    def drop_reports(self, study: StudyRow, number: int) -> None:
-        """Forget the reports of a RUNNING trial that starts again from its beginning.
-
-        Their sequence numbers are not used again.
-
-        Raises:
-            FesearchError: the trial is not RUNNING.
-        """
-        fresh = {"value": None, "resource": 0, "best_resource": None, "seconds": 0.0}
-        with self.write() as connection:
-            trial_id = _update_running(connection, study, number, {**fresh, "parameters": None})
-            connection.execute(sa.delete(REPORTS).where(REPORTS.c.trial_id == trial_id))
-
     def trials(self, study: StudyRow) -> list[TrialResult]:
         """All trials of a study, ordered by number."""
         query = _RESULT.where(TRIALS.c.study_id == study.id).order_by(TRIALS.c.number)
@@ -168,10 +155,6 @@ class Trials(Database):
                 f"Type: fesearch trials {study.name}",
             )
         return TrialResult(*row)
-
-    def interrupted(self, study: StudyRow) -> list[TrialResult]:
-        """The RUNNING trials; to a driver that has just acquired the study, those interrupted."""
-        return [trial for trial in self.trials(study) if trial.state is TrialState.RUNNING]
 
     def reports(self, study: StudyRow, number: int | None = None) -> list[ReportRow]:
         """The reports of a study, or of one of its trials, in the order they were decided on."""
