@@ -26,6 +26,10 @@ class InputError(FesearchError):
     exit_code = 2
 
 
+class NoDatabaseError(InputError):
+    """No database at a URL, or none with studies in it."""
+
+
 class NoResultError(FesearchError):
     """A search or ranking without a single usable result."""
 

@@ -99,10 +99,6 @@ class Study(BaseModel):
             return SplitSpec.parse(self.split)
         return SplitSpec.from_mapping(self.split)
 
-    def seconds(self) -> float | None:
-        """The time limit in seconds."""
-        return None if self.time_limit is None else duration(self.time_limit)
-
     def check(self) -> None:
         """Refuse whatever is wrong in itself; data, features and devices are not looked at.
 
@@ -114,7 +110,8 @@ class Study(BaseModel):
         self.search_space()
         self.declared_metric()
         self.split_spec()
-        self.seconds()
+        if self.time_limit is not None:
+            duration(self.time_limit)
         if self.max_epochs is not None and family.resource.unit != "epochs":
             raise InputError(
                 f"max_epochs is {self.max_epochs}, but {family.name} counts "

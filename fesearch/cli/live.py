@@ -125,7 +125,10 @@ class Lines(Tally):
 
 
 class Page(Tally):
-    """The page of a terminal: running and ended trials, best so far, rungs, time left."""
+    """The page of a terminal: running and ended trials, best so far, rungs, time left.
+
+    A thread draws it while trials begin and end, so it reads copies of what grows and shrinks.
+    """
 
     _display: "Live | None" = None
 
@@ -197,7 +200,7 @@ class Page(Tally):
     def _recent_table(self) -> "Table":
         unit = self.settings.family.resource.unit
         table = _table("ended", "state", self.settings.metric.title, unit, "seconds", "reason")
-        for result in reversed(self.recent):
+        for result in reversed(list(self.recent)):
             table.add_row(
                 str(result.number),
                 result.state.value,

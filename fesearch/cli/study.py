@@ -92,6 +92,8 @@ def start_study(
         return
     from fesearch.search import start
 
+    if idle := start.idle_gpus(study):
+        _say(f"{idle} GPU{'s' if idle > 1 else ''} stand idle; to use them add --gpus {idle}.")
     url = storage_url(storage)
     with progress("features", "compositions") as report, watching(_quiet()) as watchers:
         outcome = start.start(study, url, or_resume=or_resume, progress=report, watchers=watchers)
@@ -100,14 +102,25 @@ def start_study(
 
 @app.command("resume")
 def resume_study(
-    name: NameArgument, storage: StorageOption = None, format: FormatOption = "table"
+    name: NameArgument,
+    time_limit: Annotated[
+        str | None, _option("--time-limit", "Of this run, in place of what is left of its own.")
+    ] = None,
+    storage: StorageOption = None,
+    format: FormatOption = "table",
 ) -> None:
     """Go on with a study that was stopped or killed: nothing finished is trained again."""
     from fesearch.search import start
     from fesearch.search.prepare import study_of
 
     with progress("features", "compositions") as report, watching(_quiet()) as watchers:
-        outcome = start.resume(name, storage_url(storage), progress=report, watchers=watchers)
+        outcome = start.resume(
+            name,
+            storage_url(storage),
+            time_limit=time_limit,
+            progress=report,
+            watchers=watchers,
+        )
     _conclude(outcome, study_of(outcome.row), format)
 
 
@@ -230,11 +243,15 @@ def _line(store: Any, summary: Any) -> dict[str, Any]:
 
 def _conclude(outcome: "Outcome", study: Study, format: Format) -> None:
     """The best trials, what to type next, and the exit code."""
+    from fesearch.search import core
+
     _show_best(outcome, study, format)
     name = outcome.row.name
     if outcome.stopped:
-        _say(f"Stopped: {outcome.stopped}.", f"Go on with:  fesearch study resume {name}")
-    if outcome.stopped == "interrupted":
+        late = outcome.stopped == core.LATE and study.time_limit is not None
+        more = f" --time-limit {study.time_limit}" if late else ""
+        _say(f"Stopped: {outcome.stopped}.", f"Go on with:  fesearch study resume {name}{more}")
+    if outcome.stopped == core.INTERRUPTED:
         raise typer.Exit(INTERRUPTED)
     if not outcome.usable:
         failed = sum(result.state is TrialState.FAIL for result in outcome.results)

@@ -26,6 +26,10 @@ from fesearch.search.sampler import Sampler
 from fesearch.seeds import derive
 from fesearch.space import Config, Space
 
+INTERRUPTED = "interrupted"
+LATE = "the time limit is reached"
+"""Two reasons of ``Core.stopped``; others are the words of who stopped it."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -156,15 +160,16 @@ class Core:
     @property
     def stopped(self) -> str:
         """Why the search stopped before its budget of trials, or an empty text."""
+        if self._spent and not self._running:
+            return ""
         if not self._stop_reason and self._late():
-            self._stop_reason = "the time limit is reached"
+            self._stop_reason = LATE
         return self._stop_reason
 
     @property
     def done(self) -> bool:
         """No further trial will begin."""
-        spent = self._next >= self.settings.trials or self._exhausted
-        return bool(self.stopped) or (spent and not self._interrupted)
+        return bool(self.stopped) or (self._spent and not self._interrupted)
 
     @property
     def running(self) -> tuple[int, ...]:
@@ -291,6 +296,11 @@ class Core:
             device=settings.device,
             folder=folder and folder / f"{standing.number:06d}",
         )
+
+    @property
+    def _spent(self) -> bool:
+        """Every trial of the budget, or every config of the space, has begun."""
+        return self._next >= self.settings.trials or self._exhausted
 
     def _late(self) -> bool:
         return self.settings.deadline is not None and self._clock() >= self.settings.deadline

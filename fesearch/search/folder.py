@@ -66,7 +66,8 @@ class Keeper:
 
     def ended(self, result: TrialResult) -> None:
         """A trial needs no checkpoint any more, and its weights only if it is among the best."""
-        (self._folder / f"{result.number:06d}" / CHECKPOINT).unlink(missing_ok=True)
+        for path in (self._folder / f"{result.number:06d}").glob(f"*{CHECKPOINT}*"):
+            path.unlink()  # a worker that was killed may have left one half written, too
         if result.value is None or not result.state.usable:
             self._remove(result.number)
             return

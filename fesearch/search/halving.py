@@ -56,6 +56,6 @@ class Halving:
         if not seen:
             return None
         # Ray takes this percentile of rewards; negated so that equal reports decide equally
-        # to the last bit.
-        rewards = [-loss for loss in seen.values()]
+        # to the last bit. A list first: a page that shows the cutoff asks from another thread.
+        rewards = [-loss for loss in list(seen.values())]
         return -float(np.percentile(rewards, (1 - 1 / self._factor) * 100))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from fesearch.search.core import Core
+from fesearch.search.core import INTERRUPTED, Core
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def stops(core: Core) -> Iterator[None]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         restore()
-        core.stop("interrupted")
+        core.stop(INTERRUPTED)
 
     for one in before:
         signal.signal(one, interrupt)

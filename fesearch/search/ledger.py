@@ -1,8 +1,6 @@
 """The core's records in the database: first in our tables, then in Optuna's."""
 
-from collections.abc import Mapping
-
-from fesearch.record import Decision, Report, TrialResult, TrialSpec
+from fesearch.record import Decision, Fault, Report, TrialResult, TrialSpec
 from fesearch.search.core import Recorded
 from fesearch.search.mirror import Mirror
 from fesearch.store.results import Store
@@ -43,8 +41,8 @@ def recorded(store: Store, row: StudyRow) -> list[Recorded]:
 def reconcile(mirror: Mirror, results: list[TrialResult], reports: list[Recorded]) -> None:
     """Make Optuna's tables agree with ours, whatever a crash left in them."""
     curves: dict[int, list[tuple[int, float | None]]] = {}
-    failed: Mapping[int, int] = {r.number: r.resource for r in results if r.fault}
+    diverged = {r.number: r.resource for r in results if r.fault is Fault.DIVERGED}
     for report in reports:
-        bad = failed.get(report.number) == report.resource
+        bad = diverged.get(report.number) == report.resource
         curves.setdefault(report.number, []).append((report.resource, None if bad else report.best))
     mirror.reconcile(results, curves)

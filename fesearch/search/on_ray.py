@@ -6,7 +6,6 @@ Tune's own state is used again: a search resumes from our store with a fresh Tun
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,20 +61,20 @@ class Resources:
         return {"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial if self.gpus else 0}
 
 
-def drive(core: Core, data: Development, resources: Resources, folder: Path) -> None:
+def drive(core: Core, data: Development, resources: Resources, scratch: Path) -> None:
     """Run trials on Ray until the core has no further one.
 
     Args:
-        core: that decides.
+        core: that decides; what its methods raise is raised here.
         data: put once into Ray's object store.
         resources: to use.
-        folder: for Ray's own files; they are removed at the end.
+        scratch: folder for Tune's own files. It is removed at the end, and at the beginning too,
+            since a driver that was killed has left its own there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=folder, prefix="ray-")).resolve()
+    shutil.rmtree(scratch, ignore_errors=True)
     try:
         with _session(resources) as cpus:
-            _fit(core, data, resources, resources.concurrent(cpus), scratch)
+            _fit(core, data, resources, resources.concurrent(cpus), scratch.resolve())
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -94,6 +93,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]
                 self._worker = Worker(self._spec, self._data)
             return {"report": self._worker.step()}
         except TrialError as error:
+            self._worker = None  # there is nothing to go on from
             return {"fault": error.message}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -114,19 +114,39 @@ class _Unsaved:
         return {}
 
 
+class _Link:
+    """What Tune's two hooks share: the core, whose trial is which, and what the core raised.
+
+    Tune would make text of an error, the traceback included.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.numbers: dict[str, int] = {}
+        self.error: Exception | None = None
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.error = self.error or error
+            raise
+
+
 class _Suggestions(_Unsaved, Searcher):  # type: ignore[misc]
     """Gives Tune the core's trials."""
 
-    def __init__(self, core: Core, numbers: dict[str, int]) -> None:
+    def __init__(self, link: _Link) -> None:
         super().__init__()
-        self._core = core
-        self._numbers = numbers
+        self._link = link
 
     def suggest(self, trial_id: str) -> Any:
-        spec = self._core.suggest()
+        with self._link.noting():
+            spec = self._link.core.suggest()
         if spec is None:
             return Searcher.FINISHED
-        self._numbers[trial_id] = spec.number
+        self._link.numbers[trial_id] = spec.number
         return {"spec": spec}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
@@ -142,38 +162,38 @@ class _Suggestions(_Unsaved, Searcher):  # type: ignore[misc]
 class _Decisions(_Unsaved, FIFOScheduler):  # type: ignore[misc]
     """Hands each report to the core and its decision to Tune."""
 
-    def __init__(self, core: Core, numbers: dict[str, int]) -> None:
+    def __init__(self, link: _Link) -> None:
         super().__init__()
-        self._core = core
-        self._numbers = numbers
+        self._link = link
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        number = self._numbers[trial.trial_id]
-        if "fault" in result:
-            self._core.fail(number, result["fault"])
-            return str(TrialScheduler.STOP)
-        decision = self._core.report(number, result["report"])
+        number = self._link.numbers[trial.trial_id]
+        with self._link.noting():
+            if "fault" in result:
+                self._link.core.fail(number, result["fault"])
+                return str(TrialScheduler.STOP)
+            decision = self._link.core.report(number, result["report"])
         stop = decision is Decision.STOP
         return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         error = trial.get_error()
         reason = str(error).strip().splitlines()[0] if str(error or "").strip() else "no message"
-        self._core.fail(
-            self._numbers[trial.trial_id], f"the worker was lost: {type(error).__name__}: {reason}"
-        )
+        number = self._link.numbers[trial.trial_id]
+        with self._link.noting():
+            self._link.core.fail(number, f"the worker was lost: {type(error).__name__}: {reason}")
 
 
 def _fit(
     core: Core, data: Development, resources: Resources, concurrent: int, scratch: Path
 ) -> None:
-    numbers: dict[str, int] = {}
+    link = _Link(core)
     trainable = tune.with_resources(tune.with_parameters(Trial, data=data), resources.of_trial())
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=_Suggestions(core, numbers),
-            scheduler=_Decisions(core, numbers),
+            search_alg=_Suggestions(link),
+            scheduler=_Decisions(link),
             num_samples=-1,
             max_concurrent_trials=concurrent,
             reuse_actors=True,
@@ -186,7 +206,12 @@ def _fit(
             verbose=0,
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    except Exception:
+        if link.error is not None:
+            raise link.error from None
+        raise
 
 
 def counted(address: str) -> tuple[int, int]:
@@ -206,18 +231,26 @@ def _session(resources: Resources) -> Iterator[int]:
     os.environ.update(_ENVIRONMENT)
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     if resources.address is None:
-        ray.init(num_cpus=resources.cpus, num_gpus=resources.gpus, include_dashboard=False, **quiet)
+        context = ray.init(
+            address="local",  # whatever cluster runs here or RAY_ADDRESS names
+            num_cpus=resources.cpus,
+            num_gpus=resources.gpus,
+            include_dashboard=False,
+            **quiet,
+        )
     else:
-        _join(resources.address, **quiet)
+        context = _join(resources.address, **quiet)
     try:
         yield int(ray.cluster_resources().get("CPU", 1))
     finally:
         ray.shutdown()
+    if resources.address is None:  # after a failure, Ray's logs stay for who looks for its cause
+        shutil.rmtree(context.address_info["session_dir"], ignore_errors=True)
 
 
-def _join(address: str, **options: Any) -> None:
+def _join(address: str, **options: Any) -> Any:
     try:
-        ray.init(address=address, **options)
+        return ray.init(address=address, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(

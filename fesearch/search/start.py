@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from fesearch.errors import FesearchError, InputError, StudyNotFoundError
-from fesearch.nets.device import require_gpus
-from fesearch.paths import artifacts_dir
+from fesearch.errors import FesearchError, InputError, NoDatabaseError, StudyNotFoundError
+from fesearch.nets.device import gpu_count, require_gpus
 from fesearch.record import TrialResult
 from fesearch.search import inline, interrupt
 from fesearch.search.core import Core, Settings, Watcher
@@ -22,7 +21,7 @@ from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, 
 from fesearch.search.sampler import sampler_named
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow, StudyState
-from fesearch.study import Study
+from fesearch.study import Study, duration
 
 _SECONDS_BETWEEN_BEATS = 15.0
 
@@ -65,19 +64,21 @@ def start(
         watchers: told of every trial.
 
     Raises:
-        InputError: something the study asks for is not there; nothing was started.
+        InputError: something the study asks for is not there, or the study of that name is
+            another; nothing was started.
     """
+    if _exists(study.name, url):
+        if not or_resume:
+            raise InputError(
+                f"There is a study '{study.name}' already.",
+                f"Type: fesearch study resume {study.name} (or add --or-resume), "
+                "or give another --name.",
+            )
+        _refuse_other(study, url)
+        return resume(study.name, url, progress=progress, watchers=watchers)
+    check_resources(study)
+    prepared = prepare(study, progress)
     with Store.open(url) as store:
-        if _exists(store, study.name):
-            if not or_resume:
-                raise InputError(
-                    f"There is a study '{study.name}' already.",
-                    f"Type: fesearch study resume {study.name} (or add --or-resume), "
-                    "or give another --name.",
-                )
-            return resume(study.name, url, progress=progress, watchers=watchers)
-        check_resources(study)
-        prepared = prepare(study, progress)
         row = store.create_study(
             study.name,
             {"study": study.model_dump(mode="json"), "folder": new_folder(study.name)},
@@ -96,19 +97,25 @@ def resume(
     name: str,
     url: str,
     *,
+    time_limit: str | None = None,
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
 ) -> Outcome:
     """Go on with a study: finished trials stay, interrupted ones go on, the budget is spent.
 
+    Args:
+        time_limit: of this run, such as "30m", in place of what is left of the study's own.
+        progress, watchers: see ``start``.
+
     Raises:
         StudyNotFoundError: there is none of that name.
         InputError: it is being driven elsewhere, or its data are not what they were.
     """
+    limit = None if time_limit is None else duration(time_limit)
     with Store.open(url, create=False) as store:
         row = store.study(name)
         check_resources(study_of(row))
-        return _drive(store, url, row, prepare_again(row, progress), watchers)
+        return _drive(store, url, row, prepare_again(row, progress), watchers, limit)
 
 
 def delete(name: str, url: str) -> None:
@@ -145,6 +152,13 @@ def check_resources(study: Study) -> None:
         require_gpus(study.gpus)
 
 
+def idle_gpus(study: Study) -> int:
+    """GPUs of this machine that a study could use and has not asked for."""
+    if study.gpus or study.address is not None or not study.declared_family().gpu:
+        return 0
+    return gpu_count()
+
+
 def _check_cluster(study: Study, address: str) -> None:
     from fesearch.search import on_ray
 
@@ -158,16 +172,22 @@ def _check_cluster(study: Study, address: str) -> None:
 
 
 def _drive(
-    store: Store, url: str, row: StudyRow, prepared: Prepared, watchers: Sequence[Watcher]
+    store: Store,
+    url: str,
+    row: StudyRow,
+    prepared: Prepared,
+    watchers: Sequence[Watcher],
+    limit: float | None = None,
 ) -> Outcome:
     study = prepared.study
     lease = store.acquire(row)
     try:
         store.set_state(row, StudyState.RUNNING)
         keeper = Keeper(study_folder(row), study.keep, row.direction)
-        core = _core(store, url, row, prepared, [keeper, *watchers])
+        settings = _settings(row, prepared, limit)
+        core = _core(store, url, row, settings, study.sampler, [keeper, *watchers])
         with _heartbeat(store, lease, row, core), interrupt.stops(core):
-            _run(core, prepared)
+            _run(core, row, prepared)
     except BaseException:
         store.set_state(row, StudyState.STOPPED)
         raise
@@ -179,29 +199,35 @@ def _drive(
 
 
 def _core(
-    store: Store, url: str, row: StudyRow, prepared: Prepared, watchers: Sequence[Watcher]
+    store: Store,
+    url: str,
+    row: StudyRow,
+    settings: Settings,
+    sampler: str,
+    watchers: Sequence[Watcher],
 ) -> Core:
     """The core of a study, as its records leave it."""
-    settings = _settings(row, prepared)
-    study, metric = prepared.study, prepared.metric
-    mirror = Mirror(in_database(url), row.name, metric.direction, settings.space)
+    direction = settings.metric.direction
+    mirror = Mirror(in_database(url), row.name, direction, settings.space)
     results, reports = store.trials(row), recorded(store, row)
     reconcile(mirror, results, reports)
     core = Core(
         settings,
-        sampler_named(study.sampler, settings.space, study.seed, metric.direction),
-        StoreLedger(store, row, mirror, prepared.family.resource.unit),
+        sampler_named(sampler, settings.space, settings.seed, direction),
+        StoreLedger(store, row, mirror, settings.family.resource.unit),
         watchers,
     )
     core.restore(results, reports)
     return core
 
 
-def _settings(row: StudyRow, prepared: Prepared) -> Settings:
+def _settings(row: StudyRow, prepared: Prepared, limit: float | None) -> Settings:
     study, resource = prepared.study, prepared.family.resource
     maximum = study.max_epochs or resource.maximum
     first = study.grace or first_rung(resource.step, study.reduction_factor, maximum)
-    limit = study.seconds()
+    size = prepared.space.size()
+    if limit is None and study.time_limit is not None:
+        limit = max(duration(study.time_limit) - row.seconds, 0.0)
     return Settings(
         name=row.name,
         family=prepared.family,
@@ -209,20 +235,22 @@ def _settings(row: StudyRow, prepared: Prepared) -> Settings:
         metric=prepared.metric,
         unit=row.unit,
         seed=study.seed,
-        trials=study.trials,
+        trials=study.trials if size is None else min(study.trials, size),
         maximum=maximum,
         patience=study.patience or resource.patience,
         rungs=rungs(first, study.reduction_factor, maximum) if study.pruner == "asha" else (),
         reduction_factor=study.reduction_factor,
-        deadline=None if limit is None else time.monotonic() + max(limit - row.seconds, 0.0),
+        deadline=None if limit is None else time.monotonic() + limit,
         threads=study.cpus_per_trial,
         device="cuda" if study.gpus else "cpu",
         folder=study_folder(row),
     )
 
 
-def _run(core: Core, prepared: Prepared) -> None:
+def _run(core: Core, row: StudyRow, prepared: Prepared) -> None:
     study = prepared.study
+    if core.done:
+        return
     if study.runner == "inline":
         inline.drive(core, prepared.development)
         return
@@ -235,7 +263,7 @@ def _run(core: Core, prepared: Prepared) -> None:
         gpus_per_trial=study.gpus_per_trial,
         address=study.address,
     )
-    on_ray.drive(core, prepared.development, resources, artifacts_dir())
+    on_ray.drive(core, prepared.development, resources, study_folder(row) / "ray")
 
 
 @contextmanager
@@ -261,9 +289,23 @@ def _heartbeat(store: Store, lease: Lease, row: StudyRow, core: Core) -> Iterato
         thread.join()
 
 
-def _exists(store: Store, name: str) -> bool:
+def _refuse_other(study: Study, url: str) -> None:
+    """Refuse to take for ``study`` one of its name that was started with other settings."""
+    with Store.open(url, create=False) as store:
+        stored = study_of(store.study(study.name)).model_dump(mode="json")
+    for key, given in study.model_dump(mode="json").items():
+        if given != stored[key]:
+            raise InputError(
+                f"The study '{study.name}' was started with {key} = {stored[key]}, not {given}.",
+                f"Type: fesearch study resume {study.name}; or give another --name.",
+            )
+
+
+def _exists(name: str, url: str) -> bool:
+    """Whether the store has a study of that name; no store is made where there is none."""
     try:
-        store.study(name)
-    except StudyNotFoundError:
+        with Store.open(url, create=False) as store:
+            store.study(name)
+    except (NoDatabaseError, StudyNotFoundError):
         return False
     return True

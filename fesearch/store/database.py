@@ -7,7 +7,7 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from fesearch.errors import FesearchError, InputError
+from fesearch.errors import FesearchError, InputError, NoDatabaseError
 from fesearch.store.engine import connect, parse, shown, sqlite_file
 from fesearch.store.upgrade import ensure_current
 
@@ -29,6 +29,7 @@ class Database:
 
         Raises:
             InputError: it cannot be opened, is no database, or is of a newer fesearch.
+            NoDatabaseError: it is missing, or has no tables, and ``create`` is false.
         """
         parsed = parse(url)
         file = sqlite_file(parsed)
@@ -38,7 +39,7 @@ class Database:
                 f"Type: mkdir -p '{file.parent}'",
             )
         if file is not None and not create and not file.exists():
-            raise InputError(
+            raise NoDatabaseError(
                 f"There is no database '{file}'.",
                 "Start a study with fesearch study start, or name another one with --storage.",
             )

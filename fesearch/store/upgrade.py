@@ -4,7 +4,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from fesearch.errors import InputError
+from fesearch.errors import InputError, NoDatabaseError
 from fesearch.store.schema import PREFIX
 
 REVISION = "0001"  # the newest under migrations/
@@ -21,14 +21,15 @@ def ensure_current(engine: sa.Engine, *, create: bool, shown: str) -> None:
         shown: the database, as messages print it.
 
     Raises:
-        InputError: the database is of a newer version, or has no tables and ``create`` is false.
+        InputError: the database is of a newer version.
+        NoDatabaseError: it has no tables and ``create`` is false.
     """
     with engine.connect() as connection:
         found = revision(connection)
     if found == REVISION:
         return
     if found is None and not create:
-        raise InputError(
+        raise NoDatabaseError(
             f"There are no studies in '{shown}'.",
             "Start one with fesearch study start, or name another database with --storage.",
         )
