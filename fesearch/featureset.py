@@ -1,18 +1,13 @@
 """What a feature set is: columns computed from a formula alone, kept in a cache by content.
 
 A feature set is one file in ``featuresets/`` that declares ``FEATURE_SET``. It says how one chunk
-of formulas becomes rows; repeated formulas, processes, progress and the cache are done here.
+of formulas becomes rows; repeated formulas, progress and the cache are done here.
 """
 
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +24,8 @@ from fesearch.registry import Registry
 #: Called with (distinct formulas done, distinct formulas in all) as a computation goes on.
 Progress: TypeAlias = Callable[[int, int], None]
 
-CHUNK = 100  # formulas a task: a quarter second of matminer; Ctrl-C waits for those handed out
+CHUNK = 2000  # formulas at a time: a tenth of a second, and some 20 MB while they are computed
 ABANDONED = 3600.0  # seconds after which nobody is still writing a file; a gigabyte takes ten
-SERIAL_BELOW = 400  # fewer take less time than processes need to start and import matminer
 
 
 @dataclass(frozen=True)
@@ -43,10 +37,10 @@ class FeatureSet:
         title: one line for people.
         source: where the features are described.
         version: of our own code for it; another one makes another digest.
-        names: the d distinct column names; called, because matminer has to be imported for them.
-        rows: m reduced formulas -> (m, d) numbers, each row from its formula alone. A function of
-            a module, since processes find it by its name. NaN where a table lacks an element.
-        tables: the element tables that ``rows`` reads, as bytes; without importing matminer.
+        names: the d distinct column names.
+        rows: m reduced formulas -> (m, d) numbers, each row from its formula alone. NaN where a
+            table lacks an element.
+        tables: the element tables that ``rows`` reads, as bytes.
     """
 
     name: str
@@ -64,22 +58,15 @@ class FeatureSet:
             digest.update(f"\x1f{table}\x1f{hashlib.sha256(content).hexdigest()}".encode())
         return digest.hexdigest()
 
-    def compute(
-        self,
-        formulas: Sequence[str],
-        workers: int | None = None,
-        progress: Progress | None = None,
-    ) -> np.ndarray:
+    def compute(self, formulas: Sequence[str], progress: Progress | None = None) -> np.ndarray:
         """Features of n formulas, (n, d) float32; each distinct composition is computed once.
 
         Args:
             formulas: in any spelling.
-            workers: processes; None is one a CPU, and 1 none beside this one.
             progress: told how far it is.
 
         Raises:
             InputError: a formula cannot be read, or its features cannot be computed.
-            FesearchError: a process ended without an answer.
         """
         reduced = [formula.reduced(text) for text in formulas]
         place = {text: row for row, text in enumerate(dict.fromkeys(reduced))}
@@ -87,11 +74,12 @@ class FeatureSet:
         matrix = np.empty((len(distinct), len(self.names())), dtype=np.float32)
         tell = progress or (lambda done, total: None)
         tell(0, len(distinct))
-        done = 0
-        for block in _blocks(self.rows, distinct, workers or _cpus()):
-            matrix[done : done + len(block)] = block
-            done += len(block)
-            tell(done, len(distinct))
+        for start in range(0, len(distinct), CHUNK):
+            chunk = distinct[start : start + CHUNK]
+            matrix[start : start + CHUNK] = self.rows(chunk)
+            tell(start + len(chunk), len(distinct))
+        if len(distinct) == len(reduced):
+            return matrix  # a copy in the same order could be the larger part of all memory
         return matrix[[place[text] for text in reduced]]
 
 
@@ -130,21 +118,16 @@ class CachedFeatures:
     bytes: int
 
 
-def build(
-    name: str,
-    formulas: Sequence[str],
-    workers: int | None = None,
-    progress: Progress | None = None,
-) -> Features:
+def build(name: str, formulas: Sequence[str], progress: Progress | None = None) -> Features:
     """The feature set called ``name`` of n formulas, from the cache or computed and cached.
 
     Args:
         formulas: in any spelling; `Dataset.reduced` finds the same cache for every spelling.
-        workers, progress: see `FeatureSet.compute`; not used when the cache has it.
+        progress: see `FeatureSet.compute`; not called when the cache has it.
 
     Raises:
         InputError: no such feature set, or see `FeatureSet.compute`.
-        FesearchError: a process ended without an answer, or the cache cannot be written.
+        FesearchError: the cache cannot be written.
     """
     feature_set = FEATURE_SETS.get(name)
     digest = feature_set.digest()
@@ -155,7 +138,7 @@ def build(
         return found
     with _writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)  # refused now rather than after the work
-    matrix = feature_set.compute(formulas, workers, progress)
+    matrix = feature_set.compute(formulas, progress)
     matrix.setflags(write=False)
     constant, non_finite = _reports(matrix, feature_set.names())
     features = Features(name, digest, feature_set.names(), matrix, constant, non_finite)
@@ -185,53 +168,15 @@ def clear() -> int:
     return freed
 
 
-def _blocks(
-    rows: Callable[[Sequence[str]], np.ndarray], formulas: Sequence[str], workers: int
-) -> Iterator[np.ndarray]:
-    """The rows of the formulas in order, a chunk at a time."""
-    chunks = [formulas[start : start + CHUNK] for start in range(0, len(formulas), CHUNK)]
-    if workers == 1 or len(formulas) < SERIAL_BELOW:
-        yield from map(rows, chunks)
-        return
-    # Spawned, not forked: Ray's and torch's threads may hold locks in this process.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(chunks)), context, initializer=_ignore_interrupt)
-    try:
-        yield from pool.map(rows, chunks)
-    except BrokenProcessPool:
-        raise FesearchError(
-            f"A process that computed features of {len(formulas)} formulas ended without "
-            f"an answer.",
-            'Give it more memory or workers=1; a script of your own needs `if __name__ == "'
-            '__main__":` around its calls.',
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C to the parent, which ends the pool: no traceback of every process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _reports(
     matrix: np.ndarray, names: tuple[str, ...]
 ) -> tuple[tuple[str, ...], Mapping[str, int]]:
     """Which columns are constant and how often each is not finite."""
-    constant, non_finite = [], {}
-    for name, column in zip(names, matrix.T, strict=True):
-        bad = int(np.count_nonzero(~np.isfinite(column)))
-        if bad:
-            non_finite[name] = bad
-        elif column.size and column.min() == column.max():
-            constant.append(name)
-    return tuple(constant), MappingProxyType(non_finite)
+    bad = np.count_nonzero(~np.isfinite(matrix), axis=0)
+    same = (matrix == matrix[:1]).all(axis=0) & (bad == 0) & (len(matrix) > 0)
+    constant = tuple(name for name, found in zip(names, same, strict=True) if found)
+    non_finite = {name: int(count) for name, count in zip(names, bad, strict=True) if count}
+    return constant, MappingProxyType(non_finite)
 
 
 def _folder() -> Path:

@@ -72,6 +72,11 @@ def reduced(text: str) -> str:
     return _read(text)[1]
 
 
+def counts(reduced: str) -> list[tuple[str, int]]:
+    """The amount of each element in a formula that ``reduced`` returned; fast, unlike ``parse``."""
+    return [(symbol, int(digits or 1)) for symbol, digits in _PLAIN_PAIR.findall(reduced)]
+
+
 def symbols(reduced: str) -> list[str]:
     """The elements of a formula that ``reduced`` returned, without parsing it again."""
     return _SYMBOL.findall(reduced)
@@ -80,7 +85,7 @@ def symbols(reduced: str) -> list[str]:
 @lru_cache(maxsize=1 << 14)
 def _read(text: str) -> tuple[Amounts, str]:
     """The amounts in a formula, and its reduced spelling."""
-    spelled = text.translate(_SPELLING).strip()
+    spelled = text.strip()
     if not spelled:
         raise InputError("The formula is empty.", _HINT)
     if len(spelled) > LONGEST:
@@ -89,7 +94,7 @@ def _read(text: str) -> tuple[Amounts, str]:
         pairs: list[tuple[str, str]] = _PLAIN_PAIR.findall(spelled)
         amounts = _total(text, [(symbol, _number(text, digits)) for symbol, digits in pairs])
     else:
-        amounts = _nested(text, spelled)
+        amounts = _nested(text, spelled.translate(_SPELLING))
     return MappingProxyType(amounts), _spell(text, amounts)
 
 
@@ -184,13 +189,12 @@ def _spell(text: str, amounts: Amounts) -> str:
     scale = lcm(*[amount.denominator for amount in amounts.values()])
     whole = {symbol: int(amount * scale) for symbol, amount in amounts.items()}
     divisor = gcd(*whole.values())
+    if divisor > 1:
+        whole = {symbol: amount // divisor for symbol, amount in whole.items()}
     spelling = "".join(
-        [
-            symbol if whole[symbol] == divisor else f"{symbol}{whole[symbol] // divisor}"
-            for symbol in sorted(whole)
-        ]
+        [symbol if whole[symbol] == 1 else f"{symbol}{whole[symbol]}" for symbol in sorted(whole)]
     )
-    if len(spelling) > LONGEST or max(whole.values()) // divisor >= 10**MOST_DIGITS:
+    if len(spelling) > LONGEST or max(whole.values()) >= 10**MOST_DIGITS:
         _refuse(text, "its amounts have no common measure within reason")
     return spelling
 

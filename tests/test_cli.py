@@ -242,7 +242,7 @@ def test_features_are_built_once_listed_and_cleared(
 ) -> None:
     monkeypatch.setenv("FESEARCH_CACHE_DIR", str(imported.parent / "cache"))
     capsys.readouterr()
-    build = ["features", "build", "oxides", "--cpus", "1", "--format", "json"]
+    build = ["features", "build", "oxides", "--format", "json"]
     assert run(build) == 0
     out, err = capsys.readouterr()
     built = json.loads(out)

@@ -35,15 +35,12 @@ def build_features(
     features: Annotated[
         str, typer.Option("--features", help="As in `fesearch features list`.")
     ] = "magpie",
-    cpus: Annotated[
-        int | None, typer.Option("--cpus", min=1, help="Processes.", show_default="all CPUs")
-    ] = None,
     format: FormatOption = "table",
 ) -> None:
     """Compute the features of a data set into the cache, so that a study starts at once."""
     formulas = dataset.load(data).reduced
     with progress(features, "formulas") as report:
-        built = featureset.build(features, formulas, cpus, report)
+        built = featureset.build(features, formulas, report)
     facts = {
         "features": built.name,
         "data": data,

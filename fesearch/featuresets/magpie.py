@@ -1,114 +1,196 @@
-"""The 145 composition features of Ward et al., npj Comput. Mater. 2, 16028 (2016), by matminer.
+"""The 145 composition features of Ward et al., npj Comput. Mater. 2, 16028 (2016).
 
 Six norms of the stoichiometry, six statistics of each of 22 properties of the elements, mean
-valence electrons in s, p, d and f, and three measures of ionic character. As published:
+valence electrons in s, p, d and f, and three measures of ionic character. The names and numbers
+are matminer's (Stoichiometry, ElementProperty "magpie", ValenceOrbital "avg", IonProperty), which
+computes a formula at a time; here all formulas of as many elements are one array. As published:
 
 - an ionic compound counts as possible if each element can have one charge (``fast=True``);
-- nothing is imputed: a column is NaN where a table lacks an element (noble gases have no
-  electronegativity), rather than matminer's mean over the periodic table.
+- nothing is imputed (``impute_nan=False``): a column is NaN where a table lacks an element (noble
+  gases have no electronegativity), rather than the mean over the periodic table.
 
 Only 141 columns are distinct, because the four mean valences are among the means of the element
 properties too. All 145 are kept, so that widths and names are those of the papers.
 """
 
-import gzip
-import json
-import warnings
-from collections.abc import Sequence
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 import numpy as np
 
-from fesearch.errors import FesearchError, InputError
+from fesearch import formula
+from fesearch.errors import InputError, quoted
 from fesearch.featureset import FeatureSet
+from fesearch.featuresets._element_tables import (
+    PROPERTIES,
+    ElementTables,
+    contents,
+    element_tables,
+)
 
+NORMS = (0, 2, 3, 5, 7, 10)
+STATISTICS = ("minimum", "maximum", "range", "mean", "avg_dev", "mode")
+ORBITALS = ("s", "p", "d", "f")
+MOST_SUMS = 1_000_000  # of the charges in half a formula: a second of work, 100 MB
 
-@cache
-def _featurizer() -> Any:
-    from matminer.featurizers.base import MultipleFeaturizer
-    from matminer.featurizers.composition import (
-        ElementProperty,
-        IonProperty,
-        Stoichiometry,
-        ValenceOrbital,
-    )
-
-    return MultipleFeaturizer(
-        [
-            Stoichiometry(),
-            ElementProperty.from_preset("magpie", impute_nan=False),
-            ValenceOrbital(props=["avg"], impute_nan=False),
-            IonProperty(fast=True, impute_nan=False),
-        ]
-    )
+_VALENCES = [PROPERTIES.index(f"N{orbital}Valence") for orbital in ORBITALS]
+_NAMES = (
+    *(f"{p}-norm" for p in NORMS),
+    *(f"MagpieData {statistic} {name}" for name in PROPERTIES for statistic in STATISTICS),
+    *(f"avg {orbital} valence electrons" for orbital in ORBITALS),
+    *("compound possible", "max ionic char", "avg ionic char"),
+)
 
 
 def names() -> tuple[str, ...]:
     """The 145 column names, matminer's own."""
-    return tuple(_featurizer().feature_labels())
+    return _NAMES
 
 
 def rows(formulas: Sequence[str]) -> np.ndarray:
     """Features of m reduced formulas, (m, 145) float64.
 
     Raises:
-        InputError: matminer cannot compute those of a formula, which is named.
+        InputError: the tables lack an element, or the charges add up in too many ways to look
+            at; the formula is named.
+        FesearchError: the tables are missing.
     """
-    with warnings.catch_warnings():
-        # Said once for each noble gas; the NaN it speaks of is reported by column instead.
-        warnings.filterwarnings("ignore", "No Pauling electronegativity", UserWarning)
-        return np.array([_row(text) for text in formulas], dtype=np.float64)
+    tables = element_tables()
+    compositions = [_composition(text, tables) for text in formulas]
+    same_length: dict[int, list[int]] = {}
+    for row, (elements, _) in enumerate(compositions):
+        same_length.setdefault(len(elements), []).append(row)
+    features = np.empty((len(formulas), len(_NAMES)))
+    for members in same_length.values():
+        places = np.array([compositions[row][0] for row in members])
+        amounts = np.array([compositions[row][1] for row in members], dtype=np.float64)
+        texts = [formulas[row] for row in members]
+        features[members] = _features(texts, places.T.copy(), amounts.T.copy(), tables)
+    return features
 
 
-def _row(text: str) -> list[float]:
-    from pymatgen.core.composition import Composition
-
+def _composition(text: str, tables: ElementTables) -> tuple[list[int], list[int]]:
+    """The places of a formula's elements in the tables, and their amounts."""
+    counts = formula.counts(text)
     try:
-        return [float(value) for value in _featurizer().featurize(Composition(text))]
-    except Exception as error:
+        return [tables.place[symbol] for symbol, _ in counts], [count for _, count in counts]
+    except KeyError as missing:
         raise InputError(
-            f"matminer cannot compute the magpie features of {text}: {error}",
+            f"The element tables of magpie lack {missing.args[0]}, which {quoted(text)} contains.",
             "Leave the formula out of the data.",
-        ) from error
+        ) from None
 
 
-def tables() -> dict[str, bytes]:
-    """The tables behind the features: Magpie's, and pymatgen's charges and electronegativities."""
-    magpie = _package("matminer") / "utils" / "data_files" / "magpie_elementdata"
-    found = {path.name: path.read_bytes() for path in magpie.glob("*.table")}
-    elements = _package("pymatgen") / "core" / "periodic_table.json.gz"
-    if not found or not elements.is_file():
-        raise FesearchError(
-            f"The element tables are missing: {elements if found else magpie}.",
-            "Type: pip install --force-reinstall matminer pymatgen-core",
-        )
-    periodic = json.loads(gzip.decompress(elements.read_bytes()))
-    used = {
-        symbol: [values.get("X"), values.get("Common oxidation states")]
-        for symbol, values in periodic.items()
-        if not symbol.startswith("_")
-    }
-    return found | {elements.name: json.dumps(used, sort_keys=True).encode()}
+def _features(
+    formulas: Sequence[str], elements: np.ndarray, amounts: np.ndarray, tables: ElementTables
+) -> np.ndarray:
+    """All columns of m formulas of k elements each, (m, 145), from two (k, m) arrays.
+
+    Sums go over the elements one after the other, as matminer adds them.
+    """
+    statistics = _statistics(tables.properties[:, elements], amounts)
+    mean = statistics[:, STATISTICS.index("mean")]
+    fractions = amounts / amounts.sum(axis=0)
+    columns = (
+        _norms(fractions),
+        statistics.reshape(-1, len(formulas)),
+        mean[_VALENCES],
+        _possible(formulas, elements, amounts, tables)[None],
+        _ionic_character(tables.electronegativity[elements], fractions),
+    )
+    return np.concatenate(columns).T
 
 
-def _package(name: str) -> Path:
-    """The folder of an installed package, found without importing it."""
-    spec = find_spec(name)
-    places = spec.submodule_search_locations if spec else None
-    if not places:
-        raise FesearchError(f"The package '{name}' is missing.", f"Type: pip install {name}")
-    return Path(next(iter(places)))
+def _norms(fractions: np.ndarray) -> np.ndarray:
+    """p-norms of the fractions (k, m); the 0-norm is the number of elements. (6, m)"""
+    first = np.full(fractions.shape[1], float(len(fractions)))
+    return np.array([first, *((fractions**p).sum(axis=0) ** (1 / p) for p in NORMS[1:])])
+
+
+def _statistics(values: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+    """Six statistics of each property (22, k, m) weighted by amount (k, m). (22, 6, m)
+
+    The mode is the value of the element with the largest amount, the least value if several have
+    it; amounts that ``np.isclose`` to the largest are as large. A NaN among the values makes all
+    statistics NaN, except the mode where it is that of other elements.
+    """
+    total = amounts.sum(axis=0)
+    least, most = values.min(axis=1), values.max(axis=1)
+    mean = (values * amounts).sum(axis=1) / total
+    deviation = (np.abs(values - mean[:, None]) * amounts).sum(axis=1) / total
+    largest = np.isclose(amounts, amounts.max(axis=0))
+    mode = np.where(largest, values, np.inf).min(axis=1)
+    return np.stack([least, most, most - least, mean, deviation, mode], axis=1)
+
+
+def _ionic_character(electronegativity: np.ndarray, fractions: np.ndarray) -> np.ndarray:
+    """Of all pairs of elements, the largest and the mean ionic character. (2, m)
+
+    Pauling's 1 − exp(−Δ²/4), from two (k, m) arrays; 0 for a single element.
+    """
+    largest, mean = np.zeros((2, fractions.shape[1]))
+    for a, b in combinations(range(len(fractions)), 2):
+        character = 1 - np.exp(-0.25 * (electronegativity[a] - electronegativity[b]) ** 2)
+        largest = np.maximum(largest, character)
+        mean = mean + fractions[a] * fractions[b] * character
+    return np.array([largest, mean])
+
+
+def _possible(
+    formulas: Sequence[str], elements: np.ndarray, amounts: np.ndarray, tables: ElementTables
+) -> np.ndarray:
+    """Which formulas are neutral with one charge for each element; a single element is. (m,) bool
+
+    Most intermetallics have positive charges alone, so that the range of their sums tells.
+    """
+    if len(elements) == 1:
+        return np.ones(len(formulas), dtype=bool)
+    lowest = (tables.lowest_charge[elements] * amounts).sum(axis=0)
+    highest = (tables.highest_charge[elements] * amounts).sum(axis=0)
+    possible: np.ndarray = (lowest <= 0) & (highest >= 0)
+    for row in np.flatnonzero(possible).tolist():
+        charges = [tables.charges[element] for element in elements[:, row]]
+        possible[row] = _can_be_neutral(formulas[row], charges, amounts[:, row].tolist())
+    return possible
+
+
+def _can_be_neutral(text: str, charges: Sequence[Sequence[int]], amounts: Sequence[float]) -> bool:
+    """Whether one charge for each element, times its amount, can add up to 0.
+
+    The sums of one half of the elements are compared with those of the other half, since all
+    combinations are too many from some fifteen elements on. Floats are exact here to 2⁵³.
+    """
+    terms = [
+        [charge * amount for charge in choices]
+        for choices, amount in zip(charges, amounts, strict=True)
+    ]
+    half = len(terms) // 2
+    try:
+        first, second = _sums(terms[:half]), _sums(terms[half:])
+    except OverflowError:
+        raise InputError(
+            f"The charges in {quoted(text)} add up in more than {MOST_SUMS} ways.",
+            "Give its amounts with fewer digits, or leave the formula out of the data.",
+        ) from None
+    return not first.isdisjoint(-charge for charge in second)
+
+
+def _sums(terms: Iterable[Sequence[float]]) -> set[float]:
+    """All sums of one choice from each of the terms."""
+    sums = {0.0}
+    for choices in terms:
+        if len(sums) * len(choices) > MOST_SUMS:
+            raise OverflowError
+        sums = {known + choice for known in sums for choice in choices}
+    return sums
 
 
 FEATURE_SET = FeatureSet(
     name="magpie",
-    title="145 Magpie features of the composition (matminer)",
+    title="145 Magpie features of the composition (tables of matminer)",
     source="Ward et al., npj Comput. Mater. 2, 16028 (2016), doi:10.1038/npjcompumats.2016.28",
-    version="1",
+    version="2",
     names=names,
     rows=rows,
-    tables=tables,
+    tables=contents,
 )
