@@ -241,7 +241,7 @@ class Space:
         Args:
             name: a parameter of this space.
             given: a value (fixed), a list (choices), or a table ``{low, high, log?, step?}``. The
-                word "none" is none where the parameter can be none, since TOML has no other.
+                word "none" is none, which TOML has no other for, unless it is one of the choices.
 
         Raises:
             InputError: no such parameter, or not a domain.
@@ -249,7 +249,7 @@ class Space:
         self._known(name)
         old = self.parameters[name]
         inner = old.domain if isinstance(old, When) else old
-        domain = _domain(name, _with_none(given) if None in inner else given)
+        domain = _domain(name, given if "none" in inner else _with_none(given))
         entry = When(old.parameter, old.equals, domain) if isinstance(old, When) else domain
         return Space({**self.parameters, name: entry})
 

@@ -6,19 +6,17 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fesearch.errors import InputError
-from fesearch.family import FAMILIES, Family
+from fesearch.errors import InputError, quoted
+from fesearch.family import FAMILIES, Family, Resource
 from fesearch.metrics import Metric, metric_named
 from fesearch.paths import checked_name
 from fesearch.registry import nearest
 from fesearch.space import Space, Value
 from fesearch.split import SplitSpec
-
-Whole = Field(ge=1)
 
 
 class Study(BaseModel):
@@ -47,7 +45,7 @@ class Study(BaseModel):
         keep: weights of this many best trials are kept.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: str
     family: str
@@ -66,7 +64,7 @@ class Study(BaseModel):
     pruner: Literal["asha", "none"] = "asha"
     grace: int | None = Field(default=None, ge=1)
     reduction_factor: int = Field(default=3, ge=2)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     cpus: int | None = Field(default=None, ge=1)
     cpus_per_trial: int = Field(default=1, ge=1)
     gpus: int = Field(default=0, ge=0)
@@ -107,7 +105,9 @@ class Study(BaseModel):
         """
         checked_name("study", self.name)
         family = self.declared_family()
-        self.search_space()
+        space = self.search_space()
+        if self.sampler == "grid":
+            space.grid()
         self.declared_metric()
         self.split_spec()
         if self.time_limit is not None:
@@ -118,6 +118,7 @@ class Study(BaseModel):
                 f"{family.resource.unit}.",
                 f"Leave max_epochs out; see fesearch families show {family.name}.",
             )
+        self._check_grace(family.resource)
         if self.gpus and not family.gpu:
             raise InputError(
                 f"{self.gpus} GPUs are asked for, but {family.name} does not use them.",
@@ -132,6 +133,17 @@ class Study(BaseModel):
             raise InputError(
                 f"A trial is to take {self.cpus_per_trial} CPU cores of {self.cpus}.",
                 f"Give --cpus-per-trial {self.cpus} or less.",
+            )
+
+    def _check_grace(self, resource: Resource) -> None:
+        """A first rung at which no trial reports would stop none."""
+        end = self.max_epochs or resource.maximum
+        if self.grace is not None and (self.grace > end or self.grace % resource.step):
+            raise InputError(
+                f"grace is {self.grace}, but trials end at {end} {resource.unit}, in steps of "
+                f"{resource.step}.",
+                f"Give a multiple of {resource.step} up to {end}, as in --set "
+                f"grace={resource.step}.",
             )
 
 
@@ -166,7 +178,7 @@ def from_keys(keys: Mapping[str, Any], source: str) -> Study:
             near = nearest(key, Study.model_fields)
             hint = f"Did you mean '{near}'? " if near else ""
             raise InputError(
-                f"The study '{source}' has an unknown key '{key}'.",
+                f"The study '{source}' has an unknown key {quoted(key)}.",
                 f"{hint}There are: {', '.join(Study.model_fields)}.",
             )
     try:
@@ -174,10 +186,22 @@ def from_keys(keys: Mapping[str, Any], source: str) -> Study:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            raise InputError(
+                f"The study '{source}' has no {key}.", f"Write {key} = … into it."
+            ) from None
+        near = _nearest_word(key, first["input"])
         raise InputError(
             f"The study '{source}' has {key} = {first['input']!r}.",
-            f"{first['msg']}.",
+            f"{near}{first['msg']}.",
         ) from None
+
+
+def _nearest_word(key: str, given: Any) -> str:
+    """A question whether the nearest of a key's words was meant, if it has words."""
+    words = get_args(Study.model_fields[key].annotation) if key in Study.model_fields else ()
+    near = nearest(str(given), [word for word in words if isinstance(word, str)])
+    return f"Did you mean '{near}'? " if near else ""
 
 
 def shipped() -> dict[str, Path]:
@@ -196,10 +220,10 @@ def duration(text: str) -> float:
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
     if not parts or "".join(a + b for a, b in parts) != text:
-        raise InputError(f"The time limit is '{text}'.", "Write it as 90s, 30m, 2h or 1h30m.")
+        raise InputError(f"The time limit is {quoted(text)}.", "Write it as 90s, 30m, 2h or 1h30m.")
     seconds = sum(float(number) * units[unit] for number, unit in parts)
     if seconds <= 0:
-        raise InputError(f"The time limit is '{text}'.", "Give more than no time.")
+        raise InputError(f"The time limit is {quoted(text)}.", "Give more than no time.")
     return seconds
 
 
@@ -216,7 +240,7 @@ def _read(source: str) -> dict[str, Any]:
     near = nearest(source, known)
     hint = f"Did you mean '{near}'? " if near else ""
     raise InputError(
-        f"There is no study file or model family '{source}'.",
+        f"There is no study file or model family {quoted(source)}.",
         f"{hint}There are: {', '.join(known)}; or give the path of a .toml file.",
     )
 
@@ -238,7 +262,9 @@ def _put(keys: dict[str, Any], text: str) -> None:
     """Set one key of a study from ``KEY=VALUE``, the value written as in TOML or bare."""
     key, separator, written = text.partition("=")
     if not separator or not key:
-        raise InputError(f"--set got '{text}'.", "Write --set KEY=VALUE, as in space.depth=48.")
+        raise InputError(
+            f"--set got {quoted(text)}.", "Write --set KEY=VALUE, as in space.depth=48."
+        )
     try:
         value = tomllib.loads(f"value = {written}")["value"]
     except tomllib.TOMLDecodeError:
@@ -249,7 +275,9 @@ def _put(keys: dict[str, Any], text: str) -> None:
         return
     existing = keys.setdefault(table, {})
     if not isinstance(existing, dict):
-        raise InputError(f"--set got '{text}', but '{table}' has no keys.", f"Write {table}=…")
+        raise InputError(
+            f"--set got {quoted(text)}, but '{table}' has no keys.", f"Write {table}=…"
+        )
     keys[table] = {**existing, inner: value}
 
 

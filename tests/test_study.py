@@ -1,0 +1,226 @@
+"""Study files and flags: what they mean, and what is refused before anything is looked up."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fesearch.errors import InputError
+from fesearch.space import Choice, Float, Int
+from fesearch.study import Study, duration, from_keys, load, shipped
+
+
+def refused(source: str, *sets: str, **flags: Any) -> InputError:
+    """The error that a study is refused with."""
+    with pytest.raises(InputError) as caught:
+        load(source, flags, sets)
+    for line in (caught.value.message, caught.value.hint):
+        assert line.strip()
+        assert "\n" not in line
+    return caught.value
+
+
+def test_a_family_alone_is_a_study_of_defaults() -> None:
+    assert load("irnet", sets=("trials=3",)) == Study(
+        name="irnet", family="irnet", data="miedema", trials=3
+    )
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_study_that_comes_with_the_package_is_sound(name: str) -> None:
+    study = load(name)
+    assert study.name == name
+    study.search_space().check(study.search_space().nearest(study.declared_family().best))
+
+
+def test_flags_stand_over_the_file_and_set_over_flags(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('family = "irnet"\ntrials = 5\nseed = 1\n[space]\ndepth = [3, 5]\n')
+    study = load(
+        str(file), {"trials": 7, "seed": None}, ("space.depth=9", "space.width=0.5", "keep=2")
+    )
+    assert (study.name, study.trials, study.seed, study.keep) == ("mine", 7, 1, 2)
+    space = study.search_space()
+    assert space.parameters["depth"] == Choice((9,))
+    assert space.parameters["width"] == Choice((0.5,))
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "domain"),
+    [
+        ("space.depth={low=3, high=9, step=2}", "depth", Int(3, 9, 2)),
+        (
+            "space.learning_rate={low=1e-4, high=0.1, log=true}",
+            "learning_rate",
+            Float(1e-4, 0.1, log=True),
+        ),
+        ("space.optimizer=adam", "optimizer", Choice(("adam",))),
+        ('space.optimizer=["adam", "sgd"]', "optimizer", Choice(("adam", "sgd"))),
+        ("space.norm=none", "norm", Choice((None,))),
+    ],
+)
+def test_set_writes_values_lists_and_ranges(text: str, name: str, domain: object) -> None:
+    assert load("irnet", sets=(text,)).search_space().parameters[name] == domain
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "hint"),
+    [
+        ("irnt", "There is no study file or model family 'irnt'.", "Did you mean 'irnet'?"),
+        ("none.toml", "The study file 'none.toml' cannot be read: No such file or directory.", ""),
+        ("no/such", "The study file 'no/such' cannot be read: No such file or directory.", ""),
+    ],
+)
+def test_a_source_that_is_not_there(source: str, message: str, hint: str) -> None:
+    error = refused(source)
+    assert error.message == message
+    assert error.hint.startswith(hint)
+
+
+@pytest.mark.parametrize("content", [b"trials = \n", b"\xff\xfe", b"a = 1\na = 2\n"])
+def test_a_file_that_is_not_toml(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_bytes(content)
+    error = refused(f"{tmp_path}/bad.toml")
+    assert error.message.startswith(f"The study file '{tmp_path}/bad.toml' is not TOML: ")
+
+
+def test_an_unknown_key_is_named_with_the_nearest(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('family = "irnet"\ntrails = 5\n')
+    error = refused(str(file))
+    assert error.message == f"The study '{file}' has an unknown key 'trails'."
+    assert error.hint.startswith("Did you mean 'trials'? There are: name, family, data, ")
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("trials = 5\n")
+    error = refused(str(file))
+    assert error.message == f"The study '{file}' has no family."
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("trials=0", "trials = 0", "Input should be greater than or equal to 1."),
+        ("trials=3.5", "trials = 3.5", "Input should be a valid integer."),
+        ("trials=true", "trials = True", "Input should be a valid integer."),
+        ("trials='3'", "trials = '3'", "Input should be a valid integer."),
+        ("seed=-1", "seed = -1", "Input should be greater than or equal to 0."),
+        (f"seed={2**63}", f"seed = {2**63}", f"Input should be less than {2**63}."),
+        ("reduction_factor=1", "reduction_factor = 1", "Input should be greater than or equal to"),
+        ("gpus_per_trial=0", "gpus_per_trial = 0", "Input should be greater than 0."),
+        ("space=3", "space = 3", "Input should be a valid dictionary."),
+        ("sampler=tpee", "sampler = 'tpee'", "Did you mean 'tpe'? Input should be 'tpe', "),
+        ("pruner=asho", "pruner = 'asho'", "Did you mean 'asha'? Input should be 'asha' "),
+    ],
+)
+def test_a_value_of_the_wrong_kind(text: str, message: str, hint: str) -> None:
+    error = refused("smoke", text)
+    assert error.message == f"The study 'smoke' has {message}."
+    assert error.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("family=irnt", "There is no family 'irnt'.", "Did you mean 'irnet'? Type: "),
+        ("preset=ful", "There is no preset 'ful'.", "Did you mean 'full'? Type: --preset "),
+        ("metric=maee", "There is no metric 'maee'.", "Did you mean 'mae'? Type: --metric "),
+        ("split=randm", "There is no kind of split 'randm'.", "Did you mean 'random'? Type: "),
+        ("space.dpth=3", "There is no parameter 'dpth' in this space.", "Did you mean 'depth'? "),
+        ("space.depth=99", "'depth' is 99, outside its space.", "Give one of: 3 … 48."),
+        ("space.depth=[3,2]", "'depth' is 2, outside its space.", "Give one of: 3 … 48."),
+        ("space.depth={low=3,high=50}", "'depth' is 49, outside its space.", "Give one of: 3 "),
+        ("space.depth=none", "'depth' is None, outside its space.", "Give one of: 3 … 48."),
+        ("time_limit='30'", "The time limit is '30'.", "Write it as 90s, 30m, 2h or 1h30m."),
+        ("time_limit=0s", "The time limit is '0s'.", "Give more than no time."),
+        ("grace=100", "grace is 100, but trials end at 27 epochs, in steps of 1.", "Give a mult"),
+        ("trials", "--set got 'trials'.", "Write --set KEY=VALUE, as in space.depth=48."),
+        ("=3", "--set got '=3'.", "Write --set KEY=VALUE, as in space.depth=48."),
+        ("trials.x=3", "--set got 'trials.x=3', but 'trials' has no keys.", "Write trials=…"),
+    ],
+)
+def test_what_a_key_cannot_be(text: str, message: str, hint: str) -> None:
+    error = refused("smoke", text)
+    assert error.message == message
+    assert error.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("source", "flags", "message", "hint"),
+    [
+        (
+            "random_forest",
+            {"max_epochs": 5},
+            "max_epochs is 5, but random_forest counts trees.",
+            "Leave max_epochs out; see fesearch families show random_forest.",
+        ),
+        (
+            "random_forest",
+            {"gpus": 2},
+            "2 GPUs are asked for, but random_forest does not use them.",
+            "Leave --gpus out.",
+        ),
+        (
+            "random_forest",
+            {"grace": 15},
+            "grace is 15, but trials end at 500 trees, in steps of 10.",
+            "Give a multiple of 10 up to 500, as in --set grace=10.",
+        ),
+        (
+            "irnet",
+            {"gpus": 1, "gpus_per_trial": 2.0},
+            "A trial is to take 2 GPUs of 1.",
+            "Give --gpus-per-trial 1 or less.",
+        ),
+        (
+            "irnet",
+            {"cpus": 1, "cpus_per_trial": 2},
+            "A trial is to take 2 CPU cores of 1.",
+            "Give --cpus-per-trial 1 or less.",
+        ),
+        (
+            "irnet",
+            {"sampler": "grid", "preset": "full"},
+            "The parameter 'width' is continuous (0.125 … 2 (log)), so there is no grid of it.",
+            "List its values, as in --set space.width=[...], or use --sampler tpe.",
+        ),
+    ],
+)
+def test_keys_that_do_not_go_together(
+    source: str, flags: dict[str, Any], message: str, hint: str
+) -> None:
+    error = refused(source, **flags)
+    assert (error.message, error.hint) == (message, hint)
+
+
+HOSTILE = ["../x", "a b", "x'; DROP TABLE", "", ".", "-x", "a\nb", "a\0b", "ü", "x" * 65, "a/b"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_that_are_no_name(name: str) -> None:
+    error = refused("smoke", name=name)
+    assert error.message.startswith("A study cannot be called ")
+    assert error.hint.startswith("Use up to 64 letters, digits, dots, dashes and underscores")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400), ("1h30m", 5400)]
+)
+def test_lengths_of_time(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@given(st.text())
+def test_any_text_is_a_length_of_time_or_refused(text: str) -> None:
+    with suppress(InputError):
+        assert duration(text) > 0
+
+
+def test_what_the_store_keeps_of_a_study_is_the_study() -> None:
+    study = load("smoke", {"gpus_per_trial": 1, "split": "random:seed=3"})
+    assert from_keys(study.model_dump(mode="json"), "smoke") == study
