@@ -1,0 +1,56 @@
+"""What tests of searches look at: the story of a study, and whether Optuna's tables tell it too."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from optuna.trial import TrialState as OptunaState
+
+from fesearch.record import Fault, TrialResult, TrialState
+from fesearch.search.mirror import NUMBER, in_database
+from fesearch.store.results import Store
+from fesearch.store.types import StudyRow
+
+
+def results(url: str, name: str) -> list[TrialResult]:
+    """All trials of a study, without their times, which differ from run to run."""
+    with Store.open(url, create=False) as store:
+        return [replace(one, seconds=0.0) for one in store.trials(store.study(name))]
+
+
+def story(url: str, name: str) -> tuple[list[TrialResult], list[tuple[Any, ...]]]:
+    """Trials and reports of a study in the order of decision, all that must not depend on luck."""
+    with Store.open(url, create=False) as store:
+        reports = store.reports(store.study(name))
+    lines = [(r.number, r.resource, str(r.raw), r.best, r.decision) for r in reports]
+    return results(url, name), lines
+
+
+def study_row(url: str, name: str) -> StudyRow:
+    """The study as it stands."""
+    with Store.open(url, create=False) as store:
+        return store.study(name)
+
+
+def check_optuna_agrees(url: str, name: str) -> None:
+    """Optuna's tables have each of our trials once, with our config, state, value and curve."""
+    with Store.open(url, create=False) as store:
+        row = store.study(name)
+        ours, reports = store.trials(row), store.reports(row)
+    storage = in_database(url)
+    theirs = storage.get_all_trials(storage.get_study_id_from_name(name))
+    storage.engine.dispose()
+    by_number = {trial.user_attrs[NUMBER]: trial for trial in theirs}
+    assert len(theirs) == len(by_number) == len(ours)
+    for result in ours:
+        trial = by_number[result.number]
+        diverged = result.fault is Fault.DIVERGED
+        state = "PRUNED" if diverged else result.state.value
+        assert (trial.state, trial.params) == (OptunaState[state], dict(result.config))
+        if result.state is TrialState.COMPLETE or result.state is TrialState.PRUNED:
+            assert trial.value == result.value
+        curve = {r.resource: r.best for r in reports if r.number == result.number}
+        if diverged:
+            assert math.isnan(trial.intermediate_values.pop(result.resource))
+            del curve[result.resource]
+        assert trial.intermediate_values == curve

@@ -1,0 +1,188 @@
+"""One trial on one worker: what it leaves on disk, and how it goes on from there."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from linear import linear
+
+from fesearch.model import FittedModel
+from fesearch.nets.train import NetLearner
+from fesearch.record import Report, TrialSpec
+from fesearch.search import worker
+from fesearch.search.worker import CHECKPOINT, LOG, MODEL, TrialError, Worker
+
+DATA = linear(rows=60)
+NET = {
+    "depth": 3,
+    "width": 0.03125,
+    "activation": "relu",
+    "output_activation": None,
+    "norm": "before",
+    "loss": "mae",
+    "optimizer": "adam",
+    "learning_rate": 0.01,
+    "batch_size": 16,
+}
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> TrialSpec:
+    """Six epochs, of which the second is a rung."""
+    return TrialSpec(
+        number=0,
+        family="irnet",
+        config=NET,
+        seed=1,
+        steps=(1, 2, 3, 4, 5, 6),
+        rungs=(2,),
+        folder=tmp_path / "000000",
+    )
+
+
+def untimed(report: Report) -> Report:
+    return replace(report, seconds=0.0)
+
+
+def whole(spec: TrialSpec) -> list[Report]:
+    """The reports of a trial that nothing interrupts and nothing is kept of."""
+    alone = Worker(replace(spec, folder=None), DATA)
+    return [untimed(alone.step()) for _ in spec.steps]
+
+
+def log(spec: TrialSpec) -> str:
+    assert spec.folder is not None
+    return (spec.folder / LOG).read_text()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_a_saved_trial_goes_on_with_its_last_report_first(spec: TrialSpec, steps: int) -> None:
+    first = Worker(spec, DATA)
+    reports = [untimed(first.step()) for _ in range(steps)]
+    first.save()
+    second = Worker(spec, DATA)
+    reports += [untimed(second.step()) for _ in range(7 - steps)]
+    expected = whole(spec)
+    assert reports == [*expected[:steps], expected[steps - 1], *expected[steps:]]
+    assert f"goes on after {steps}: " in log(spec)
+
+
+def test_a_trial_killed_after_a_rung_reports_at_that_rung_again(spec: TrialSpec) -> None:
+    killed = Worker(spec, DATA)
+    for _ in range(4):  # the checkpoint is of the second
+        killed.step()
+    again = Worker(spec, DATA)
+    assert [untimed(again.step()) for _ in range(5)] == whole(spec)[1:]
+
+
+def test_seconds_go_on_too(spec: TrialSpec) -> None:
+    first = Worker(spec, DATA)
+    spent = [first.step().seconds for _ in range(2)][-1]
+    second = Worker(spec, DATA)
+    assert second.step().seconds == spent
+    assert second.step().seconds > spent
+
+
+def test_a_trial_that_is_over_leaves_its_model_and_no_checkpoint(spec: TrialSpec) -> None:
+    short = replace(spec, rungs=())
+    trained = Worker(short, DATA)
+    reports = [trained.step() for _ in spec.steps]
+    trained.save()
+    assert short.folder is not None
+    assert {path.name for path in short.folder.iterdir()} == {MODEL, LOG}
+    model = FittedModel.load(short.folder / MODEL)
+    error = np.abs(model.predict(DATA.val_x) - DATA.val_y).mean()
+    assert error == pytest.approx(reports[-1].best, rel=1e-6)
+
+
+def test_the_model_on_disk_at_a_rung_is_the_best_so_far(spec: TrialSpec) -> None:
+    trained = Worker(spec, DATA)
+    assert spec.folder is not None
+    trained.step()
+    assert not (spec.folder / MODEL).exists()
+    best = trained.step().best
+    model = FittedModel.load(spec.folder / MODEL)
+    assert np.abs(model.predict(DATA.val_x) - DATA.val_y).mean() == pytest.approx(best, rel=1e-6)
+
+
+def test_a_checkpoint_is_due_after_a_while(
+    spec: TrialSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert spec.folder is not None
+    trained = Worker(spec, DATA)
+    trained.step()
+    assert not (spec.folder / CHECKPOINT).exists()
+    monkeypatch.setattr(worker, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    for _ in range(4):
+        trained.step()
+    assert untimed(Worker(spec, DATA).step()) == whole(spec)[4]
+
+
+def test_saving_twice_writes_once(spec: TrialSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = Worker(spec, DATA)
+    trained.save()
+    assert spec.folder is not None
+    assert not (spec.folder / CHECKPOINT).exists()
+    trained.step()
+    trained.save()
+    monkeypatch.setattr(worker, "write_checkpoint", None)
+    trained.save()
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"\x08\0\0\0\0\0\0\0{}      "])
+def test_a_damaged_checkpoint_is_none(spec: TrialSpec, content: bytes) -> None:
+    assert spec.folder is not None
+    spec.folder.mkdir()
+    (spec.folder / CHECKPOINT).write_bytes(content)
+    assert untimed(Worker(spec, DATA).step()) == whole(spec)[0]
+    assert " begins: " in log(spec)
+
+
+def test_the_checkpoint_of_another_trial_is_none(spec: TrialSpec) -> None:
+    trained = Worker(spec, DATA)
+    trained.step()
+    trained.save()
+    for other in (replace(spec, seed=2), replace(spec, config={**NET, "learning_rate": 0.1})):
+        assert worker.read_checkpoint(other) is None
+    assert worker.read_checkpoint(spec) is not None
+
+
+def test_without_a_folder_nothing_is_written(
+    spec: TrialSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trained = Worker(replace(spec, folder=None), DATA)
+    for _ in spec.steps[:3]:
+        trained.step()
+    trained.save()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "line"), [("__init__", "ValueError: too deep"), ("advance", "ValueError: too deep")]
+)
+def test_an_exception_is_a_trial_error_with_its_traceback_in_the_log(
+    spec: TrialSpec, method: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise ValueError("too deep\nfor two lines")
+
+    monkeypatch.setattr(NetLearner, method, fail)
+    with pytest.raises(TrialError) as caught:
+        Worker(spec, DATA).step()
+    assert caught.value.message == line
+    assert caught.value.hint == f"see {spec.folder}/{LOG}"
+    assert "Traceback (most recent call last):" in log(spec)
+    assert 'raise ValueError("too deep' in log(spec)
+
+
+def test_the_log_has_the_config_and_a_line_a_report(spec: TrialSpec) -> None:
+    trained = Worker(spec, DATA)
+    reports = [trained.step() for _ in range(2)]
+    first, *lines = log(spec).splitlines()
+    described = json.loads(first.partition(" begins: ")[2])
+    assert described == {"family": "irnet", "config": NET, "seed": 1}
+    for line, report in zip(lines, reports, strict=True):
+        assert f" {report.resource}: mae {report.raw:.6g}, best {report.best:.6g}, " in line
