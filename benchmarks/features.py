@@ -40,7 +40,9 @@ def read(file: Path | None) -> list[str]:
         return list(dataset.load("miedema").formulas)
     opened = gzip.open if file.suffix == ".gz" else open
     with opened(file, "rt", encoding="utf-8", newline="") as lines:
-        return [row["formula"] for row in csv.DictReader(lines)]
+        rows = csv.reader(lines)
+        column = next(rows).index("formula")
+        return [row[column] for row in rows]
 
 
 def matminer_rows() -> Callable[[Sequence[str]], np.ndarray]:

@@ -7,7 +7,7 @@ hydrate, as chemists write it, and not O4.5. Charges and the isotopes D and T ar
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import gcd, lcm
@@ -72,9 +72,19 @@ def reduced(text: str) -> str:
     return _read(text)[1]
 
 
-def counts(reduced: str) -> list[tuple[str, int]]:
-    """The amount of each element in a formula that ``reduced`` returned; fast, unlike ``parse``."""
-    return [(symbol, int(digits or 1)) for symbol, digits in _PLAIN_PAIR.findall(reduced)]
+def contents(reduced: Sequence[str]) -> tuple[list[str], list[int], list[int]]:
+    """What is in formulas that ``reduced`` returned, without parsing them again.
+
+    Returns:
+        the elements of all formulas, one formula after the other; the amount of each; and the
+        number of elements of each formula.
+    """
+    pairs = [_PLAIN_PAIR.findall(text) for text in reduced]
+    return (
+        [symbol for found in pairs for symbol, _ in found],
+        [int(digits or 1) for found in pairs for _, digits in found],
+        [len(found) for found in pairs],
+    )
 
 
 def symbols(reduced: str) -> list[str]:
@@ -186,9 +196,13 @@ def _exact(digits: str) -> Amount:
 
 def _spell(text: str, amounts: Amounts) -> str:
     """The reduced spelling of amounts."""
-    scale = lcm(*[amount.denominator for amount in amounts.values()])
-    whole = {symbol: int(amount * scale) for symbol, amount in amounts.items()}
-    divisor = gcd(*whole.values())
+    try:
+        divisor = gcd(*amounts.values())  # type: ignore[arg-type]
+        whole: Mapping[str, int] = amounts  # type: ignore[assignment]
+    except TypeError:  # a fraction: to look for one first would take all formulas longer
+        scale = lcm(*[amount.denominator for amount in amounts.values()])
+        whole = {symbol: int(amount * scale) for symbol, amount in amounts.items()}
+        divisor = gcd(*whole.values())
     if divisor > 1:
         whole = {symbol: amount // divisor for symbol, amount in whole.items()}
     spelling = "".join(

@@ -9,7 +9,7 @@ from pymatgen.core.composition import Composition
 from pymatgen.core.periodic_table import Element
 
 from fesearch.errors import InputError
-from fesearch.formula import ELEMENTS, parse, reduced, symbols
+from fesearch.formula import ELEMENTS, contents, parse, reduced, symbols
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,9 @@ def test_reducing_twice_is_reducing_once(text: str) -> None:
     once = reduced(text)
     assert reduced(once) == once
     assert symbols(once) == sorted(parse(text))
+    amounts = [parse(once)[symbol] for symbol in symbols(once)]
+    expected = symbols(once) + ["Fe", "O"], [*amounts, 2, 3], [len(amounts), 2]
+    assert contents([once, "Fe2O3"]) == expected
     ratios = {
         symbol: amount / Fraction(parse(text)[symbol]) for symbol, amount in parse(once).items()
     }

@@ -49,8 +49,8 @@ class ElementTables:
     highest_charge: np.ndarray
 
 
-def contents() -> dict[str, bytes]:
-    """File name -> what the tables are read from: all of it, and nothing else.
+def files() -> dict[str, bytes]:
+    """File name -> content: all that the tables are read from, and nothing else.
 
     Raises:
         FesearchError: a package or a file of it is missing.
@@ -80,7 +80,7 @@ def element_tables() -> ElementTables:
     Raises:
         FesearchError: a package or a file of it is missing.
     """
-    found = contents()
+    found = files()
     periodic = json.loads(found[_PERIODIC_TABLE])
     numbers = _column(found["Number.table"])
     known = [

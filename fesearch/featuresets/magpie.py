@@ -24,8 +24,8 @@ from fesearch.featureset import FeatureSet
 from fesearch.featuresets._element_tables import (
     PROPERTIES,
     ElementTables,
-    contents,
     element_tables,
+    files,
 )
 
 NORMS = (0, 2, 3, 5, 7, 10)
@@ -56,29 +56,29 @@ def rows(formulas: Sequence[str]) -> np.ndarray:
         FesearchError: the tables are missing.
     """
     tables = element_tables()
-    compositions = [_composition(text, tables) for text in formulas]
-    same_length: dict[int, list[int]] = {}
-    for row, (elements, _) in enumerate(compositions):
-        same_length.setdefault(len(elements), []).append(row)
+    symbols, counts, lengths = formula.contents(formulas)
+    try:
+        places = np.array([tables.place[symbol] for symbol in symbols])
+    except KeyError as missing:
+        raise _lacking(missing.args[0], formulas) from None
+    amounts = np.array(counts, dtype=np.float64)
+    first = np.cumsum(lengths) - lengths
     features = np.empty((len(formulas), len(_NAMES)))
-    for members in same_length.values():
-        places = np.array([compositions[row][0] for row in members])
-        amounts = np.array([compositions[row][1] for row in members], dtype=np.float64)
-        texts = [formulas[row] for row in members]
-        features[members] = _features(texts, places.T.copy(), amounts.T.copy(), tables)
+    for length in set(lengths):
+        members = np.flatnonzero(np.equal(lengths, length))
+        at = first[members] + np.arange(length)[:, None]
+        texts = [formulas[row] for row in members.tolist()]
+        features[members] = _features(texts, places[at], amounts[at], tables)
     return features
 
 
-def _composition(text: str, tables: ElementTables) -> tuple[list[int], list[int]]:
-    """The places of a formula's elements in the tables, and their amounts."""
-    counts = formula.counts(text)
-    try:
-        return [tables.place[symbol] for symbol, _ in counts], [count for _, count in counts]
-    except KeyError as missing:
-        raise InputError(
-            f"The element tables of magpie lack {missing.args[0]}, which {quoted(text)} contains.",
-            "Leave the formula out of the data.",
-        ) from None
+def _lacking(symbol: str, formulas: Sequence[str]) -> InputError:
+    """The error for an element without tables, with the first formula that has it."""
+    text = next(text for text in formulas if symbol in formula.symbols(text))
+    return InputError(
+        f"The element tables of magpie lack {symbol}, which {quoted(text)} contains.",
+        "Leave the formula out of the data.",
+    )
 
 
 def _features(
@@ -103,8 +103,8 @@ def _features(
 
 def _norms(fractions: np.ndarray) -> np.ndarray:
     """p-norms of the fractions (k, m); the 0-norm is the number of elements. (6, m)"""
-    first = np.full(fractions.shape[1], float(len(fractions)))
-    return np.array([first, *((fractions**p).sum(axis=0) ** (1 / p) for p in NORMS[1:])])
+    elements = np.full(fractions.shape[1], float(len(fractions)))
+    return np.array([elements, *((fractions**p).sum(axis=0) ** (1 / p) for p in NORMS[1:])])
 
 
 def _statistics(values: np.ndarray, amounts: np.ndarray) -> np.ndarray:
@@ -192,5 +192,5 @@ FEATURE_SET = FeatureSet(
     version="2",
     names=names,
     rows=rows,
-    tables=contents,
+    tables=files,
 )
