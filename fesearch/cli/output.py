@@ -186,13 +186,19 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        pairs = (f"{k}={'none' if v is None else _cell(v)}" for k, v in value.items())
-        return ", ".join(pairs) or MISSING
+        return ", ".join(f"{key}={_inner(entry)}" for key, entry in value.items()) or MISSING
     if isinstance(value, list | tuple):
         return ", ".join(map(_cell, value)) or MISSING
     if isinstance(value, float):
         return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
     return str(value)
+
+
+def _inner(value: Any) -> str:
+    """A value inside a mapping, which has commas of its own."""
+    if isinstance(value, list | tuple):
+        return "|".join(map(_inner, value))
+    return "none" if value is None else _cell(value)
 
 
 def _jsonable(value: Any) -> Any:
