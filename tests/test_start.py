@@ -1,0 +1,500 @@
+"""Studies in this process: interrupted, killed and resumed anywhere, they end alike."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import searched
+from driven import check_optuna_agrees, results, story, study_row
+
+from fesearch import dataset
+from fesearch.cli.app import run
+from fesearch.errors import FesearchError, InputError, StudyNotFoundError
+from fesearch.nets.train import NetLearner
+from fesearch.paths import artifacts_dir
+from fesearch.record import Fault, Report, TrialResult, TrialSpec, TrialState
+from fesearch.search import start
+from fesearch.search.core import Core
+from fesearch.search.folder import Keeper, study_folder, trial_folder
+from fesearch.search.ledger import StoreLedger
+from fesearch.search.mirror import Mirror, in_database
+from fesearch.search.worker import CHECKPOINT, LOG, MODEL, Worker
+from fesearch.store.results import Store
+from fesearch.store.types import StudyState
+from fesearch.study import Study
+
+SPACE = {
+    "depth": 3,
+    "width": 0.03125,
+    "norm": "none",
+    "output_activation": "none",
+    "batch_size": 8,
+    "optimizer": ["adam", "sgd"],
+    "learning_rate": [0.01, 0.001, 0.0001, 1e-5],
+}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a store with the study ``whole``, in a folder with data and features.
+
+    Nothing interrupts that study; tests of this module compare theirs with it.
+    """
+    folder = tmp_path_factory.mktemp("house")
+    url = f"sqlite:///{folder}/studies.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FESEARCH_ARTIFACTS", str(folder / "artifacts"))
+        patch.setenv("FESEARCH_CACHE_DIR", str(folder / "cache"))
+        searched.save_data()
+        start.start(small("whole"), url)
+        yield url
+
+
+@pytest.fixture
+def url(house: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a store that does not exist yet, beside the data and features of ``house``."""
+    monkeypatch.setenv("FESEARCH_STORAGE", sqlite_url)
+    return sqlite_url
+
+
+@pytest.fixture
+def whole(house: str) -> tuple[Any, Any]:
+    """The story of the study that nothing interrupts."""
+    return story(house, "whole")
+
+
+def small(name: str = "deep", **keys: Any) -> Study:
+    """Six tiny networks of at most four epochs, one after the other in this process."""
+    given = {
+        "family": "irnet",
+        "data": searched.DATA,
+        "runner": "inline",
+        "trials": 6,
+        "max_epochs": 4,
+        "seed": 3,
+        "space": SPACE,
+    }
+    return Study(name=name, **{**given, **keys})
+
+
+class Watch:
+    """A watcher that counts reports, and does something at one of them."""
+
+    def __init__(self, at: int = -1, do: Callable[[Core], None] = lambda core: None) -> None:
+        self.at, self.do = at, do
+        self.count = 0
+        self.begun: list[tuple[int, bool]] = []
+
+    def opened(self, core: Core, results: Sequence[TrialResult]) -> None:
+        self.core = core
+
+    def began(self, spec: TrialSpec, resumed: bool) -> None:
+        self.begun.append((spec.number, resumed))
+
+    def reported(self, number: int, report: Report) -> None:
+        self.count += 1
+        if self.count == self.at:
+            self.do(self.core)
+
+    def ended(self, result: TrialResult) -> None:
+        """Nothing to note."""
+
+
+def interrupt(core: Core) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def kept(row: Any, name: str) -> set[int]:
+    """Numbers of the trials that have a file or folder of that name."""
+    return {int(path.parent.name) for path in study_folder(row).glob(f"*/{name}")}
+
+
+def test_a_study_ends_with_states_curves_and_files(url: str) -> None:
+    outcome = start.start(small(), url)
+    states = {result.state for result in outcome.results}
+    assert states == {TrialState.COMPLETE, TrialState.PRUNED}
+    assert (outcome.stopped, outcome.usable) == ("", True)
+    assert outcome.row.state is StudyState.COMPLETE
+    assert [result.number for result in outcome.results] == list(range(6))
+    check_optuna_agrees(url, "deep")
+    assert kept(outcome.row, LOG) == set(range(6))
+    assert kept(outcome.row, CHECKPOINT) == set()
+    with Store.open(url) as store:
+        assert not store.driven(outcome.row)
+
+
+def test_the_same_seed_gives_the_same_trials_and_another_does_not(
+    url: str, whole: tuple[Any, Any]
+) -> None:
+    start.start(small("again"), url)
+    assert story(url, "again") == whole
+    start.start(small("other", seed=4), url)
+    configs = [result.config for result in results(url, "other")]
+    assert configs[1:] != [result.config for result in whole[0]][1:]
+
+
+@pytest.mark.parametrize(
+    ("at", "sent"), [(1, signal.SIGINT), (2, signal.SIGINT), (6, signal.SIGTERM)]
+)
+def test_interrupted_and_resumed_ends_as_if_nothing_had_happened(
+    at: int, sent: signal.Signals, url: str, whole: tuple[Any, Any]
+) -> None:
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    watch = Watch(at, lambda core: os.kill(os.getpid(), sent))
+    outcome = start.start(small(), url, watchers=[watch])
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    assert outcome.stopped == "interrupted"
+    assert outcome.row.state is StudyState.STOPPED
+    halted = [r.number for r in outcome.results if r.state is TrialState.RUNNING]
+    assert set(halted) == kept(outcome.row, CHECKPOINT)
+    assert len(halted) <= 1
+    finished = [r for r in outcome.results if r.state.finished]
+
+    watch = Watch()
+    resumed = start.resume("deep", url, watchers=[watch])
+    assert [number for number, again in watch.begun if again] == halted
+    assert story(url, "deep") == whole
+    assert list(resumed.results[: len(finished)]) == finished
+    for number in halted:
+        lines = (trial_folder(resumed.row, number) / LOG).read_text().splitlines()
+        assert sum(" goes on after " in line for line in lines) == 1
+        resources = [r.resource for r in reports_of(url, number)]
+        assert len(lines) == 2 + len(resources)  # no epoch was trained twice
+    check_optuna_agrees(url, "deep")
+
+
+def reports_of(url: str, number: int) -> list[Any]:
+    with Store.open(url) as store:
+        return store.reports(store.study("deep"), number)
+
+
+class Killed(BaseException):
+    """What no part of the package expects: it stands for the death of the process."""
+
+
+PLACES = [
+    (Worker, "step", 2),
+    (Worker, "step", 4),
+    (StoreLedger, "begin", 1),
+    (Store, "begin_trial", 4),
+    (Store, "report", 5),
+    (Mirror, "begin", 8),
+    (Mirror, "report", 9),
+    (Mirror, "finish", 6),
+    (Keeper, "ended", 3),
+]
+"""Where a process may die, and at which passage; mirrors are two, in memory and on disk."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("kind", "name", "passage"), PLACES)
+def test_killed_anywhere_and_resumed_ends_as_if_nothing_had_happened(
+    kind: type,
+    name: str,
+    passage: int,
+    when: str,
+    url: str,
+    whole: tuple[Any, Any],
+    house: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, name, deadly(getattr(kind, name), passage, when))
+        with pytest.raises(Killed):
+            start.start(small(), url)
+    start.resume("deep", url)
+    assert story(url, "deep") == whole
+    check_optuna_agrees(url, "deep")
+    row = study_row(url, "deep")
+    assert kept(row, CHECKPOINT) == set()
+    assert kept(row, MODEL) == kept(study_row(house, "whole"), MODEL)
+
+
+def deadly(original: Callable[..., Any], passage: int, when: str) -> Callable[..., Any]:
+    """``original``, which kills once: at that passage, before or after its work."""
+    passages = 0
+
+    def function(*arguments: Any, **options: Any) -> Any:
+        nonlocal passages
+        passages += 1
+        if passages == passage and when == "before":
+            raise Killed
+        answer = original(*arguments, **options)
+        if passages == passage:
+            raise Killed
+        return answer
+
+    return function
+
+
+def test_ctrl_c_twice_ends_at_once_and_can_be_resumed(url: str, whole: tuple[Any, Any]) -> None:
+    def twice(core: Core) -> None:
+        interrupt(core)
+        interrupt(core)
+
+    with pytest.raises(KeyboardInterrupt):
+        start.start(small(), url, watchers=[Watch(5, twice)])
+    assert study_row(url, "deep").state is StudyState.STOPPED
+    start.resume("deep", url)
+    assert story(url, "deep") == whole
+
+
+def test_an_interrupt_at_the_very_end_has_stopped_nothing(url: str) -> None:
+    def late(core: Core) -> None:
+        if core.done and not core.running:
+            interrupt(core)
+
+    last = Watch()
+    last.ended = lambda result: late(last.core)  # type: ignore[method-assign]
+    outcome = start.start(small(), url, watchers=[last])
+    assert (outcome.stopped, outcome.row.state) == ("", StudyState.COMPLETE)
+
+
+def test_the_time_limit_stops_and_a_further_one_goes_on(url: str, whole: tuple[Any, Any]) -> None:
+    def hours_later(core: Core) -> None:
+        core._clock = lambda: float("inf")
+
+    limited = small(time_limit="1h")
+    outcome = start.start(limited, url, watchers=[Watch(7, hours_later)])
+    assert outcome.stopped == "the time limit is reached"
+    assert outcome.row.state is StudyState.STOPPED
+    assert sum(r.state is TrialState.RUNNING for r in outcome.results) == 1
+    assert sum(1 for _ in reports_of_all(url)) == 7
+    with Store.open(url) as store, store.write() as connection:
+        connection.exec_driver_sql("UPDATE fesearch_studies SET seconds = 3600")
+    spent = start.resume("deep", url)
+    assert spent.stopped == "the time limit is reached"
+    assert sum(1 for _ in reports_of_all(url)) == 7
+    assert start.resume("deep", url, time_limit="1h").stopped == ""
+    assert story(url, "deep") == whole
+    assert start.resume("deep", url).stopped == ""
+    assert study_row(url, "deep").state is StudyState.COMPLETE
+
+
+def reports_of_all(url: str) -> list[Any]:
+    with Store.open(url) as store:
+        return store.reports(store.study("deep"))
+
+
+def test_a_request_from_elsewhere_stops(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "_SECONDS_BETWEEN_BEATS", 0.01)
+
+    def ask(core: Core) -> None:
+        with Store.open(url) as store:
+            store.request_stop(store.study("deep"))
+        wait_for(lambda: bool(core.stopped))
+
+    outcome = start.start(small(), url, watchers=[Watch(4, ask)])
+    assert outcome.stopped == "stopped on request"
+    assert start.resume("deep", url).stopped == ""
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not happen in 30 s")
+
+
+def test_a_driver_that_was_taken_over_stops(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "_SECONDS_BETWEEN_BEATS", 0.01)
+
+    def take_over(core: Core) -> None:
+        with Store.open(url) as store, store.write() as connection:
+            connection.exec_driver_sql("UPDATE fesearch_leases SET token = 'another'")
+        wait_for(lambda: bool(core.stopped))
+
+    outcome = start.start(small(), url, watchers=[Watch(4, take_over)])
+    assert outcome.stopped.startswith("Another process has taken over this study")
+
+
+def test_two_drivers_are_one_too_many(url: str) -> None:
+    refusals: list[InputError] = []
+
+    def second(core: Core) -> None:
+        with pytest.raises(InputError) as caught:
+            start.resume("deep", url)
+        refusals.append(caught.value)
+        with pytest.raises(InputError, match="is being driven"):
+            start.delete("deep", url)
+
+    outcome = start.start(small(), url, watchers=[Watch(4, second)])
+    assert refusals[0].message.startswith(
+        f"The study 'deep' is being driven by process {os.getpid()} on "
+    )
+    assert refusals[0].hint == "Wait for it, or type: fesearch study stop deep"
+    assert outcome.row.state is StudyState.COMPLETE
+
+
+def test_a_name_that_exists_is_refused_with_the_ways_out(url: str) -> None:
+    start.start(small(trials=1), url)
+    with pytest.raises(InputError) as caught:
+        start.start(small(trials=1), url)
+    assert caught.value.message == "There is a study 'deep' already."
+    assert caught.value.hint == (
+        "Type: fesearch study resume deep (or add --or-resume), or give another --name."
+    )
+
+
+def test_or_resume_of_a_finished_study_trains_nothing(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = start.start(small(), url)
+    monkeypatch.setattr(Worker, "__init__", None)
+    again = start.start(small(), url, or_resume=True)
+    assert again.results == first.results
+    assert again.row.state is StudyState.COMPLETE
+
+
+def test_or_resume_does_not_take_one_study_for_another(url: str) -> None:
+    start.start(small(trials=1), url)
+    with pytest.raises(InputError) as caught:
+        start.start(small(trials=2), url, or_resume=True)
+    assert caught.value.message == "The study 'deep' was started with trials = 1, not 2."
+    assert caught.value.hint == "Type: fesearch study resume deep; or give another --name."
+
+
+def test_a_space_smaller_than_the_budget_is_searched_whole(url: str) -> None:
+    two = {**SPACE, "activation": "relu", "loss": "mae", "optimizer": "adam"}
+    narrow = small(space={**two, "learning_rate": [0.01, 0.001]}, trials=50)
+    outcome = start.start(narrow, url)
+    assert len(outcome.results) == 2
+    assert outcome.row.state is StudyState.COMPLETE
+    watch = Watch()
+    start.resume("deep", url, watchers=[watch])
+    assert watch.core.settings.trials == 2
+    assert watch.core.done
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"data": "aloys"}, "There is no data set 'aloys'."),
+        ({"target": "h_frm"}, "There is no target 'h_frm'."),
+        ({"features": "magpi"}, "There is no feature set 'magpi'."),
+        ({"split": "column:fold9"}, "There is no column of roles 'fold9'."),
+        ({"gpus": 4}, "4 GPUs are asked for, but "),
+        ({"cpus": 10_000}, "10000 CPU cores are asked for, but there are "),
+        ({"family": "irnt"}, "There is no family 'irnt'."),
+    ],
+    ids=lambda part: "" if isinstance(part, str) else next(iter(part)),
+)
+def test_nothing_is_written_where_something_is_not_there(
+    keys: dict[str, Any], message: str, url: str, tmp_path: Path
+) -> None:
+    before = sorted(artifacts_dir().rglob("*"))
+    with pytest.raises(InputError) as caught:
+        start.start(small(**keys), url)
+    assert caught.value.message.startswith(message)
+    assert list(tmp_path.iterdir()) == []
+    assert sorted(artifacts_dir().rglob("*")) == before
+
+
+def test_data_that_changed_are_refused(url: str) -> None:
+    start.start(small(trials=1), url)
+    rows = dataset.load(searched.DATA)
+    dataset.delete(searched.DATA)
+    energies = rows.target(searched.TARGET) * 2
+    units = {searched.TARGET: searched.UNIT}
+    dataset.save(dataset.make(searched.DATA, rows.formulas, {searched.TARGET: energies}, units))
+    try:
+        with pytest.raises(InputError) as caught:
+            start.resume("deep", url)
+    finally:
+        dataset.delete(searched.DATA)
+        searched.save_data()
+    assert caught.value.message.startswith(f"The data of 'deep' is {''}")
+    assert "when it was started." in caught.value.message
+    assert caught.value.hint.startswith(f"Restore '{searched.DATA}' and the package versions")
+
+
+@pytest.mark.parametrize("method", ["__init__", "advance"])
+def test_a_family_that_raises_fails_its_trial_and_the_search_goes_on(
+    method: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = getattr(NetLearner, method)
+    calls = 0
+
+    def sometimes(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise MemoryError
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(NetLearner, method, sometimes)
+    outcome = start.start(small(), url)
+    (failed,) = (r for r in outcome.results if r.state is TrialState.FAIL)
+    assert (failed.fault, failed.reason) == (Fault.MACHINE, "MemoryError: no message")
+    assert len(outcome.results) == 6
+    text = (trial_folder(outcome.row, failed.number) / LOG).read_text()
+    assert "Traceback (most recent call last):" in text
+    assert not (trial_folder(outcome.row, failed.number) / MODEL).exists()
+    assert not (trial_folder(outcome.row, failed.number) / CHECKPOINT).exists()
+    check_optuna_agrees(url, "deep")
+
+
+def test_a_config_that_diverges_fails_and_the_search_goes_on(url: str) -> None:
+    wild = {**SPACE, "optimizer": "sgd", "loss": "mse", "learning_rate": [1000.0, 0.001]}
+    outcome = start.start(small(space=wild, trials=6), url)
+    failed = [r for r in outcome.results if r.state is TrialState.FAIL]
+    assert failed
+    assert len(failed) < len(outcome.results)
+    for result in failed:
+        assert result.fault is Fault.DIVERGED
+        assert result.reason.startswith("diverged: validation MAE is ")
+        assert not (trial_folder(outcome.row, result.number) / MODEL).exists()
+    check_optuna_agrees(url, "deep")
+
+
+def test_only_the_weights_of_the_best_are_kept(url: str) -> None:
+    outcome = start.start(small(keep=2), url)
+    usable = sorted((r.value, r.number) for r in outcome.results if r.state.usable)
+    assert kept(outcome.row, MODEL) == {number for _, number in usable[:2]}
+    assert list(study_folder(outcome.row).rglob(f"*{CHECKPOINT}*")) == []
+
+
+def test_deleting_leaves_no_rows_and_no_files(url: str) -> None:
+    row = start.start(small(trials=2), url).row
+    start.delete("deep", url)
+    assert not study_folder(row).exists()
+    with pytest.raises(StudyNotFoundError):
+        study_row(url, "deep")
+    storage = in_database(url)
+    assert storage.get_all_studies() == []
+    storage.engine.dispose()
+
+
+def test_what_the_database_refuses_ends_the_run_with_its_words(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise FesearchError("The database failed: disk full.", "Make room.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "report", full)
+        with pytest.raises(FesearchError, match="disk full"):
+            start.start(small(), url)
+    assert study_row(url, "deep").state is StudyState.STOPPED
+    assert start.resume("deep", url).stopped == ""
+
+
+def test_the_command_line_says_that_no_trial_is_usable(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise ValueError("no")
+
+    monkeypatch.setattr(NetLearner, "advance", fail)
+    words = ["--data", searched.DATA, "--trials", "2", "--max-epochs", "2"]
+    sets = [part for key, value in SPACE.items() for part in ("--set", f"space.{key}={value}")]
+    assert run(["study", "start", "irnet", *words, "--set", "runner=inline", *sets]) == 3
+    err = capsys.readouterr().err
+    assert err.endswith(
+        "The study 'irnet' has no usable trial: 2 of 2 failed.\nSee why: fesearch trials irnet\n"
+    )
