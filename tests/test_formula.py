@@ -139,7 +139,7 @@ def test_reducing_twice_is_reducing_once(text: str) -> None:
     assert reduced(once) == once
     assert symbols(once) == sorted(parse(text))
     amounts = [parse(once)[symbol] for symbol in symbols(once)]
-    expected = symbols(once) + ["Fe", "O"], [*amounts, 2, 3], [len(amounts), 2]
+    expected = [*symbols(once), "Fe", "O"], [*amounts, 2, 3], [len(amounts), 2]
     assert contents([once, "Fe2O3"]) == expected
     ratios = {
         symbol: amount / Fraction(parse(text)[symbol]) for symbol, amount in parse(once).items()
