@@ -174,7 +174,8 @@ class Page(Tally):
         shown = list(self.running.values())[:_MOST_RUNNING]
         for spec in shown:
             report = self.last.get(spec.number)
-            table.add_row(
+            _add(
+                table,
                 str(spec.number),
                 f"{report.resource if report else 0}/{spec.steps[-1]}",
                 _number(report.raw if report else None),
@@ -183,7 +184,7 @@ class Page(Tally):
                 varying(spec.config, self.settings.space.parameters),
             )
         if len(self.running) > _MOST_RUNNING:
-            table.add_row(f"and {len(self.running) - _MOST_RUNNING} more")
+            _add(table, f"and {len(self.running) - _MOST_RUNNING} more")
         return table
 
     def _rung_table(self) -> "Table":
@@ -192,8 +193,11 @@ class Page(Tally):
         sign = 1 if self.settings.metric.direction == "minimize" else -1
         for rung, losses in self.core.rule.losses.items():
             cutoff = self.core.rule.cutoff(rung)
-            table.add_row(
-                str(rung), str(len(losses)), _number(None if cutoff is None else sign * cutoff)
+            _add(
+                table,
+                str(rung),
+                str(len(losses)),
+                _number(None if cutoff is None else sign * cutoff),
             )
         return table
 
@@ -201,7 +205,8 @@ class Page(Tally):
         unit = self.settings.family.resource.unit
         table = _table("ended", "state", self.settings.metric.title, unit, "seconds", "reason")
         for result in reversed(list(self.recent)):
-            table.add_row(
+            _add(
+                table,
                 str(result.number),
                 result.state.value,
                 _number(result.value),
@@ -247,6 +252,13 @@ def _table(*headings: str) -> "Table":
         table.add_column(heading, no_wrap=True)
     table.add_column(headings[-1], no_wrap=True, overflow="ellipsis", ratio=1)
     return table
+
+
+def _add(table: "Table", *cells: str) -> None:
+    """Add a row of plain text: what an exception says may look like rich's markup."""
+    from rich.text import Text
+
+    table.add_row(*map(Text, cells))
 
 
 def _value(value: Value) -> str:
