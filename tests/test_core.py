@@ -117,7 +117,7 @@ def test_a_core_rebuilt_after_any_report_ends_like_one_never_interrupted():
     for cut in range(1, len(whole.reports), 3):
         book = Book()
         play(core_of(book), limit=cut)
-        running = {n: r for n, r in book.results.items()}
+        running = dict(book.results)
         fresh = core_of(book)
         begun = [running.get(n) or started(n, whole) for n in book.begun]
         fresh.restore(begun, [Recorded(n, resource, best) for n, resource, best, _ in book.reports])
