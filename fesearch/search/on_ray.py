@@ -6,6 +6,9 @@ Tune's own state is used again: a search resumes from our store with a fresh Tun
 
 import os
 import shutil
+import signal
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +26,7 @@ from fesearch.search.core import Core
 from fesearch.search.worker import TrialError, Worker
 from fesearch.split import Development
 
+_SECONDS_TO_ANSWER = 10.0
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints on stdout even when silent
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -229,17 +233,19 @@ def counted(address: str) -> tuple[int, int]:
 def _session(resources: Resources) -> Iterator[int]:
     """Ray, started here or joined; yields the CPU cores it has and leaves nothing behind."""
     os.environ.update(_ENVIRONMENT)
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    if resources.address is None:
-        context = ray.init(
-            address="local",  # whatever cluster runs here or RAY_ADDRESS names
-            num_cpus=resources.cpus,
-            num_gpus=resources.gpus,
-            include_dashboard=False,
-            **quiet,
-        )
-    else:
-        context = _join(resources.address, **quiet)
+    # What goes wrong with a trial is its reason in the store: no tracebacks amid the progress.
+    quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
+    with _sigterm_left_alone():
+        if resources.address is None:
+            context = ray.init(
+                address="local",  # whatever cluster runs here or RAY_ADDRESS names
+                num_cpus=resources.cpus,
+                num_gpus=resources.gpus,
+                include_dashboard=False,
+                **quiet,
+            )
+        else:
+            context = _join(resources.address, **quiet)
     try:
         yield int(ray.cluster_resources().get("CPU", 1))
     finally:
@@ -248,12 +254,36 @@ def _session(resources: Resources) -> Iterator[int]:
         shutil.rmtree(context.address_info["session_dir"], ignore_errors=True)
 
 
-def _join(address: str, **options: Any) -> Any:
+@contextmanager
+def _sigterm_left_alone() -> Iterator[None]:
+    """Ray takes SIGTERM for itself, to exit at once; here it stops a search in good order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
     try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _join(address: str, **options: Any) -> Any:
+    hint = "Start one with ray start --head, or leave --address out."
+    try:
+        _knock(address)
+        hint = f"If it wants a token, type RAY_AUTH_MODE=token before the command. {hint}"
         return ray.init(address=address, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"There is no Ray cluster at '{address}': {first}",
-            "Start one with ray start --head, or leave --address out.",
-        ) from None
+    except (OSError, ValueError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0].rstrip(".")
+        raise InputError(f"There is no Ray cluster at '{address}': {first}.", hint) from None
+
+
+def _knock(address: str) -> None:
+    """Whether anybody listens at HOST:PORT; Ray would try for minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_SECONDS_TO_ANSWER).close()
