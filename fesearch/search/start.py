@@ -114,6 +114,7 @@ def resume(
     limit = None if time_limit is None else duration(time_limit)
     with Store.open(url, create=False) as store:
         row = store.study(name)
+        store.refuse_driven(row)
         check_resources(study_of(row))
         return _drive(store, url, row, prepare_again(row, progress), watchers, limit)
 

@@ -68,8 +68,19 @@ class Leases(Database):
     def driven(self, study: StudyRow) -> bool:
         """Whether a live driver holds the study."""
         with self.read() as connection:
-            row = _held(connection, study.id)
-            return row is not None and _alive(row, _now(connection))
+            return _driver(connection, study) is not None
+
+    def refuse_driven(self, study: StudyRow) -> None:
+        """Go on only where no live driver holds the study now; ask ``acquire`` to keep it so.
+
+        It reads only, so it answers while a driver that is halted in a transaction locks out
+        every writer.
+
+        Raises:
+            InputError: one does.
+        """
+        with self.read() as connection:
+            _refuse(_driver(connection, study), study)
 
     def request_stop(self, study: StudyRow) -> None:
         """Ask the driver of a study to stop."""
@@ -95,8 +106,17 @@ def refuse_held(connection: sa.Connection, study: StudyRow) -> None:
         InputError: one does.
     """
     connection.execute(sa.select(STUDIES.c.id).where(STUDIES.c.id == study.id).with_for_update())
+    _refuse(_driver(connection, study), study)
+
+
+def _driver(connection: sa.Connection, study: StudyRow) -> Any:
+    """The lease of the live driver of a study, None where it has none."""
     row = _held(connection, study.id)
-    if row is not None and _alive(row, _now(connection)):
+    return row if row is not None and _alive(row, _now(connection)) else None
+
+
+def _refuse(row: Any, study: StudyRow) -> None:
+    if row is not None:
         raise InputError(
             f"The study '{study.name}' is being driven by process {row.pid} on {row.host} since "
             f"{row.acquired_at:%Y-%m-%d %H:%M:%S} UTC.",

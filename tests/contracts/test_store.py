@@ -428,6 +428,16 @@ def test_a_study_has_one_driver(store: Store, storage_url: str) -> None:
     store.release(store.acquire(study))
 
 
+def test_a_driver_halted_in_a_transaction_is_still_named(store: Store, storage_url: str) -> None:
+    study = create(store)
+    store.refuse_driven(study)
+    store.acquire(study)
+    with store.write() as connection, Store.open(storage_url) as other:
+        connection.execute(sa.update(LEASES).values(token="halted"))
+        with pytest.raises(InputError, match="is being driven by"):
+            other.refuse_driven(study)
+
+
 def _rewrite(store: Store, **values: Any) -> None:
     with store.write() as connection:
         connection.execute(sa.update(LEASES).values(values))
