@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from fesearch import dataset, featureset
+from fesearch import featureset, library
 
 HERE = Path(__file__).resolve().parent
 MIB_PER_RSS = 1 / 1024  # ru_maxrss is in KiB on Linux
@@ -37,7 +37,7 @@ MIB_PER_RSS = 1 / 1024  # ru_maxrss is in KiB on Linux
 def read(file: Path | None) -> list[str]:
     """The column ``formula`` of a CSV file, gzip or not; without one, the alloys of Miedema."""
     if file is None:
-        return list(dataset.load("miedema").formulas)
+        return list(library.load("miedema").formulas)
     opened = gzip.open if file.suffix == ".gz" else open
     with opened(file, "rt", encoding="utf-8", newline="") as lines:
         rows = csv.reader(lines)

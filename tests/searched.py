@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fesearch import dataset
+from fesearch import dataset, library
 from fesearch.record import Decision, Fault, Report, TrialResult, TrialSpec, TrialState
 from fesearch.search.folder import new_folder, trial_folder
 from fesearch.search.prepare import prepare
@@ -54,7 +54,7 @@ def save_data() -> None:
         licence="CC0",
         citation="Nobody, 2026",
     )
-    dataset.save(made)
+    library.save(made)
 
 
 def search(

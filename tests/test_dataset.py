@@ -13,11 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fesearch import dataset
+from fesearch import library
 from fesearch.dataset import Dataset, make
 from fesearch.datasets import delimited
+from fesearch.description import describe
 from fesearch.errors import InputError
 from fesearch.formula import ELEMENTS
+from fesearch.source import Summary
 
 
 @pytest.fixture(autouse=True)
@@ -108,12 +110,12 @@ def test_what_is_no_data_set_is_refused(changes: dict[str, object], message: str
 
 def test_saved_loaded_and_listed(artifacts: Path) -> None:
     data = small(title="Oxides", licence="CC0", citation="me")
-    assert dataset.save(data) == artifacts / "datasets" / "oxides.parquet"
-    dataset.save(data)  # the same rows again do no harm
-    loaded = dataset.load("oxides")
+    assert library.save(data) == artifacts / "datasets" / "oxides.parquet"
+    library.save(data)  # the same rows again do no harm
+    loaded = library.load("oxides")
     assert _content(loaded) == _content(data)
-    assert [summary.name for summary in dataset.listing()] == ["miedema", "oxides"]
-    assert dataset.listing()[1] == data.summary
+    assert [summary.name for summary in library.listing()] == ["miedema", "oxides"]
+    assert library.listing()[1] == Summary("oxides", 3, data.units, data.hash, "a bench")
     assert [path.name for path in (artifacts / "datasets").iterdir()] == ["oxides.parquet"]
 
 
@@ -123,39 +125,39 @@ def _content(data: Dataset) -> dict[str, object]:
 
 
 def test_a_name_is_never_given_to_other_data() -> None:
-    dataset.save(small())
+    library.save(small())
     with pytest.raises(InputError) as caught:
-        dataset.save(small(units={"e": "eV"}))
+        library.save(small(units={"e": "eV"}))
     assert str(caught.value) == (
         "There is another data set called 'oxides' already.\n"
         "Choose another: --name NAME, or type: fesearch data delete oxides"
     )
-    assert dataset.load("oxides").units == {"e": "eV/atom"}
+    assert library.load("oxides").units == {"e": "eV/atom"}
 
 
 @pytest.mark.parametrize("name", ["miedema", "delimited"])
 def test_nothing_is_imported_over_what_comes_with_the_package(name: str) -> None:
     with pytest.raises(InputError, match=f"'{name}' is the name of data that comes with fesearch"):
-        dataset.save(small(name))
+        library.save(small(name))
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    dataset.save(small())
+    library.save(small())
     for wrong, near in (("oxide", "oxides"), ("midema", "miedema")):
         with pytest.raises(InputError) as caught:
-            dataset.load(wrong)
+            library.load(wrong)
         assert str(caught.value) == (
             f"There is no data set '{wrong}'.\nDid you mean '{near}'? Type: fesearch data list"
         )
     with pytest.raises(InputError, match="There is no data set 'delimited'"):
-        dataset.load("delimited")
+        library.load("delimited")
     with pytest.raises(InputError, match=r"There is no target 'f'\."):
         small().target("f")
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.9])
 def test_a_file_cut_short_is_refused(keep: float) -> None:
-    path = dataset.save(small())
+    path = library.save(small())
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * keep)])
     _assert_damaged(path)
@@ -165,7 +167,7 @@ def test_a_file_with_another_value_is_refused() -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = dataset.save(small())
+    path = library.save(small())
     table = pq.read_table(path)
     place = table.column_names.index("target:e")
     pq.write_table(table.set_column(place, "target:e", pa.array([-3.0, -1.25, -1.6])), path)
@@ -174,12 +176,12 @@ def test_a_file_with_another_value_is_refused() -> None:
 
 def test_a_wrong_byte_never_gives_other_rows() -> None:
     data = small()
-    path = dataset.save(data)
+    path = library.save(data)
     content = path.read_bytes()
     for place in random.Random(1).sample(range(len(content)), 60):
         path.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
         try:
-            loaded = dataset.load("oxides")
+            loaded = library.load("oxides")
         except InputError:
             continue
         assert loaded.hash == data.hash
@@ -194,12 +196,12 @@ def test_a_parquet_file_of_something_else_is_refused(artifacts: Path) -> None:
     pq.write_table(pa.table({"x": [1]}), path)
     _assert_damaged(path)
     with pytest.raises(InputError, match="is damaged"):
-        dataset.listing()
+        library.listing()
 
 
 def _assert_damaged(path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        dataset.load("oxides")
+        library.load("oxides")
     assert str(caught.value) == (
         f"The file of the data set 'oxides' is damaged.\nRemove {path} and import the data again."
     )
@@ -210,14 +212,14 @@ def test_a_save_that_fails_leaves_nothing(artifacts: Path, monkeypatch: pytest.M
         path.write_bytes(b"half of it")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dataset, "_write", stopped)
+    monkeypatch.setattr(library, "_write", stopped)
     with pytest.raises(KeyboardInterrupt):
-        dataset.save(small())
+        library.save(small())
     assert list((artifacts / "datasets").iterdir()) == []
 
 
 def test_description() -> None:
-    shown = dataset.describe(small(targets={"e": [1.0, 2.0, 6.0]}), bins=5)
+    shown = describe(small(targets={"e": [1.0, 2.0, 6.0]}), bins=5)
     assert shown.compositions == 2
     assert list(shown.elements.items()) == [("O", 3), ("Fe", 2), ("Al", 1)]
     target = shown.targets["e"]
@@ -230,7 +232,7 @@ def test_description() -> None:
 def test_listing_imports_nothing_heavy() -> None:
     heavy = "pyarrow pandas matminer pymatgen torch sklearn"
     code = (
-        "import sys; from fesearch import dataset; assert dataset.listing(); "
+        "import sys; from fesearch import library; assert library.listing(); "
         f"sys.exit(' '.join(m for m in '{heavy}'.split() if m in sys.modules) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -264,5 +266,5 @@ def test_any_table_goes_through_csv_and_parquet_unchanged(
     data = delimited.read(path, name, formula="formula", targets=["e"], unit="eV", columns=["note"])
     formulas, numbers, notes = (list(column) for column in zip(*table, strict=True))
     made = make(name, formulas, {"e": numbers}, {"e": "eV"}, columns={"note": notes})
-    dataset.save(data)
-    assert dataset.load(name).hash == data.hash == made.hash
+    library.save(data)
+    assert library.load(name).hash == data.hash == made.hash

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fesearch import dataset
+from fesearch import library
 from fesearch.dataset import Dataset
 from fesearch.datasets import delimited
 from fesearch.errors import InputError
@@ -232,5 +232,5 @@ def test_materials_project_with_its_folds(tmp_path: Path, monkeypatch: pytest.Mo
     )
     assert len(data) == 99_515
     assert {*data.columns["fold0"]} == {"train", "val", "test", ""}
-    dataset.save(data)
-    assert dataset.load("mp").hash == data.hash
+    library.save(data)
+    assert library.load("mp").hash == data.hash

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from fesearch import dataset
+from fesearch import formula
 from fesearch.datasets import miedema
+from fesearch.description import describe
+from fesearch.source import Summary
 
 
 def test_the_shipped_table_is_the_one_declared() -> None:
     data = miedema.load()
-    assert miedema.SOURCE.summary == data.summary
+    declared = miedema.SOURCE.summary
+    assert declared == Summary("miedema", len(data), data.units, data.hash, data.source)
     assert data.hash == miedema.HASH
     assert len(data) == len(set(data.reduced)) == 11_000
     assert data.units == {"formation_enthalpy": "eV/atom"}
@@ -32,9 +35,9 @@ def test_it_loads_in_well_under_a_second() -> None:
 def test_its_compositions_are_those_of_the_design() -> None:
     compositions = miedema.compositions()
     assert compositions == list(miedema.load().reduced)
-    elements = {len(dataset.formula.symbols(text)) for text in compositions}
+    elements = {len(formula.symbols(text)) for text in compositions}
     assert elements == {2, 3}
-    used = dataset.describe(miedema.load()).elements
+    used = describe(miedema.load()).elements
     assert set(used) == set(miedema.ELEMENTS)
     assert min(used.values()) > 400
 

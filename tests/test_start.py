@@ -11,7 +11,7 @@ import pytest
 import searched
 from driven import check_optuna_agrees, results, story, study_row
 
-from fesearch import dataset
+from fesearch import dataset, library
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError, InputError, StudyNotFoundError
 from fesearch.nets.train import NetLearner
@@ -397,16 +397,16 @@ def test_nothing_is_written_where_something_is_not_there(
 
 def test_data_that_changed_are_refused(url: str) -> None:
     start.start(small(trials=1), url)
-    rows = dataset.load(searched.DATA)
-    dataset.delete(searched.DATA)
+    rows = library.load(searched.DATA)
+    library.delete(searched.DATA)
     energies = rows.target(searched.TARGET) * 2
     units = {searched.TARGET: searched.UNIT}
-    dataset.save(dataset.make(searched.DATA, rows.formulas, {searched.TARGET: energies}, units))
+    library.save(dataset.make(searched.DATA, rows.formulas, {searched.TARGET: energies}, units))
     try:
         with pytest.raises(InputError) as caught:
             start.resume("deep", url)
     finally:
-        dataset.delete(searched.DATA)
+        library.delete(searched.DATA)
         searched.save_data()
     assert caught.value.message.startswith(f"The data of 'deep' is {''}")
     assert "when it was started." in caught.value.message

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from fesearch import dataset
+from fesearch import library
 from fesearch.cli.options import FormatOption, group
 from fesearch.cli.output import Column, Format, detail, histogram, page, show
+from fesearch.description import describe
 
 app = group()
 
@@ -28,7 +29,7 @@ def list_data(format: FormatOption = "table") -> None:
             "hash": summary.hash,
             "source": summary.source,
         }
-        for summary in dataset.listing()
+        for summary in library.listing()
     ]
     show(rows, ["name", "rows", "targets", Column("hash", letters=12), "source"], format)
 
@@ -36,7 +37,7 @@ def list_data(format: FormatOption = "table") -> None:
 @app.command("show")
 def show_data(name: NameArgument, format: FormatOption = "table") -> None:
     """Rows, elements, how the targets lie, hash, source and licence of a data set."""
-    found = dataset.describe(dataset.load(name))
+    found = describe(library.load(name))
     data = found.dataset
     facts = {
         "name": data.name,
@@ -82,7 +83,7 @@ def import_data(
     data = delimited.read(
         file, name, formula=formula, targets=target, unit=units, id=id, columns=kept
     )
-    dataset.save(data)
+    library.save(data)
     facts = {"name": data.name, "rows": len(data), "hash": data.hash}
     detail(facts, format)
 
@@ -90,7 +91,7 @@ def import_data(
 @app.command("delete")
 def delete_data(name: NameArgument) -> None:
     """Remove an imported data set; results computed on it stay."""
-    dataset.delete(name)
+    library.delete(name)
     print(f"Deleted the data set '{name}'.")
 
 

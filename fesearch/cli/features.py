@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fesearch import dataset, featureset
+from fesearch import featureset, library
 from fesearch.cli.options import FormatOption, group
 from fesearch.cli.output import detail, progress, show
 
@@ -38,7 +38,7 @@ def build_features(
     format: FormatOption = "table",
 ) -> None:
     """Compute the features of a data set into the cache, so that a study starts at once."""
-    formulas = dataset.load(data).reduced
+    formulas = library.load(data).reduced
     with progress(features, "formulas") as report:
         built = featureset.build(features, formulas, report)
     facts = {

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fesearch import formula as formulas
-from fesearch.dataset import Dataset, Source, make
+from fesearch.dataset import Dataset, make
 from fesearch.errors import InputError, quoted
 from fesearch.registry import nearest
+from fesearch.source import RawRow, RawTable, Reader
 
 _GZIP = b"\x1f\x8b"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -71,7 +72,28 @@ def read(
     )
 
 
-SOURCE = Source(title="CSV files, also compressed (.csv, .csv.gz)", load=read)
+@contextmanager
+def table(path: Path) -> Iterator[RawTable]:
+    """The rows of a file as texts.
+
+    Raises:
+        InputError: it cannot be read, or is no CSV.
+    """
+    with opened(path) as text:
+        rows = numbered_rows(path, text)
+        header = [name.strip() for name in next(rows, (0, []))[1]]
+        places(path, header, ())
+        yield RawTable(header, (_raw(header, line, fields) for line, fields in rows))
+
+
+def _raw(header: Sequence[str], line: int, fields: Sequence[str]) -> RawRow:
+    cells = {name: field.strip() for name, field in zip(header, fields, strict=False)}
+    equal = len(fields) == len(header)
+    fault = "" if equal else f"{len(fields)} fields where the header has {len(header)}"
+    return RawRow(f"line {line}", cells, fault)
+
+
+SOURCE = Reader("Tables with a separator", suffixes=(".csv",), open=table)
 
 
 @dataclass(frozen=True)

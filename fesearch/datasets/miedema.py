@@ -25,10 +25,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fesearch import formula
-from fesearch.dataset import Dataset, Source, Summary
+from fesearch.dataset import Dataset
 from fesearch.datasets import delimited
 from fesearch.paths import atomic_write
 from fesearch.seeds import derive
+from fesearch.source import BuiltIn, Summary
 
 FILE = Path(__file__).with_name("miedema.csv.gz")
 TARGET = "formation_enthalpy"
@@ -65,7 +66,7 @@ def load() -> Dataset:
     )
 
 
-SOURCE = Source(
+SOURCE = BuiltIn(
     title="Miedema's model of alloys, comes with fesearch",
     load=load,
     summary=Summary("miedema", ROWS, {TARGET: UNIT}, HASH, ORIGIN),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from fesearch import dataset
+from fesearch import library
 from fesearch.dataset import Dataset
 from fesearch.errors import InputError
 from fesearch.family import Family
@@ -73,7 +73,7 @@ def prepare(study: Study, progress: Progress | None = None) -> Prepared:
     """
     study.check()
     family = study.declared_family()
-    rows = dataset.load(study.data)
+    rows = library.load(study.data)
     target = study.target or next(iter(rows.targets))
     rows.target(target)
     split = make(rows, study.split_spec())
