@@ -10,7 +10,7 @@ from linear import linear
 from fesearch.errors import InputError
 from fesearch.families.irnet import BEST, build
 from fesearch.nets.config import check
-from fesearch.nets.scaling import Scaling
+from fesearch.scaling import Scaling
 from fesearch.nets.train import NetLearner, batches
 from fesearch.space import Config
 from fesearch.split import Development

@@ -13,7 +13,7 @@ half the cost.
 Not stated in the paper and chosen here: the momentum coefficient, 0.9; 500 epochs at most (the
 paper gives its patience, 200 epochs, and no end); initial weights, epsilon and decay rates, which
 are torch's defaults where the paper's TensorFlow has its own; scaling of features and target
-(``nets/scaling.py``). Batch norm elsewhere than before the activation, and dropout, were tried on
+(``scaling.py``). Batch norm elsewhere than before the activation, and dropout, were tried on
 the plain network only (4.1.1): the full space has them here.
 """
 

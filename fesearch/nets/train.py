@@ -11,7 +11,7 @@ from torch.nn import functional
 from fesearch.arrays import Arrays, Layout, check, prefixed, section
 from fesearch.errors import InputError
 from fesearch.nets.config import complete
-from fesearch.nets.scaling import Scaling
+from fesearch.scaling import Scaling
 from fesearch.seeds import derive
 from fesearch.space import Config
 from fesearch.split import Development
