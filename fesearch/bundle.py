@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from fesearch import formula
 from fesearch.errors import InputError
 from fesearch.family import Predictor
-from fesearch.featureset import FEATURE_SETS, FeatureSet
+from fesearch.featureset import FEATURE_SETS, FeatureSet, Inputs
 from fesearch.metrics import Direction
 from fesearch.model import DESCRIPTION, WEIGHTS, FittedModel
 from fesearch.space import Value
@@ -132,7 +132,7 @@ class Bundle:
         Raises:
             InputError: a formula cannot be read or has no features.
         """
-        return self.predictor(self.feature_set.compute(formulas))
+        return self.predictor(self.feature_set.compute(Inputs.of_formulas(formulas)).matrix)
 
     def unseen(self, formulas: Iterable[str]) -> set[str]:
         """The elements of formulas that no training row contains.

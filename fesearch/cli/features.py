@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from fesearch import featureset, library
+from fesearch import featurecache, featureset, library
 from fesearch.cli.options import FormatOption, group
 from fesearch.cli.output import detail, progress, show
+from fesearch.features import build
 
 app = group()
 
@@ -15,7 +16,7 @@ app = group()
 def list_features(format: FormatOption = "table") -> None:
     """All feature sets, with the source of each and what of them is in the cache."""
     sizes: dict[str, int] = {}
-    for cached in featureset.cached():
+    for cached in featurecache.cached():
         sizes[cached.name] = sizes.get(cached.name, 0) + cached.bytes
     rows = [
         {
@@ -38,9 +39,9 @@ def build_features(
     format: FormatOption = "table",
 ) -> None:
     """Compute the features of a data set into the cache, so that a study starts at once."""
-    formulas = library.load(data).reduced
+    rows = featureset.Inputs.of(library.load(data))
     with progress(features, "formulas") as report:
-        built = featureset.build(features, formulas, report)
+        built = build(features, rows, report)
     facts = {
         "features": built.name,
         "data": data,
@@ -56,4 +57,4 @@ def build_features(
 @app.command("clear")
 def clear_features() -> None:
     """Empty the cache; what is needed again is computed again."""
-    print(f"Freed {featureset.clear() / 1e6:.1f} MB.")
+    print(f"Freed {featurecache.clear() / 1e6:.1f} MB.")

@@ -20,7 +20,7 @@ import numpy as np
 
 from fesearch import formula
 from fesearch.errors import InputError, quoted
-from fesearch.featureset import FeatureSet
+from fesearch.featureset import FormulaFeatureSet
 from fesearch.featuresets._element_tables import (
     PROPERTIES,
     ElementTables,
@@ -185,7 +185,7 @@ def _sums(terms: Iterable[Sequence[float]]) -> set[float]:
     return sums
 
 
-FEATURE_SET = FeatureSet(
+FEATURE_SET = FormulaFeatureSet(
     name="magpie",
     title="145 Magpie features of the composition (tables of matminer)",
     source="Ward et al., npj Comput. Mater. 2, 16028 (2016), doi:10.1038/npjcompumats.2016.28",
