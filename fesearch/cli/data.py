@@ -10,6 +10,7 @@ import typer
 from fesearch import library
 from fesearch.cli.options import FormatOption, group
 from fesearch.cli.output import Column, Format, detail, histogram, page, show
+from fesearch.cli.plot import plot_data
 from fesearch.description import describe
 
 app = group()
@@ -86,6 +87,9 @@ def import_data(
     library.save(data)
     facts = {"name": data.name, "rows": len(data), "hash": data.hash}
     detail(facts, format)
+
+
+app.command("plot")(plot_data)
 
 
 @app.command("delete")

@@ -1,0 +1,128 @@
+"""How numbers lie, and how often things occur."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from fesearch.figures.sheet import Panel
+from fesearch.figures.style import FAINT, INK, MAIN, compact, plain, tick
+
+_FEWEST, _MOST = 10, 60  # bins
+_TAIL = 0.1  # percent of the values on each side that do not say where the axis ends …
+_MARGIN = 0.25  # … which is this share of the span of the others beyond them
+_SKEW = 100  # from this ratio of the fullest bin to the median bin on, the axis is logarithmic
+_NAMED = 5  # bars in the alternative text
+_LONGEST_LABEL = 24
+
+
+def histogram(values: np.ndarray, *, title: str, unit: str) -> Panel:
+    """The distribution of n finite values in ``unit``, with median and share of positive ones.
+
+    A few values far from all others are left out and counted in the note. The share of positive
+    values is told unless all are.
+
+    Args:
+        values: (n,), at least one.
+    """
+    title, unit = plain(title), plain(unit)
+    low, high = _limits(values)
+    bins = int(np.clip(np.sqrt(values.size), _FEWEST, _MOST))
+    counts, edges = np.histogram(values, bins, range=(low, high))
+    log = counts.max() >= _SKEW * np.median(counts[counts > 0])
+    median = float(np.median(values))
+
+    def draw(axes: Axes) -> None:
+        axes.stairs(counts, edges, fill=True, color=MAIN)
+        axes.axvline(median, color=INK, linewidth=1, linestyle="--")
+        axes.annotate(
+            "median", (median, 1), (3, 0), xycoords=("data", "axes fraction"),
+            textcoords="offset points", fontsize=8, va="top",
+        )  # fmt: skip
+        if log:
+            axes.set_yscale("log")
+            axes.set_ylim(bottom=0.7)
+            axes.minorticks_off()
+        axes.yaxis.set_major_formatter(tick)
+        axes.margins(x=0)
+        axes.set(xlabel=f"{title} ({unit})", ylabel="rows (log scale)" if log else "rows")
+
+    facts = [f"Median {_number(median)} {unit}"]
+    positive = float(np.mean(values > 0))
+    if positive < 1:
+        facts.append(f"{_percent(positive)} positive")
+    note = ", ".join(facts) + ". " + _left_out(values, low, high, unit)
+    alt = f"Histogram from {_number(low)} to {_number(high)} {unit}."
+    return Panel(title, note.strip(), f"{title}. {note.strip()} {alt}", draw)
+
+
+def _limits(values: np.ndarray) -> tuple[float, float]:
+    """Where the axis begins and ends: at the extremes, unless they are far from all others."""
+    first, last = np.percentile(values, (_TAIL, 100 - _TAIL))
+    margin = _MARGIN * (last - first)
+    if margin == 0:  # nearly all are the same
+        return float(values.min()), float(values.max())
+    return float(max(values.min(), first - margin)), float(min(values.max(), last + margin))
+
+
+def _left_out(values: np.ndarray, low: float, high: float, unit: str) -> str:
+    """A sentence on the values beyond the axis; none where there are none."""
+    below, above = int((values < low).sum()), int((values > high).sum())
+    parts = []
+    if below:
+        parts.append(f"{compact(below)} below (to {_number(values.min())})")
+    if above:
+        parts.append(f"{compact(above)} above (to {_number(values.max())})")
+    return f"Beyond the axis: {', '.join(parts)} {unit}." if parts else ""
+
+
+def bars(
+    counts: Mapping[str, int],
+    *,
+    title: str,
+    axis: str,
+    note: str = "",
+    groups: Mapping[str, str] | None = None,
+    palette: Mapping[str, str] | None = None,
+) -> Panel:
+    """A horizontal bar for each label, the first on top, with its count at the end.
+
+    Args:
+        counts: label -> count, at least one.
+        axis: what is counted.
+        groups: label -> the group whose colour it has; all are of one colour without.
+        palette: group -> colour, in the order of the legend.
+    """
+    groups, palette = groups or {}, palette or {}
+    shown = [plain(label, _LONGEST_LABEL) for label in counts]
+
+    def draw(axes: Axes) -> None:
+        places = range(len(counts))
+        colours = [palette[groups[label]] if groups else MAIN for label in counts]
+        drawn = axes.barh(places, list(counts.values()), color=colours)
+        axes.bar_label(drawn, [compact(count) for count in counts.values()], padding=3, fontsize=8)
+        axes.set_yticks(places, shown)
+        axes.set_ylim(len(counts) - 0.4, -0.6)
+        axes.set_xlim(0, 1.15 * max(counts.values()))  # room for the counts
+        axes.tick_params(axis="y", length=0)
+        axes.xaxis.set_major_formatter(tick)
+        axes.set_xlabel(axis)
+        axes.spines["left"].set_color(FAINT)
+        used = set(groups.values())
+        if used:
+            keys = [Patch(color=palette[group], label=group) for group in palette if group in used]
+            axes.legend(handles=keys, loc="lower right", frameon=False, fontsize=8)
+
+    listed = [f"{label} {compact(count)}" for label, count in list(counts.items())[:_NAMED]]
+    alt = f"Bars of {len(counts)} by {axis}, the first ones: {', '.join(listed)}."
+    return Panel(title, note, f"{title}. {note} {alt}", draw)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−")
+
+
+def _percent(share: float) -> str:
+    """A share in percent; never 0 % where it is not nothing."""
+    return f"{100 * share:.1f} %" if share == 0 or share >= 0.0005 else "less than 0.1 %"
