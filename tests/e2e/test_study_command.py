@@ -18,7 +18,8 @@ from driven import check_optuna_agrees, results, story, study_row
 from lab import FESEARCH, PATIENCE, RAY, Lab, copied, kill, wait_for, write_data
 
 from fesearch.errors import FesearchError
-from fesearch.featureset import build
+from fesearch.features import build
+from fesearch.featureset import Inputs
 from fesearch.model import FittedModel
 from fesearch.record import TrialResult, TrialState
 from fesearch.search.folder import study_folder, trial_folder
@@ -129,7 +130,7 @@ def test_from_start_to_prediction(lab: Lab) -> None:
     lab.run("export", "deep", "--to", "model")
     predicted = lab.json("predict", "model", "AlTi", "Fe2Mo3")
     model = FittedModel.load(trial_folder(study_row(lab.url, "deep"), best["trial"]) / MODEL)
-    expected = model.predict(build("magpie", ["TiAl", "Mo3Fe2"]).matrix)
+    expected = model.predict(build("magpie", Inputs.of_formulas(["TiAl", "Mo3Fe2"])).matrix)
     assert [row["prediction"] for row in predicted] == pytest.approx(expected.tolist(), rel=1e-6)
     assert {row["unit"] for row in predicted} == {"eV/atom"}
 
