@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fesearch import library
+from fesearch import intake, library
 from fesearch.dataset import Dataset, make
-from fesearch.datasets import delimited
 from fesearch.description import describe
 from fesearch.errors import InputError
 from fesearch.formula import ELEMENTS
+from fesearch.intake import Wanted
 from fesearch.source import Summary
 
 
@@ -263,7 +263,7 @@ def test_any_table_goes_through_csv_and_parquet_unchanged(
         rows.writerow(["formula", "e", "note"])
         rows.writerows((text, repr(number), note) for text, number, note in table)
     name = f"any{next(_names)}"
-    data = delimited.read(path, name, formula="formula", targets=["e"], unit="eV", columns=["note"])
+    data = intake.read(path, name, Wanted({"e": "eV"}, formula="formula", columns=("note",)))
     formulas, numbers, notes = (list(column) for column in zip(*table, strict=True))
     made = make(name, formulas, {"e": numbers}, {"e": "eV"}, columns={"note": notes})
     library.save(data)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fesearch import library
+from fesearch import intake, library
 from fesearch.dataset import Dataset
-from fesearch.datasets import delimited
 from fesearch.errors import InputError
+from fesearch.intake import Wanted
 
 FOLDS = Path(__file__).parents[2] / "shared" / "data" / "mp_e_form_folds.csv.gz"
 GOOD = b"formula,e\nFe2O3,-1.5\nNaCl,-2\n"
@@ -20,8 +20,8 @@ CORRECT = "Nothing was imported. Correct or remove these rows and import again."
 
 def read(path: Path, content: bytes, **wanted: object) -> Dataset:
     path.write_bytes(content)
-    keywords = {"formula": "formula", "targets": ["e"], "unit": "eV/atom", **wanted}
-    return delimited.read(path, "mine", **keywords)  # type: ignore[arg-type]
+    keywords = {"formula": "formula", "targets": {"e": "eV/atom"}, **wanted}
+    return intake.read(path, "mine", Wanted(**keywords))  # type: ignore[arg-type]
 
 
 def rows(data: Dataset) -> list[tuple[str, str, float]]:
@@ -68,9 +68,8 @@ def test_ids_further_targets_and_text_columns(tmp_path: Path) -> None:
         tmp_path / "a.csv",
         content,
         id="key",
-        targets=["e", "gap"],
-        unit={"e": "eV/atom", "gap": "eV"},
-        columns=["fold"],
+        targets={"e": "eV/atom", "gap": "eV"},
+        columns=("fold",),
     )
     assert rows(data) == [("a", "NaCl", -1.0), ("b", "NaCl", -2.0)]
     assert data.target("gap").tolist() == [4.0, 5.0]
@@ -184,20 +183,22 @@ def test_a_corrupt_gzip_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("absent.csv", "No such file or directory"), (".", "Is a directory")]
+    ("name", "reason"),
+    [("absent.csv", "No such file or directory"), ("folder.csv", "Is a directory")],
 )
 def test_a_path_that_is_no_file_is_refused(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "folder.csv").mkdir()
     path = tmp_path / name
     with pytest.raises(InputError) as caught:
-        delimited.read(path, "mine", formula="formula", targets=["e"], unit="eV")
+        intake.read(path, "mine", Wanted({"e": "eV"}, formula="formula"))
     assert str(caught.value) == f"{path} cannot be read: {reason}.\nGive the path of a CSV file."
 
 
 def test_a_target_and_its_unit_must_be_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No target column was given"):
-        read(tmp_path / "a.csv", GOOD, targets=[])
+        read(tmp_path / "a.csv", GOOD, targets={})
     with pytest.raises(InputError, match="The target 'e' has no unit"):
-        read(tmp_path / "a.csv", GOOD, unit={"x": "eV"})
+        read(tmp_path / "a.csv", GOOD, targets={"e": ""})
 
 
 _pieces = st.sampled_from([b"formula", b"e", b",", b"\n", b"\r", b'"', b"Fe2O3", b"1.5", b"\xff"])
@@ -226,10 +227,9 @@ def test_any_bytes_are_imported_or_refused_on_two_lines(tmp_path: Path, content:
 @pytest.mark.skipif(not FOLDS.exists(), reason=f"needs {FOLDS.name} in ../shared/data")
 def test_materials_project_with_its_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FESEARCH_ARTIFACTS", str(tmp_path))
-    folds = ["fold0", "fold1", "fold2"]
-    data = delimited.read(
-        FOLDS, "mp", formula="formula", targets=["target"], unit="eV/atom", columns=folds
-    )
+    folds = ("fold0", "fold1", "fold2")
+    wanted = Wanted({"target": "eV/atom"}, formula="formula", columns=folds)
+    data = intake.read(FOLDS, "mp", wanted)
     assert len(data) == 99_515
     assert {*data.columns["fold0"]} == {"train", "val", "test", ""}
     library.save(data)

@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
-from fesearch import library
+from fesearch import intake, library
 from fesearch.cli.options import FormatOption, group
 from fesearch.cli.output import Column, Format, detail, histogram, page, show
 from fesearch.cli.plot import plot_data
+from fesearch.cli.split import HELP as SPLIT_HELP
+from fesearch.cli.split import split_data
 from fesearch.description import describe
+from fesearch.intake import Wanted
 
 app = group()
 
@@ -77,19 +80,16 @@ def import_data(
     format: FormatOption = "table",
 ) -> None:
     """Import a CSV file whole, or refuse it naming the rows that are wrong."""
-    from fesearch.datasets import delimited
-
-    units = _units(unit, target)
-    kept = [column.strip() for column in columns.split(",") if column.strip()]
-    data = delimited.read(
-        file, name, formula=formula, targets=target, unit=units, id=id, columns=kept
-    )
+    kept = tuple(column.strip() for column in columns.split(",") if column.strip())
+    wanted = Wanted(_units(unit, target), formula=formula, id=id, columns=kept)
+    data = intake.read(file, name, wanted)
     library.save(data)
     facts = {"name": data.name, "rows": len(data), "hash": data.hash}
     detail(facts, format)
 
 
 app.command("plot")(plot_data)
+app.command("split", help=SPLIT_HELP)(split_data)
 
 
 @app.command("delete")
@@ -103,7 +103,8 @@ def _units(given: list[str], targets: list[str]) -> dict[str, str]:
     """Target -> unit, from one unit for all or TARGET=UNIT for each."""
     if len(given) == 1 and "=" not in given[0]:
         return dict.fromkeys(targets, given[0])
-    return {target: unit for target, _, unit in (text.partition("=") for text in given)}
+    named = {target: unit for target, _, unit in (text.partition("=") for text in given)}
+    return {target: named.get(target, "") for target in targets}
 
 
 def _elements(rows: Mapping[str, int], format: Format) -> Mapping[str, int] | str:

@@ -24,9 +24,9 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from fesearch import formula
+from fesearch import formula, intake
 from fesearch.dataset import Dataset
-from fesearch.datasets import delimited
+from fesearch.intake import Wanted
 from fesearch.paths import atomic_write
 from fesearch.seeds import derive
 from fesearch.source import BuiltIn, Summary
@@ -51,12 +51,10 @@ TERNARY = ((1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2))  # one of them for each c
 
 def load() -> Dataset:
     """The shipped table."""
-    return delimited.read(
+    return intake.read(
         FILE,
         "miedema",
-        formula="formula",
-        targets=[TARGET],
-        unit=UNIT,
+        Wanted({TARGET: UNIT}, formula="formula"),
         title="Formation enthalpies of binary and ternary alloys, Miedema's model",
         source=ORIGIN,
         licence="parameters and code of matminer: modified BSD, (c) 2015 The Regents of the "

@@ -1,0 +1,71 @@
+"""The rows that were left out of a data set, in a file of their own with line and reason."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from fesearch.errors import InputError
+from fesearch.paths import atomic_write
+from fesearch.source import RawRow
+
+FIRST = ("line", "reason")
+
+
+class Rejects:
+    """A CSV file being written: line and reason, then the columns of the source.
+
+    Where the source names no columns beforehand each row stands as JSON in the one column ``row``.
+    """
+
+    def __init__(self, file: TextIO, path: Path, columns: Sequence[str]) -> None:
+        self._writer = csv.writer(file, lineterminator="\n")
+        self._path = path
+        self._columns = [name for name in columns if name not in FIRST]
+        self._write([*FIRST, *(self._columns or ["row"])])
+
+    def add(self, row: RawRow, reason: str) -> None:
+        """Write a row.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        cells = [_cell(row.cells.get(name)) for name in self._columns]
+        cells = cells if self._columns else [json.dumps(row.cells, default=str)]
+        self._write([row.place.removeprefix("line "), reason, *cells])
+
+    def _write(self, cells: Sequence[str]) -> None:
+        try:
+            self._writer.writerow(cells)
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+@contextmanager
+def rejects_file(path: Path | None, columns: Sequence[str]) -> Iterator[Rejects | None]:
+    """The file at ``path``, there when the block has ended well, and whole; None for no path.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    if path is None:
+        yield None
+        return
+    try:
+        with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+            yield Rejects(file, path, columns)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    message = f"'{path}' cannot be written: {error.strerror}."
+    return InputError(message, "Choose another --drop-bad.")
