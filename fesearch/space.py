@@ -6,15 +6,20 @@ quasi-random points and corners are all one operation; a grid is the exact list 
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
-from fesearch.errors import InputError
+from fesearch.errors import InputError, quoted
 from fesearch.registry import nearest
 
 Value: TypeAlias = bool | int | float | str | None
 Config: TypeAlias = Mapping[str, Value]
+
+LARGEST = 2**53
+"""Of whole numbers: a float64 holds each up to here, and no hyperparameter is beyond."""
+LARGEST_GRID = 1_000_000
+"""Configs of a grid, which is held in memory; more take longer than anyone waits."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,10 @@ class Float:
         return min(self.low + u * (self.high - self.low), self.high)
 
     def __contains__(self, value: object) -> bool:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return number and self.low <= value <= self.high  # type: ignore[operator]
+        return _is_number(value) and self.low <= value <= self.high
 
-    def values(self) -> tuple[Value, ...] | None:
-        """The finite list of values, or None: the domain is continuous."""
+    def values(self) -> Sequence[Value] | None:
+        """All values in order, without a list of them in memory; None: it is continuous."""
         return (self.low,) if self.low == self.high else None
 
     def __str__(self) -> str:
@@ -59,8 +63,14 @@ class Int:
 
     def __post_init__(self) -> None:
         _check_range(self.low, self.high, self.log)
-        if self.step < 1 or (self.log and self.step != 1):
-            raise InputError(f"An integer range has step {self.step}.", "Give a step of 1 or more.")
+        if not 1 <= self.step <= LARGEST:
+            raise InputError(
+                f"An integer range has step {quoted(str(self.step))}.", "Give a step of 1 or more."
+            )
+        if self.log and self.step != 1:
+            raise InputError(
+                f"A logarithmic range has step {self.step}.", "Leave step out, or log."
+            )
 
     def at(self, u: float) -> int:
         if self.log:
@@ -75,8 +85,8 @@ class Int:
             whole and self.low <= value <= self.high and (value - self.low) % self.step == 0  # type: ignore[operator]
         )
 
-    def values(self) -> tuple[Value, ...]:
-        return tuple(range(self.low, self.high + 1, self.step))
+    def values(self) -> Sequence[Value]:
+        return range(self.low, self.high + 1, self.step)
 
     def __str__(self) -> str:
         steps = f" step {self.step}" if self.step > 1 else ""
@@ -99,6 +109,10 @@ class Choice:
                     f"A choice is {option!r}, a {type(option).__name__}.",
                     "Choices are text, numbers, true or false.",
                 )
+            if isinstance(option, int) and abs(option) > LARGEST:
+                raise InputError(
+                    f"A choice is {quoted(str(option))}.", f"Give whole numbers up to {LARGEST}."
+                )
             if sum(_same(option, other) for other in self.options) > 1:
                 raise InputError(f"The choice {option!r} is given twice.", "Give each value once.")
 
@@ -108,7 +122,7 @@ class Choice:
     def __contains__(self, value: object) -> bool:
         return any(_same(value, option) for option in self.options)
 
-    def values(self) -> tuple[Value, ...]:
+    def values(self) -> Sequence[Value]:
         return self.options
 
     def __str__(self) -> str:
@@ -183,7 +197,8 @@ class Space:
         """Every config, each once.
 
         Raises:
-            InputError: a parameter is continuous, so that there is no exact grid.
+            InputError: a parameter is continuous, so that there is no exact grid; or there are
+                too many configs.
         """
         choices = {}
         for name, entry in self.parameters.items():
@@ -194,6 +209,12 @@ class Space:
                     f"List its values, as in --set space.{name}=[...], or use --sampler tpe.",
                 )
             choices[name] = values
+        count = self._count(list(self.parameters), {})
+        if count > LARGEST_GRID:
+            raise InputError(
+                f"The grid of this space has {count} configs.",
+                f"Narrow it to {LARGEST_GRID} or fewer, or use --sampler tpe.",
+            )
         return self._walk(list(choices), choices, {})
 
     def size(self) -> int | None:
@@ -244,12 +265,15 @@ class Space:
                 word "none" is none, which TOML has no other for, unless it is one of the choices.
 
         Raises:
-            InputError: no such parameter, or not a domain.
+            InputError: no such parameter, or not a domain; names the parameter.
         """
         self._known(name)
         old = self.parameters[name]
         inner = old.domain if isinstance(old, When) else old
-        domain = _domain(name, given if "none" in inner else _with_none(given))
+        try:
+            domain = _domain(given if "none" in inner else _with_none(given))
+        except InputError as error:
+            raise InputError(f"'{name}': {error.message}", error.hint) from None
         entry = When(old.parameter, old.equals, domain) if isinstance(old, When) else domain
         return Space({**self.parameters, name: entry})
 
@@ -277,7 +301,7 @@ class Space:
         return len(values) * self._count(rest, config)
 
     def _walk(
-        self, names: list[str], choices: Mapping[str, tuple[Value, ...]], config: dict[str, Value]
+        self, names: list[str], choices: Mapping[str, Sequence[Value]], config: dict[str, Value]
     ) -> Iterator[dict[str, Value]]:
         if not names:
             yield dict(config)
@@ -302,41 +326,54 @@ def _with_none(given: Any) -> Any:
     return None if given == "none" else given
 
 
-def _domain(name: str, given: Any) -> Domain:
+def _domain(given: Any) -> Domain:
     if isinstance(given, list | tuple):
         return Choice(tuple(given), source="the study")
     if not isinstance(given, Mapping):
         return Choice((given,), source="the study")
-    unknown = set(given) - {"low", "high", "log", "step"}
-    numbers = [given.get("low"), given.get("high")]
-    if unknown or any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
+    low, high, log = given.get("low"), given.get("high"), given.get("log", False)
+    known = set(given) <= {"low", "high", "log", "step"}
+    if not (known and _is_number(low) and _is_number(high) and isinstance(log, bool)):
         raise InputError(
-            f"The range of '{name}' is {dict(given)}.",
-            f"Write {name} = {{ low = 1, high = 9 }}, with log = true or step = 2 if needed.",
+            f"A range is {quoted(str(dict(given)), 80)}.",
+            "Write { low = 1, high = 9 }, with log = true or step = 2 if needed.",
         )
-    low, high, log = given["low"], given["high"], bool(given.get("log", False))
     if isinstance(low, int) and isinstance(high, int):
-        return Int(low, high, int(given.get("step", 1)), log, source="the study")
+        return Int(low, high, _step(given.get("step", 1)), log, source="the study")
     if "step" in given:
         raise InputError(
-            f"The range of '{name}' has a step but its ends are not whole numbers.",
-            f"List the values of '{name}' instead.",
+            "A range has a step but its ends are not whole numbers.", "List its values instead."
         )
+    _check_range(low, high, log)
     return Float(float(low), float(high), log, source="the study")
 
 
+def _step(given: Any) -> int:
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise InputError(
+            f"A range has step {quoted(str(given))}.", "Give a whole number, such as step = 2."
+        )
+    return given
+
+
 def _closest(domain: Domain, value: Value) -> Value:
+    """The value of the domain that is nearest to a number, else its middle."""
     if value in domain:
         return value
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    options = domain.values()
-    if options is None:
-        assert isinstance(domain, Float)
-        return min(max(float(value), domain.low), domain.high) if is_number else domain.at(0.5)  # type: ignore[arg-type]
-    numeric = [o for o in options if isinstance(o, int | float) and not isinstance(o, bool)]
-    if is_number and len(numeric) == len(options):
-        return min(numeric, key=lambda option: abs(option - value))  # type: ignore[operator]
-    return domain.at(0.5)
+    if not _is_number(value) or not math.isfinite(value):
+        return domain.at(0.5)
+    if isinstance(domain, Choice):
+        numeric = [option for option in domain.options if _is_number(option)]
+        whole = len(numeric) == len(domain.options)
+        return min(numeric, key=lambda one: abs(one - value)) if whole else domain.at(0.5)
+    if isinstance(domain, Float):
+        return min(max(float(value), domain.low), domain.high)
+    place = math.ceil((value - domain.low) / domain.step - 0.5)
+    return domain.values()[min(max(place, 0), len(domain.values()) - 1)]
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _same(left: object, right: object) -> bool:
@@ -349,6 +386,11 @@ def _plain(value: Value) -> str:
 
 
 def _check_range(low: float, high: float, log: bool) -> None:
+    if any(isinstance(end, int) and abs(end) > LARGEST for end in (low, high)):
+        raise InputError(
+            f"A range runs from {quoted(str(low))} to {quoted(str(high))}.",
+            f"Give whole numbers up to {LARGEST}.",
+        )
     if not (math.isfinite(low) and math.isfinite(high)) or low > high or (log and low <= 0):
         raise InputError(
             f"A range runs from {low} to {high}{' in logarithm' if log else ''}.",

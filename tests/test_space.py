@@ -159,17 +159,58 @@ def test_a_conditional_parameter_stays_conditional() -> None:
     assert entry == When("optimizer", ("sgd",), Choice((0.9,)))
 
 
+HUGE = 10**400
+
+
 @pytest.mark.parametrize(
-    "given_",
+    ("given_", "message"),
     [
-        {"low": 3}, {"low": 3, "high": "x"}, {"low": 9, "high": 3}, {"low": 0, "hihg": 3}, [],
-        {"low": 0.5, "high": 3, "step": 2}, {"low": True, "high": 3}, {"low": 0.0, "high": 1e999},
-        {"low": 0, "high": 9, "log": True}, [[1]],
+        ({"low": 3}, "A range is \"{'low': 3}\"."),
+        ({"low": 3, "high": "x"}, "A range is \"{'low': 3, 'high': 'x'}\"."),
+        ({"low": True, "high": 3}, "A range is \"{'low': True, 'high': 3}\"."),
+        ({"low": 0, "hihg": 3}, "A range is \"{'low': 0, 'hihg': 3}\"."),
+        ({"low": 1, "high": 9, "log": "no"}, "A range is "),
+        ({"low": 1, "high": 9, "log": 1}, "A range is "),
+        ({"low": 9, "high": 3}, "A range runs from 9 to 3."),
+        ({"low": 0, "high": 9, "log": True}, "A range runs from 0 to 9 in logarithm."),
+        ({"low": 0.0, "high": 1e999}, "A range runs from 0.0 to inf."),
+        ({"low": 0.5, "high": 3, "step": 2}, "A range has a step but its ends are not whole "),
+        ({"low": 1, "high": 9, "step": "a"}, "A range has step 'a'."),
+        ({"low": 1, "high": 9, "step": [1]}, "A range has step '[1]'."),
+        ({"low": 1, "high": 9, "step": 1.5}, "A range has step '1.5'."),
+        ({"low": 1, "high": 9, "step": True}, "A range has step 'True'."),
+        ({"low": 1, "high": 9, "step": 0}, "An integer range has step '0'."),
+        ({"low": 1, "high": 9, "step": HUGE}, "An integer range has step '1000"),
+        ({"low": 1, "high": 9, "step": 2, "log": True}, "A logarithmic range has step 2."),
+        ({"low": 1, "high": HUGE}, "A range runs from '1' to '1000"),
+        ({"low": 0.5, "high": HUGE}, "A range runs from '0.5' to '1000"),
+        (HUGE, "A choice is '1000"),
+        ([], "A list of choices is empty."),
+        ([[1]], "A choice is [1], a list."),
     ],
-)  # fmt: skip
-def test_what_is_no_domain_is_refused(given_: object) -> None:
-    with pytest.raises(InputError):
+    ids=lambda part: str(part)[:30],
+)
+def test_what_is_no_domain_is_refused_naming_the_parameter(given_: object, message: str) -> None:
+    with pytest.raises(InputError) as caught:
         SMALL.replace("depth", given_)
+    assert caught.value.message.startswith(f"'depth': {message}")
+    assert len(caught.value.message) < 200
+
+
+def test_a_wide_range_takes_no_memory() -> None:
+    space = Space({"depth": Int(0, 2**53), "leaf": Int(2, 2**53, step=3), "rate": Choice((1, 2))})
+    assert space.size() == (2**53 + 1) * ((2**53 - 2) // 3 + 1) * 2
+    assert space.nearest({"depth": -7, "leaf": 10.4}) == {"depth": 0, "leaf": 11, "rate": 2}
+    with pytest.raises(InputError) as caught:
+        space.grid()
+    assert caught.value.message == f"The grid of this space has {space.size()} configs."
+    assert caught.value.hint == "Narrow it to 1000000 or fewer, or use --sampler tpe."
+
+
+@given(ints(), st.one_of(st.integers(-2000, 2000), st.floats(-2000, 2000)))
+def test_a_number_becomes_the_nearest_of_a_range(domain: Int, value: float) -> None:
+    found = Space({"depth": domain}).nearest({"depth": value})["depth"]
+    assert abs(found - value) == min(abs(one - value) for one in domain.values())
 
 
 def test_true_is_not_one() -> None:
