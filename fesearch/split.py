@@ -1,33 +1,29 @@
 """Divisions of rows into training, validation and test, and the view of them a trial may have.
 
 A division is asked for by a `SplitSpec` ("random:seed=3", "column:fold0"), made of a data set by
-`make`, and known by its fingerprint: which row has which role, whatever the targets or the order
-of rows. NumPy and the standard library only, since code beside torch imports it.
+`make`, and known by its fingerprint: which row has which role, whatever the order of rows. NumPy
+and the standard library only, since code beside torch imports it.
 """
 
 import hashlib
-from abc import ABC, abstractmethod
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from fractions import Fraction
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import fsum, sqrt
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fesearch import formula
+from fesearch import groups, options
 from fesearch.errors import InputError
-from fesearch.registry import unknown
+from fesearch.groups import Crossing, Groups
+from fesearch.splitspec import ROLES, Role, SplitSpec
 
 if TYPE_CHECKING:
     from fesearch.dataset import Dataset
 
-Role = Literal["train", "val", "test", ""]
-ROLES: tuple[Role, ...] = ("train", "val", "test")
-GROUPINGS = ("formula", "none")
-FEWEST_GROUPS = 10
-HELP = "--split random[:seed=0,fractions=81:9:10,group=formula|none] or --split column:NAME"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,8 +57,7 @@ class Split:
         rows: number of rows of the data set, used or not.
         train, val, test: sorted int64 row indices, read-only; only ``test`` may be empty.
         fingerprint: sha256 hex over row ids and roles.
-        crossing: how many distinct "formulas" (reduced) and chemical "systems" occur in more
-            than one part; a model is partly asked what it was told there.
+        crossing: of the reduced "formulas" and of the chemical "systems".
         parent: fingerprint of the repeated division this is one of, or None.
         member: its number in that, from 0, or None.
     """
@@ -73,7 +68,7 @@ class Split:
     val: np.ndarray
     test: np.ndarray
     fingerprint: str
-    crossing: Mapping[str, int]
+    crossing: Mapping[str, Crossing]
     parent: str | None = None
     member: int | None = None
 
@@ -102,6 +97,27 @@ class Split:
             )
         return self._part(self.test, x, y)
 
+    def log_leakage(self) -> None:
+        """Log a warning where a model is asked for formulas it was told, else that it is not."""
+        known = self.crossing["formulas"]
+        counts = (
+            ("test", known.test_rows, len(self.test)),
+            ("validation", known.val_rows, len(self.val)),
+        )
+        told = [
+            f"{rows} of {size} {part} rows ({rows / size:.1%})"
+            for part, rows, size in counts
+            if rows
+        ]
+        if told:
+            _log.warning(
+                "The reduced formula of %s is in training too: errors there look too small.\n"
+                "To keep each formula on one side type: --split random:group=formula",
+                " and of ".join(told),
+            )
+        else:
+            _log.info("No test or validation row has its reduced formula in training.")
+
     def _part(
         self, rows: np.ndarray, x: np.ndarray, y: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -120,280 +136,198 @@ class Split:
         return part
 
 
-@dataclass(frozen=True)
-class SplitSpec(ABC):
-    """How rows are to be divided. Each kind is a subclass listed in ``KINDS``; its fields are
-    the options of the text form and the keys of a study file's ``[split]`` table.
-    """
-
-    kind: ClassVar[str]
-
-    @staticmethod
-    def parse(text: str) -> "SplitSpec":
-        """The spec of "KIND" or "KIND:OPTIONS"; ``str(spec)`` is such a text again.
-
-        Raises:
-            InputError: the kind, an option or a value is unknown.
-        """
-        name, _, options = text.strip().partition(":")
-        kind = _kind(name)
-        return kind.from_options(kind._read(options))
-
-    @staticmethod
-    def from_mapping(table: Mapping[str, Any]) -> "SplitSpec":
-        """The spec of a study file's table, such as ``{"kind": "random", "seed": 3}``.
-
-        Raises:
-            InputError: the kind, a key or a value is unknown.
-        """
-        options = {name: value for name, value in table.items() if name != "kind"}
-        return _kind(table.get("kind", "random")).from_options(options)
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Self:
-        """The spec with these fields, as texts or as what they stand for.
-
-        Raises:
-            InputError: there is no such field, or its value is wrong.
-        """
-        known = [field.name for field in fields(cls)]
-        for name in options:
-            if name not in known:
-                raise unknown(f"{cls.kind} split option", name, known, HELP)
-        return cls(**options)
-
-    @classmethod
-    @abstractmethod
-    def _read(cls, options: str) -> dict[str, Any]:
-        """The fields named in the text after "KIND:"."""
-
-    @abstractmethod
-    def __str__(self) -> str:
-        """Every option written out, so that the text outlives a change of defaults."""
-
-    @abstractmethod
-    def roles(self, dataset: "Dataset") -> list[Role]:
-        """The role of each row, in order; "" is a row not used."""
-
-
-@dataclass(frozen=True)
-class RandomSplit(SplitSpec):
-    """Groups of rows in an order drawn by ``seed`` fill test, then validation, then training.
-
-    A group goes wholly to one part, so that the test and validation parts have their share of
-    the rows or more by less than the largest group, and training has the rest. The draw orders
-    groups by sha256, not by a generator whose stream may change with the version of NumPy.
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """A division made several times over, such as folds: results over all members belong to it.
 
     Attributes:
-        seed: of the draw, a whole number.
-        fractions: of the rows in train, val and test, in any proportion; test may be 0.
-        group: what stays on one side: rows of one reduced "formula", or "none".
+        spec: its text, which names no member.
+        members: in order, each with ``fingerprint`` as its parent.
+        fingerprint: sha256 hex over those of the members, in order.
     """
 
-    kind = "random"
-
-    seed: int = 0
-    fractions: tuple[float, float, float] = (81, 9, 10)
-    group: str = "formula"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "seed", _whole(self.seed))
-        object.__setattr__(self, "fractions", _fractions(self.fractions))
-        if self.group not in GROUPINGS:
-            raise unknown("split grouping", str(self.group), GROUPINGS, HELP)
-
-    @classmethod
-    def _read(cls, options: str) -> dict[str, Any]:
-        read = {}
-        for option in filter(None, options.split(",")):
-            name, equals, value = option.partition("=")
-            if not equals:
-                raise InputError(
-                    f"The split option '{option}' has no value.", f"Write NAME=VALUE: {HELP}"
-                )
-            if name.strip() in read:
-                raise InputError(f"The split option '{name.strip()}' is given twice.", HELP)
-            read[name.strip()] = value.strip()
-        return read
-
-    def __str__(self) -> str:
-        fractions = ":".join(repr(part).removesuffix(".0") for part in self.fractions)
-        return f"random:seed={self.seed},fractions={fractions},group={self.group}"
-
-    def roles(self, dataset: "Dataset") -> list[Role]:
-        groups = dataset.reduced if self.group == "formula" else dataset.ids
-        sizes = Counter(groups)
-        if len(sizes) < FEWEST_GROUPS:
-            noun = "distinct reduced formulas" if self.group == "formula" else "rows"
-            raise InputError(
-                f"The data set '{dataset.name}' has {len(sizes)} {noun}, too few to divide "
-                f"at random.",
-                f"Give at least {FEWEST_GROUPS}, or a column of roles: --split column:NAME",
-            )
-        role_of = self._assign(sizes)
-        return [role_of[group] for group in groups]
-
-    def _assign(self, sizes: Mapping[str, int]) -> dict[str, Role]:
-        order = sorted(
-            sizes, key=lambda group: hashlib.sha256(f"{self.seed}|{group}".encode()).digest()
-        )
-        _, val, test = (Fraction(str(part)) for part in self.fractions)
-        total = sum(Fraction(str(part)) for part in self.fractions)
-        count = sum(sizes.values())
-        wanted = {"test": count * test / total, "val": count * val / total}
-        filled: Counter[str] = Counter()
-        role_of: dict[str, Role] = {}
-        for group in order:
-            if filled["test"] < wanted["test"]:
-                role_of[group] = "test"
-            elif filled["val"] < wanted["val"]:
-                role_of[group] = "val"
-            else:
-                role_of[group] = "train"
-            filled[role_of[group]] += sizes[group]
-        return role_of
+    spec: str
+    members: tuple[Split, ...]
+    fingerprint: str
 
 
 @dataclass(frozen=True)
-class ColumnSplit(SplitSpec):
-    """The roles stand in a text column of the data set; an empty cell is a row not used.
+class _Given:
+    """What the divisions of one data set by one spec have in common.
 
     Attributes:
-        column: its name. It holds train, val (or valid, validation) and test.
+        groups: by "formula", by "system" and as the spec draws them.
+        values: (n,) target, where the spec asks for it.
+        having: (n,) bool, rows that have the features the spec asks for, where it does.
     """
 
-    kind = "column"
-
-    column: str = ""
-
-    _WORDS: ClassVar[Mapping[str, Role]] = {
-        "": "",
-        "train": "train",
-        "val": "val",
-        "valid": "val",
-        "validation": "val",
-        "test": "test",
-    }
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.column, str) or not self.column:
-            raise InputError("A split by column names no column.", "Type: --split column:NAME")
-
-    @classmethod
-    def _read(cls, options: str) -> dict[str, Any]:
-        return {"column": options}
-
-    def __str__(self) -> str:
-        return f"column:{self.column}"
-
-    def roles(self, dataset: "Dataset") -> list[Role]:
-        if self.column not in dataset.columns:
-            listing = f"fesearch data show {dataset.name}"
-            raise unknown("column of roles", self.column, dataset.columns, listing)
-        cells = dataset.columns[self.column]
-        wrong = [row for row, cell in enumerate(cells) if cell not in self._WORDS]
-        if wrong:
-            word = cells[wrong[0]]
-            ids = [dataset.ids[row] for row in wrong if cells[row] == word]
-            raise InputError(
-                f"Column '{self.column}' says '{word}' in {len(ids)} row(s): {_few(ids)}.",
-                "Each cell is train, val, test or empty (row not used).",
-            )
-        return [self._WORDS[cell] for cell in cells]
+    dataset: "Dataset"
+    groups: Mapping[str, Groups]
+    values: np.ndarray | None
+    having: np.ndarray | None
 
 
-KINDS: Mapping[str, type[SplitSpec]] = MappingProxyType(
-    {spec.kind: spec for spec in (RandomSplit, ColumnSplit)}
-)
-
-
-def make(dataset: "Dataset", spec: SplitSpec) -> Split:
+def make(
+    dataset: "Dataset",
+    spec: SplitSpec,
+    *,
+    target: str | None = None,
+    having: Callable[[str], np.ndarray] | None = None,
+) -> Split:
     """Divide the rows of a data set.
 
+    Args:
+        target: its column to learn; ``sigma`` asks for it.
+        having: name of a feature set -> (n,) bool, the rows that have it; ``rows`` asks for it.
+
     Raises:
-        InputError: the data set has too few formulas, lacks the column or has a wrong word in
-            it, or a part would be empty (only the test part may be, where it was asked for).
+        InputError: the data set has too few formulas, lacks a column or has a wrong word in it; a
+            part would be empty (only the test part may be, where it was asked for); the spec is of
+            a repeated division and names no member of it.
     """
-    roles = spec.roles(dataset)
-    parts = {role: _rows(roles, role) for role in ROLES}
-    for role in ("train", "val"):
-        if not parts[role].size:
+    if spec.count is None:
+        return _divide(_given(dataset, spec, target, having), spec)
+    if spec.member is None:
+        raise InputError(
+            f"The split {spec} is {spec.count} divisions.",
+            f"Choose one from member=0 to member={spec.count - 1}: "
+            f"--split {replace(spec, member=0)}",
+        )
+    return members(dataset, spec, target=target, having=having).members[spec.member]
+
+
+def members(
+    dataset: "Dataset",
+    spec: SplitSpec,
+    *,
+    target: str | None = None,
+    having: Callable[[str], np.ndarray] | None = None,
+) -> Repeated:
+    """All divisions of a repeated one, whichever member the spec names; see ``make``.
+
+    Raises:
+        InputError: the spec is of a single division, two members are the same, or as ``make``.
+    """
+    if spec.count is None:
+        raise InputError(
+            f"The split {spec} is a single division, without members.",
+            "Give a repeated one, such as --split kfold:k=5",
+        )
+    given = _given(dataset, spec, target, having)
+    parts = [_divide(given, replace(spec, member=index)) for index in range(spec.count)]
+    prints = [part.fingerprint for part in parts]
+    for index, one in enumerate(prints):
+        if prints.index(one) != index:
             raise InputError(
-                f"The division {spec} of '{dataset.name}' leaves the {role} part empty.",
-                "Every division needs rows to train on and rows to validate on.",
+                f"Members {prints.index(one)} and {index} of the split {replace(spec, member=None)}"
+                f" of '{dataset.name}' are the same division.",
+                "Give fewer members, or more rows.",
             )
-    return Split(
-        spec=str(spec),
-        rows=len(dataset.ids),
-        train=parts["train"],
-        val=parts["val"],
-        test=parts["test"],
-        fingerprint=fingerprint(dataset.ids, roles),
-        crossing=_crossing(dataset.reduced, roles),
+    parent = hashlib.sha256("\n".join(["repeated", *prints]).encode()).hexdigest()
+    return Repeated(
+        spec=str(replace(spec, member=None)),
+        members=tuple(replace(part, parent=parent, member=i) for i, part in enumerate(parts)),
+        fingerprint=parent,
     )
 
 
 def fingerprint(ids: Sequence[str], roles: Sequence[Role]) -> str:
     """Sha256 hex of a division: of the sorted "id U+001F role" lines of the rows it uses."""
-    lines = sorted(f"{name}\x1f{role}" for name, role in zip(ids, roles, strict=True) if role)
+    ending = {role: f"\x1f{role}" for role in ROLES}
+    lines = [name + ending[role] for name, role in zip(ids, roles, strict=True) if role]
+    lines.sort()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _rows(roles: Sequence[Role], wanted: Role) -> np.ndarray:
-    rows = np.array([row for row, role in enumerate(roles) if role == wanted], dtype=np.int64)
+def _given(
+    dataset: "Dataset",
+    spec: SplitSpec,
+    target: str | None,
+    having: Callable[[str], np.ndarray] | None,
+) -> _Given:
+    if spec.sigma is not None and target is None:
+        raise InputError(
+            f"The split option sigma={spec.sigma:g} needs a target.",
+            f"Name one: --target {' or '.join(dataset.targets)}",
+        )
+    if spec.rows is not None and having is None:
+        raise InputError(
+            f"Which rows of '{dataset.name}' have the features '{spec.rows}' is not known.",
+            "Leave the split option rows out.",
+        )
+    return _Given(
+        dataset,
+        {name: groups.by(name, dataset) for name in {"formula", "system", spec.grouping}},
+        None if spec.sigma is None or target is None else dataset.target(target),
+        None if spec.rows is None or having is None else having(spec.rows),
+    )
+
+
+def _divide(given: _Given, spec: SplitSpec) -> Split:
+    """One division: roles for all rows, then without those that the spec leaves out."""
+    drawn = given.groups[spec.grouping]
+    roles = spec.roles(given.dataset, drawn)
+    needed: tuple[Role, ...] = ROLES if (roles == "test").any() else ("train", "val")
+    _refuse_empty(given, spec, roles, needed)
+    if given.values is not None and spec.sigma is not None:
+        roles[_beyond(given.values, roles == "train", spec.sigma)] = ""
+    if given.having is not None:
+        roles[~given.having] = ""
+    if spec.train is not None:
+        roles[_surplus(drawn, roles == "train", spec, spec.train)] = ""
+    _refuse_empty(given, spec, roles, needed)
+    train, val, test = (_rows(roles, role) for role in ROLES)
+    return Split(
+        spec=str(spec),
+        rows=len(given.dataset.ids),
+        train=train,
+        val=val,
+        test=test,
+        fingerprint=fingerprint(given.dataset.ids, roles.tolist()),
+        crossing=MappingProxyType(
+            {
+                "formulas": given.groups["formula"].crossing(train, val, test),
+                "systems": given.groups["system"].crossing(train, val, test),
+            }
+        ),
+    )
+
+
+def _refuse_empty(
+    given: _Given, spec: SplitSpec, roles: np.ndarray, needed: Sequence[Role]
+) -> None:
+    for role in needed:
+        if not (roles == role).any():
+            raise InputError(
+                f"The division {spec} of '{given.dataset.name}' leaves the {role} part empty.",
+                "Every division needs rows to train on and rows to validate on.",
+            )
+
+
+def _rows(roles: np.ndarray, wanted: Role) -> np.ndarray:
+    rows = np.flatnonzero(roles == wanted).astype(np.int64)
     rows.setflags(write=False)
     return rows
 
 
-def _crossing(reduced: Iterable[str], roles: Iterable[Role]) -> Mapping[str, int]:
-    by_formula: defaultdict[str, set[Role]] = defaultdict(set)
-    for text, role in zip(reduced, roles, strict=True):
-        if role:
-            by_formula[text].add(role)
-    by_system: defaultdict[frozenset[str], set[Role]] = defaultdict(set)
-    for text, seen in by_formula.items():
-        by_system[frozenset(formula.symbols(text))] |= seen
-    return MappingProxyType(
-        {
-            "formulas": sum(len(seen) > 1 for seen in by_formula.values()),
-            "systems": sum(len(seen) > 1 for seen in by_system.values()),
-        }
-    )
+def _beyond(values: np.ndarray, train: np.ndarray, sigma: float) -> np.ndarray:
+    """Rows further than ``sigma`` standard deviations from the mean of the training rows, (n,).
+
+    Sums are exact, so that no platform rounds a row to the other side.
+    """
+    known = values[train]
+    mean = fsum(known.tolist()) / len(known)
+    deviation = sqrt(fsum(np.square(known - mean).tolist()) / len(known))
+    return np.asarray(np.abs(values - mean) > sigma * deviation)
 
 
-def _kind(name: object) -> type[SplitSpec]:
-    if str(name) not in KINDS:
-        raise unknown("kind of split", str(name), KINDS, HELP)
-    return KINDS[str(name)]
-
-
-def _whole(seed: object) -> int:
-    try:
-        if isinstance(seed, int | str) and not isinstance(seed, bool):
-            return int(seed)
-    except ValueError:
-        pass
-    raise InputError(f"The split seed is {seed!r}.", "Give a whole number, such as seed=0.")
-
-
-def _fractions(given: object) -> tuple[float, float, float]:
-    """Train, val, test from "81:9:10" or a list of three numbers."""
-    words = given.split(":") if isinstance(given, str) else given
-    try:
-        train, val, test = (float(word) for word in words)  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
+def _surplus(drawn: Groups, train: np.ndarray, spec: SplitSpec, amount: float) -> np.ndarray:
+    """The training rows that are not wanted, (n,) bool."""
+    count = int(train.sum())
+    if amount > count:
         raise InputError(
-            f"The split fractions are {given!r}.", "Give three numbers, such as 81:9:10."
-        ) from None
-    if not (0 < train < np.inf and 0 < val < np.inf and 0 <= test < np.inf):
-        raise InputError(
-            f"The split fractions {train:g}:{val:g}:{test:g} leave no rows to train on or to "
-            f"validate on, or are negative.",
-            "Give train:val:test with train and val above 0, such as 81:9:10 or 90:10:0.",
+            f"The split {spec} asks for {amount} rows to train on, and there are {count}.",
+            f"Give train={count} or less, or a share, such as train=0.5.",
         )
-    return train, val, test
-
-
-def _few(words: Sequence[str], most: int = 5) -> str:
-    rest = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + rest
+    wanted = amount if isinstance(amount, int) else count * options.exact(amount)
+    return np.asarray(train & ~drawn.first(train, wanted, f"train|{spec.salt}"))

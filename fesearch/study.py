@@ -16,7 +16,7 @@ from fesearch.metrics import Metric, metric_named
 from fesearch.paths import checked_name
 from fesearch.registry import nearest
 from fesearch.space import Space, Value
-from fesearch.split import SplitSpec
+from fesearch.splitspec import SplitSpec
 
 
 class Study(BaseModel):

@@ -18,14 +18,11 @@ from hypothesis import strategies as st
 from fesearch import dataset
 from fesearch.dataset import Dataset
 from fesearch.errors import InputError
-from fesearch.split import (
-    ColumnSplit,
-    RandomSplit,
-    Split,
-    SplitSpec,
-    fingerprint,
-    make,
-)
+from fesearch.groups import Crossing
+from fesearch.split import Split, fingerprint, make
+from fesearch.splits.column import ColumnSplit
+from fesearch.splits.random import RandomSplit
+from fesearch.splitspec import SplitSpec
 
 ELEMENTS = ("Al", "B", "Ca", "Fe", "K", "Li", "Mg", "Na", "Ni", "Ti")
 
@@ -120,9 +117,9 @@ def test_any_text_is_a_spec_or_refused(text: str) -> None:
         ("random:seed=1,seed=2", "The split option 'seed' is given twice.", "--split random"),
         ("random:group=fold", "There is no split grouping 'fold'.", "Type: --split random"),
         (
-            "random:fractions=90:10",
-            "The split fractions are '90:10'.",
-            "Give three numbers, such as 81:9:10.",
+            "random:fractions=90",
+            "The split fractions are '90'.",
+            "Give three numbers, such as 81:9:10, or train and test, such as 9:1.",
         ),
         (
             "random:fractions=90:0:10",
@@ -220,9 +217,13 @@ def test_parts_are_disjoint_complete_grouped_and_near_their_share(
         assert np.all(np.diff(part) > 0)
     sides = [{rows.reduced[row] for row in part} for part in (split.train, split.val, split.test)]
     sides_of = Counter(text for side in sides for text in side)
-    assert split.crossing["formulas"] == sum(count > 1 for count in sides_of.values())
+    known = split.crossing["formulas"]
+    assert known.crossing == sum(count > 1 for count in sides_of.values())
+    assert known.distinct == len(set(rows.reduced))
+    told = [sum(rows.reduced[row] in sides[0] for row in part) for part in (split.val, split.test)]
+    assert [known.val_rows, known.test_rows] == told
     if group == "formula":
-        assert split.crossing["formulas"] == 0
+        assert (known.crossing, *told) == (0, 0, 0)
 
 
 @settings(max_examples=20, deadline=None)
@@ -258,9 +259,11 @@ def test_no_test_part_where_none_is_asked_for() -> None:
 
 def test_crossing_systems_are_counted() -> None:
     """FeO and Fe2O3 are one chemical system: told of one, a model is asked about the other."""
-    columns = {"fold": ["train", "val", "train", "test", ""]}
-    rows = data(["FeO", "Fe2O3", "NaCl", "KCl", "KCl"], columns=columns)
-    assert make(rows, ColumnSplit("fold")).crossing == {"formulas": 0, "systems": 1}
+    columns = {"fold": ["train", "val", "train", "test", "", "val"]}
+    rows = data(["FeO", "Fe2O3", "NaCl", "KCl", "NaBr", "Fe3O4"], columns=columns)
+    crossing = make(rows, ColumnSplit("fold")).crossing
+    assert crossing["formulas"] == Crossing(distinct=5, crossing=0, val_rows=0, test_rows=0)
+    assert crossing["systems"] == Crossing(distinct=3, crossing=1, val_rows=2, test_rows=0)
 
 
 def test_too_few_formulas() -> None:

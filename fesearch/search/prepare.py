@@ -2,24 +2,29 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+
+import numpy as np
 
 from fesearch import library
 from fesearch.dataset import Dataset
 from fesearch.errors import InputError
 from fesearch.family import Family
-from fesearch.featureset import Features, build
+from fesearch.features import Features, available, build
+from fesearch.featureset import Inputs
 from fesearch.metrics import Metric
 from fesearch.record import ResultKey
 from fesearch.space import Space
-from fesearch.split import Development, Split, make
+from fesearch.split import Development, Repeated, Split, make, members
+from fesearch.splitspec import SplitSpec
 from fesearch.store.types import Division, StudyRow
 from fesearch.study import Study, from_keys
 
 Progress = Callable[[int, int], None]
 _PACKAGES = ("numpy", "optuna", "ray", "torch", "scikit-learn", "matminer", "pymatgen")
+_SHOWN = 3  # rows named in an error
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Prepared:
 
     Attributes:
         features: one row for each row of ``dataset``.
+        split: what trials are trained and validated on.
+        repeated: the division that ``split`` is a member of, if it is.
     """
 
     study: Study
@@ -38,6 +45,7 @@ class Prepared:
     target: str
     features: Features
     split: Split
+    repeated: Repeated | None
 
     @property
     def key(self) -> ResultKey:
@@ -52,9 +60,16 @@ class Prepared:
     @property
     def division(self) -> Division:
         """The division as the store remembers it."""
-        split = self.split
-        parts = len(split.train), len(split.val), len(split.test)
-        return Division(self.dataset.hash, split.fingerprint, split.spec, *parts)
+        return _division(self.dataset, self.split)
+
+    @property
+    def siblings(self) -> tuple[Division, Sequence[Division]] | None:
+        """The repeated division and all its members, where the study is on one of them."""
+        if self.repeated is None:
+            return None
+        parts = [_division(self.dataset, split) for split in self.repeated.members]
+        whole = replace(parts[0], fingerprint=self.repeated.fingerprint, spec=self.repeated.spec)
+        return whole, parts
 
     @cached_property
     def development(self) -> Development:
@@ -69,15 +84,18 @@ def prepare(study: Study, progress: Progress | None = None) -> Prepared:
         progress: called with (compositions done, in all) while features are built.
 
     Raises:
-        InputError: a key of the study names what is not there, or the data cannot be divided.
+        InputError: a key of the study names what is not there, the data cannot be divided, or
+            rows of the division have no features.
     """
     study.check()
     family = study.declared_family()
     rows = library.load(study.data)
     target = study.target or next(iter(rows.targets))
     rows.target(target)
-    split = make(rows, study.split_spec())
-    features = build(study.features or family.features, rows.reduced, progress=progress)
+    spec = study.split_spec()
+    repeated, split = _divided(rows, spec, target, progress)
+    features = build(study.features or family.features, Inputs.of(rows), progress)
+    _refuse_lacking(rows, spec, split, features)
     return Prepared(
         study=study,
         family=family,
@@ -87,6 +105,7 @@ def prepare(study: Study, progress: Progress | None = None) -> Prepared:
         target=target,
         features=features,
         split=split,
+        repeated=repeated,
     )
 
 
@@ -116,6 +135,39 @@ def prepare_again(row: StudyRow, progress: Progress | None = None) -> Prepared:
 def study_of(row: StudyRow) -> Study:
     """The resolved study a row was made from."""
     return from_keys(row.definition["study"], row.name)
+
+
+def _divided(
+    rows: Dataset, spec: SplitSpec, target: str, progress: Progress | None
+) -> tuple[Repeated | None, Split]:
+    """The division trials are to see, and the repeated one it is a member of."""
+
+    def having(name: str) -> np.ndarray:
+        return available(name, rows, progress)
+
+    if spec.member is None:
+        return None, make(rows, spec, target=target, having=having)
+    repeated = members(rows, spec, target=target, having=having)
+    return repeated, repeated.members[spec.member]
+
+
+def _refuse_lacking(rows: Dataset, spec: SplitSpec, split: Split, features: Features) -> None:
+    """Refuse a division with rows that have no features: to leave them out must be declared."""
+    used = np.concatenate([split.train, split.val, split.test]).tolist()
+    lacking = [row for row in sorted(used) if row in features.lacking]
+    if lacking:
+        first = [f"{rows.ids[row]} ({features.lacking[row]})" for row in lacking[:_SHOWN]]
+        more = f"; and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
+        raise InputError(
+            f"{len(lacking)} of the {len(used)} rows of the division lack the features "
+            f"'{features.name}': {'; '.join(first)}{more}.",
+            f"Divide the rows that have them: --split {replace(spec, rows=features.name)}",
+        )
+
+
+def _division(rows: Dataset, split: Split) -> Division:
+    parts = len(split.train), len(split.val), len(split.test)
+    return Division(rows.hash, split.fingerprint, split.spec, *parts)
 
 
 def versions() -> dict[str, str]:

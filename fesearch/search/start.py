@@ -78,7 +78,10 @@ def start(
         return resume(study.name, url, progress=progress, watchers=watchers)
     check_resources(study)
     prepared = prepare(study, progress)
+    prepared.split.log_leakage()
     with Store.open(url) as store:
+        if prepared.siblings:
+            store.record_repeated(*prepared.siblings)
         row = store.create_study(
             study.name,
             {"study": study.model_dump(mode="json"), "folder": new_folder(study.name)},

@@ -85,6 +85,11 @@ class Studies(Database):
             assert created is not None
             return created
 
+    def record_repeated(self, division: Division, members: Sequence[Division]) -> None:
+        """Write a repeated division and its members, in order, those that are not there yet."""
+        with self.write() as connection:
+            add_division(connection, division, members)
+
     def study(self, name: str) -> StudyRow:
         """The study of that name.
 
