@@ -36,12 +36,14 @@ class Description:
     Attributes:
         compositions: distinct reduced formulas.
         elements: symbol -> rows that contain it, the most frequent first.
+        structures: rows that have one.
         targets: name -> distribution.
     """
 
     dataset: Dataset
     compositions: int
     elements: Mapping[str, int]
+    structures: int
     targets: Mapping[str, Distribution]
 
 
@@ -52,6 +54,7 @@ def describe(dataset: Dataset, bins: int = 20) -> Description:
         dataset=dataset,
         compositions=len(set(dataset.reduced)),
         elements=dict(sorted(elements.items(), key=lambda item: (-item[1], item[0]))),
+        structures=sum(map(bool, dataset.structures.digests)) if dataset.structures else 0,
         targets={
             name: _distribution(array, dataset.units[name], bins)
             for name, array in dataset.targets.items()

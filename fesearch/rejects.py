@@ -33,7 +33,7 @@ class Rejects:
             InputError: the file cannot be written.
         """
         cells = [_cell(row.cells.get(name)) for name in self._columns]
-        cells = cells if self._columns else [json.dumps(row.cells, default=str)]
+        cells = cells if self._columns else [_json(row.cells)]
         self._write([row.place.removeprefix("line "), reason, *cells])
 
     def _write(self, cells: Sequence[str]) -> None:
@@ -46,7 +46,15 @@ class Rejects:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    """A value as JSON; what is not of JSON's types, or nested without end, as near as it gets."""
+    try:
+        return json.dumps(value, default=str)
+    except (RecursionError, TypeError, ValueError):
+        return str(type(value))
 
 
 @contextmanager
@@ -60,7 +68,10 @@ def rejects_file(path: Path | None, columns: Sequence[str]) -> Iterator[Rejects 
         yield None
         return
     try:
-        with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        with (
+            atomic_write(path) as partial,
+            partial.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file,
+        ):
             yield Rejects(file, path, columns)
     except OSError as error:
         raise _unwritable(path, error) from error

@@ -20,6 +20,7 @@ from fesearch.formula import ELEMENTS
 MOST_SITES = 2000  # of a cell; the largest of the Materials Project have some 450
 SMALLEST = 0.1  # Å³, of a cell: less is a fault of units or a flat cell
 LONGEST_CIF = 1 << 22  # bytes
+DECIMALS = 10  # of Å and of fractions; finer is the rounding noise of whatever wrote the file
 _OCCUPANCY_TOLERANCE = 1e-8  # of pymatgen: the occupancies of a site may exceed 1 by this
 _KNOWN = frozenset(ELEMENTS)
 
@@ -105,8 +106,8 @@ def canonical(value: str | Mapping[str, Any]) -> str:
 
     Returns:
         JSON of the lattice (rows of the matrix are the vectors, Å) and of the sites, in the order
-        given: fractional coordinates, and elements with occupancies. Charges, oxidation states,
-        labels and properties are left out.
+        given: fractional coordinates, and elements with occupancies, rounded to ``DECIMALS``.
+        Charges, oxidation states, labels and properties are left out.
 
     Raises:
         InputError: it is no structure; the message says why.
@@ -192,14 +193,14 @@ def _vector(value: Any, what: str) -> list[float]:
 
 
 def _real(value: Any) -> float | None:
-    """A finite number, zero without a sign; None where it is none."""
+    """A finite number of so many decimals, zero without a sign; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number + 0.0 if math.isfinite(number) else None
+    return round(number, DECIMALS) + 0.0 if math.isfinite(number) else None
 
 
 def _refuse(reason: str) -> NoReturn:
