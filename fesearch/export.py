@@ -1,7 +1,6 @@
 """From a trial on record to a bundle that needs no database."""
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 
 from fesearch import formula, modelcard, toml
@@ -28,6 +27,7 @@ from fesearch.record import TrialResult
 from fesearch.search.prepare import Prepared, Progress, prepare_again
 from fesearch.store.results import Store
 from fesearch.store.types import Look, StudyRow
+from fesearch.study import Study
 
 
 def export(
@@ -57,7 +57,7 @@ def export(
     card = _card(row, prepared, chosen, look)
     try:
         with atomic_folder(to) as folder:
-            _fill(folder, model, card, row.definition["study"])
+            _fill(folder, model, card, prepared.study)
     except OSError as error:
         raise InputError(
             f"The folder '{to}' cannot be written: {error.strerror}.", "Choose another --to."
@@ -73,12 +73,12 @@ def _refuse_taken(to: Path) -> None:
         )
 
 
-def _fill(folder: Path, model: FittedModel, card: Card, study: Mapping[str, object]) -> None:
+def _fill(folder: Path, model: FittedModel, card: Card, study: Study) -> None:
     """Write all files of a bundle, the sums last."""
     model.save(folder / MODEL)
     texts = {
         CARD: card.model_dump_json(indent=2) + "\n",
-        STUDY: toml.dumps(study),
+        STUDY: toml.dumps(study.model_dump(mode="json")),
         README: modelcard.render(card),
     }
     for name, text in texts.items():

@@ -97,6 +97,19 @@ class Study(BaseModel):
             return SplitSpec.parse(self.split)
         return SplitSpec.from_mapping(self.split)
 
+    def resolved(self, target: str) -> "Study":
+        """The study with what it left to defaults said, so that no later default changes it.
+
+        Args:
+            target: what it leaves to the order of columns in its data.
+        """
+        said = {
+            "target": target,
+            "features": self.features or self.declared_family().features,
+            "split": str(self.split_spec()),
+        }
+        return self.model_copy(update=said)
+
     def check(self) -> None:
         """Refuse whatever is wrong in itself; data, features and devices are not looked at.
 

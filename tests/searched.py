@@ -66,7 +66,7 @@ def search(
     with Store.open(url) as store:
         row = store.create_study(
             name,
-            {"study": study.model_dump(mode="json"), "folder": new_folder(name)},
+            {"study": prepared.study.model_dump(mode="json"), "folder": new_folder(name)},
             seed=study.seed,
             key=prepared.key,
             unit=prepared.unit,

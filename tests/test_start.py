@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from driven import check_optuna_agrees, results, story, study_row
 from fesearch import dataset, library
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError, InputError, StudyNotFoundError
+from fesearch.export import export
 from fesearch.nets.train import NetLearner
 from fesearch.paths import artifacts_dir
 from fesearch.record import Fault, Report, TrialResult, TrialSpec, TrialState
@@ -411,6 +413,44 @@ def test_data_that_changed_are_refused(url: str) -> None:
     assert caught.value.message.startswith(f"The data of 'deep' is {''}")
     assert "when it was started." in caught.value.message
     assert caught.value.hint.startswith(f"Restore '{searched.DATA}' and the package versions")
+
+
+def save_pair(order: Sequence[str]) -> None:
+    """Keep a data set of two very different targets, its columns in that order."""
+    rows = library.load(searched.DATA)
+    energies = rows.target(searched.TARGET)
+    columns = {"ea": energies, "eb": 5.0 - 3.0 * energies[::-1]}
+    targets = {name: columns[name] for name in order}
+    library.save(dataset.make("pair", rows.formulas, targets, dict.fromkeys(order, "eV")))
+
+
+def test_the_default_target_is_the_one_it_was_started_with(url: str, tmp_path: Path) -> None:
+    save_pair(["ea", "eb"])
+    try:
+        start.start(small("told", data="pair", target="ea"), url)
+        start.start(small("untold", data="pair"), url, watchers=[Watch(2, interrupt)])
+        save_pair(["eb", "ea"])
+        again = small("untold", data="pair")
+        assert start.start(again, url, or_resume=True).row.state is StudyState.COMPLETE
+        assert story(url, "untold") == story(url, "told")
+        export("untold", url, tmp_path / "model")
+    finally:
+        library.delete("pair")
+    written = tomllib.loads((tmp_path / "model" / "study.toml").read_text())
+    assert written["target"] == "ea"
+    assert written["features"] == "magpie"
+    assert written["split"] == str(small().split_spec())
+
+
+def test_another_unit_of_the_same_data_is_refused(url: str) -> None:
+    start.start(small(trials=1), url)
+    with Store.open(url) as store, store.write() as connection:
+        connection.exec_driver_sql("UPDATE fesearch_keys SET unit = 'meV/atom'")
+    with pytest.raises(InputError) as caught:
+        start.resume("deep", url)
+    assert caught.value.message == (
+        "The unit of 'deep' is eV/atom now and was meV/atom when it was started."
+    )
 
 
 @pytest.mark.parametrize("method", ["__init__", "advance"])

@@ -32,6 +32,7 @@ class Prepared:
     """A study with its data, features and division in memory.
 
     Attributes:
+        study: resolved.
         features: one row for each row of ``dataset``.
         split: what trials are trained and validated on.
         repeated: the division that ``split`` is a member of, if it is.
@@ -94,6 +95,7 @@ def prepare(study: Study, progress: Progress | None = None) -> Prepared:
     rows.target(target)
     spec = study.split_spec()
     repeated, split = _divided(rows, spec, target, progress)
+    study = study.resolved(target)
     features = build(study.features or family.features, Inputs.of(rows), progress)
     _refuse_lacking(rows, spec, split, features)
     return Prepared(
@@ -113,19 +115,20 @@ def prepare_again(row: StudyRow, progress: Progress | None = None) -> Prepared:
     """What a stored study was started with.
 
     Raises:
-        InputError: data, features or division are no longer what they were.
+        InputError: data, unit, division or features are no longer what they were.
     """
     prepared = prepare(study_of(row), progress)
     now = {
-        "data": (prepared.key.data, row.key.data),
-        "division": (prepared.key.split, row.key.split),
-        "features": (prepared.features.digest, row.features),
+        "data": (prepared.key.data[:12], row.key.data[:12]),
+        "unit": (prepared.unit, row.unit),
+        "division": (prepared.key.split[:12], row.key.split[:12]),
+        "features": (prepared.features.digest[:12], row.features[:12]),
     }
     for what, (found, recorded) in now.items():
         if found != recorded:
             raise InputError(
-                f"The {what} of '{row.name}' is {found[:12]} now and was {recorded[:12]} when it "
-                "was started.",
+                f"The {what} of '{row.name}' is {found} now and was {recorded} when it was "
+                "started.",
                 f"Restore '{row.definition['study']['data']}' and the package versions "
                 f"(fesearch study show {row.name}), or start a new study.",
             )
@@ -133,8 +136,8 @@ def prepare_again(row: StudyRow, progress: Progress | None = None) -> Prepared:
 
 
 def study_of(row: StudyRow) -> Study:
-    """The resolved study a row was made from."""
-    return from_keys(row.definition["study"], row.name)
+    """The resolved study a row was made from, of the target its numbers belong to."""
+    return from_keys(row.definition["study"], row.name).resolved(row.key.target)
 
 
 def _divided(

@@ -84,7 +84,7 @@ def start(
             store.record_repeated(*prepared.siblings)
         row = store.create_study(
             study.name,
-            {"study": study.model_dump(mode="json"), "folder": new_folder(study.name)},
+            {"study": prepared.study.model_dump(mode="json"), "folder": new_folder(study.name)},
             seed=study.seed,
             key=prepared.key,
             unit=prepared.unit,
@@ -296,8 +296,10 @@ def _heartbeat(store: Store, lease: Lease, row: StudyRow, core: Core) -> Iterato
 def _refuse_other(study: Study, url: str) -> None:
     """Refuse to take for ``study`` one of its name that was started with other settings."""
     with Store.open(url, create=False) as store:
-        stored = study_of(store.study(study.name)).model_dump(mode="json")
-    for key, given in study.model_dump(mode="json").items():
+        row = store.study(study.name)
+    stored = study_of(row).model_dump(mode="json")
+    wanted = study.resolved(study.target or row.key.target)
+    for key, given in wanted.model_dump(mode="json").items():
         if given != stored[key]:
             raise InputError(
                 f"The study '{study.name}' was started with {key} = {stored[key]}, not {given}.",
