@@ -6,9 +6,6 @@ Tune's own state is used again: a search resumes from our store with a fresh Tun
 
 import os
 import shutil
-import signal
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,17 +17,14 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from fesearch.errors import InputError
+from fesearch import raysession
 from fesearch.record import Decision, TrialSpec
 from fesearch.search.core import Core
 from fesearch.search.worker import TrialError, Worker
 from fesearch.split import Development
 
-_SECONDS_TO_ANSWER = 10.0
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints on stdout even when silent
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
@@ -76,8 +70,9 @@ def drive(core: Core, data: Development, resources: Resources, scratch: Path) ->
             since a driver that was killed has left its own there.
     """
     shutil.rmtree(scratch, ignore_errors=True)
+    os.environ.update(_ENVIRONMENT)
     try:
-        with _session(resources) as cpus:
+        with raysession.session(resources.cpus, resources.gpus, resources.address) as cpus:
             _fit(core, data, resources, resources.concurrent(cpus), scratch.resolve())
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -224,66 +219,6 @@ def counted(address: str) -> tuple[int, int]:
     Raises:
         InputError: there is no cluster at the address.
     """
-    with _session(Resources(cpus=None, address=address)):
+    with raysession.session(address=address):
         there = ray.cluster_resources()
         return int(there.get("CPU", 0)), int(there.get("GPU", 0))
-
-
-@contextmanager
-def _session(resources: Resources) -> Iterator[int]:
-    """Ray, started here or joined; yields the CPU cores it has and leaves nothing behind."""
-    os.environ.update(_ENVIRONMENT)
-    # What goes wrong with a trial is its reason in the store: no tracebacks amid the progress.
-    quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
-    with _sigterm_left_alone():
-        if resources.address is None:
-            context = ray.init(
-                address="local",  # whatever cluster runs here or RAY_ADDRESS names
-                num_cpus=resources.cpus,
-                num_gpus=resources.gpus,
-                include_dashboard=False,
-                **quiet,
-            )
-        else:
-            context = _join(resources.address, **quiet)
-    try:
-        yield int(ray.cluster_resources().get("CPU", 1))
-    finally:
-        ray.shutdown()
-    if resources.address is None:  # after a failure, Ray's logs stay for who looks for its cause
-        shutil.rmtree(context.address_info["session_dir"], ignore_errors=True)
-
-
-@contextmanager
-def _sigterm_left_alone() -> Iterator[None]:
-    """Ray takes SIGTERM for itself, to exit at once; here it stops a search in good order."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _join(address: str, **options: Any) -> Any:
-    hint = "Start one with ray start --head, or leave --address out."
-    try:
-        _knock(address)
-        hint = f"If it wants a token, type RAY_AUTH_MODE=token before the command. {hint}"
-        return ray.init(address=address, **options)
-    except (OSError, ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0].rstrip(".")
-        raise InputError(f"There is no Ray cluster at '{address}': {first}.", hint) from None
-
-
-def _knock(address: str) -> None:
-    """Whether anybody listens at HOST:PORT; Ray would try for minutes.
-
-    Raises:
-        OSError: nobody does.
-    """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=_SECONDS_TO_ANSWER).close()
