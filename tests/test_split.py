@@ -1,357 +1,211 @@
-"""Divisions: what can be asked for, who lands where, and that the test part stays sealed."""
+"""Divisions: what they leave out, their members, and that the test part stays sealed."""
 
-import contextlib
-import dataclasses
 import gc
 import hashlib
-import random
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from divided import by_role, data, oxides
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fesearch import dataset
-from fesearch.dataset import Dataset
 from fesearch.errors import InputError
-from fesearch.groups import Crossing
-from fesearch.split import Split, fingerprint, make
-from fesearch.splits.column import ColumnSplit
+from fesearch.split import Split, make, members
 from fesearch.splits.random import RandomSplit
 from fesearch.splitspec import SplitSpec
 
-ELEMENTS = ("Al", "B", "Ca", "Fe", "K", "Li", "Mg", "Na", "Ni", "Ti")
+# What a division leaves out
 
 
-def data(
-    formulas: Sequence[str],
-    targets: Sequence[float] | None = None,
-    columns: Mapping[str, Sequence[str]] | None = None,
-    ids: Sequence[str] | None = None,
-) -> Dataset:
-    values = targets if targets is not None else np.arange(len(formulas), dtype=np.float64)
-    ids = ids or [f"r{row:04d}" for row in range(len(formulas))]
-    return dataset.make(
-        "toy", formulas, {"e": values}, {"e": "eV/atom"}, ids=ids, columns=columns or {}
+@settings(max_examples=30, deadline=None)
+@given(
+    copies=st.lists(st.integers(1, 4), min_size=30, max_size=60),
+    amounts=st.lists(st.one_of(st.integers(1, 20), st.floats(0.01, 0.99)), min_size=2, max_size=3),
+    group=st.sampled_from(["formula", "none"]),
+)
+def test_training_subsets_lie_in_one_another(
+    copies: list[int], amounts: list[float], group: str
+) -> None:
+    rows = data([text for text, n in zip(oxides(60), copies, strict=False) for _ in range(n)])
+    whole = make(rows, RandomSplit(group=group))
+    n = len(whole.train)
+    wanted = {amount: amount if isinstance(amount, int) else amount * n for amount in amounts}
+    before: set[int] = set()
+    for amount in sorted(wanted, key=wanted.__getitem__):
+        split = make(rows, RandomSplit(group=group, train=amount))
+        np.testing.assert_array_equal(split.val, whole.val)
+        np.testing.assert_array_equal(split.test, whole.test)
+        taken = set(split.train.tolist())
+        assert before <= taken <= set(whole.train.tolist())
+        assert 0 <= len(taken) - wanted[amount] + 1e-9 < (4 if group == "formula" else 1) + 1e-9
+        before = taken
+        others = {rows.reduced[row] for row in whole.train if row not in taken}
+        if group == "formula":
+            assert not others & {rows.reduced[row] for row in taken}
+
+
+def test_all_training_rows_and_no_more() -> None:
+    rows = data(oxides(20))
+    whole = make(rows, RandomSplit())
+    assert len(whole.train) == 16
+    assert make(rows, RandomSplit(train=16)).fingerprint == whole.fingerprint
+    with pytest.raises(InputError) as refused:
+        make(rows, RandomSplit(train=17))
+    assert str(refused.value) == (
+        "The split random:seed=0,fractions=81:9:10,group=formula,train=17 asks for 17 rows to "
+        "train on, and there are 16.\nGive train=16 or less, or a share, such as train=0.5."
     )
 
 
-def oxides(count: int) -> list[str]:
-    """Distinct formulas."""
-    return [f"{ELEMENTS[n % 10]}{n // 10 + 1}O{(n // 10 + 1) * 7 + 1}" for n in range(count)]
-
-
-def by_role(rows: Dataset, split: Split) -> dict[str, str]:
-    """Row id -> role of the used rows."""
-    parts = {"train": split.train, "val": split.val, "test": split.test}
-    return {rows.ids[row]: role for role, part in parts.items() for row in part}
-
-
-# What can be asked for
-
-
-@pytest.mark.parametrize(
-    ("text", "spec"),
-    [
-        ("random", RandomSplit()),
-        ("random:", RandomSplit()),
-        ("random:seed=3", RandomSplit(seed=3)),
-        ("random:fractions=90:10:0", RandomSplit(fractions=(90, 10, 0))),
-        (" random:seed=1, group=none ", RandomSplit(seed=1, group="none")),
-        ("column:fold0", ColumnSplit(column="fold0")),
-        ("column:my: fold", ColumnSplit(column="my: fold")),
-    ],
-)
-def test_text_is_read(text: str, spec: SplitSpec) -> None:
-    assert SplitSpec.parse(text) == spec
-
-
-def test_a_study_file_means_the_same_as_the_command_line() -> None:
-    table = {"kind": "random", "seed": 2, "fractions": [80, 10, 10], "group": "none"}
-    text = "random:seed=2,fractions=80:10:10,group=none"
-    assert SplitSpec.from_mapping(table) == SplitSpec.parse(text)
-    assert str(SplitSpec.from_mapping(table)) == text
-    assert SplitSpec.from_mapping({"kind": "column", "column": "f"}) == ColumnSplit("f")
-    assert SplitSpec.from_mapping({"seed": 4}) == RandomSplit(seed=4)
-
-
-def test_the_text_says_every_option() -> None:
-    assert str(RandomSplit()) == "random:seed=0,fractions=81:9:10,group=formula"
-    assert str(ColumnSplit("fold0")) == "column:fold0"
-
-
-@given(
-    seed=st.integers(),
-    fractions=st.tuples(
-        st.floats(1e-9, 1e9), st.floats(1e-9, 1e9), st.floats(0, 1e9, allow_subnormal=False)
-    ),
-    group=st.sampled_from(["formula", "none"]),
-)
-def test_text_comes_back_as_it_was(
-    seed: int, fractions: tuple[float, float, float], group: str
-) -> None:
-    spec = RandomSplit(seed, fractions, group)
-    assert SplitSpec.parse(str(spec)) == spec
-
-
-@given(st.text())
-def test_any_text_is_a_spec_or_refused(text: str) -> None:
-    for asked in (text, f"random:{text}", f"random:fractions={text}", f"column:{text}"):
-        with contextlib.suppress(InputError):
-            spec = SplitSpec.parse(asked)
-            assert str(SplitSpec.parse(str(spec))) == str(spec)
-
-
-@pytest.mark.parametrize(
-    ("text", "message", "hint"),
-    [
-        ("randon", "There is no kind of split 'randon'.", "Did you mean 'random'?"),
-        ("random:sed=3", "There is no random split option 'sed'.", "Did you mean 'seed'?"),
-        ("random:kind=column", "There is no random split option 'kind'.", "Type: --split random"),
-        ("random:seed=x", "The split seed is 'x'.", "Give a whole number, such as seed=0."),
-        ("random:seed", "The split option 'seed' has no value.", "Write NAME=VALUE"),
-        ("random:seed=1,seed=2", "The split option 'seed' is given twice.", "--split random"),
-        ("random:group=fold", "There is no split grouping 'fold'.", "Type: --split random"),
-        (
-            "random:fractions=90",
-            "The split fractions are '90'.",
-            "Give three numbers, such as 81:9:10, or train and test, such as 9:1.",
-        ),
-        (
-            "random:fractions=90:0:10",
-            "The split fractions 90:0:10 leave no rows to train on or to validate on, or are "
-            "negative.",
-            "Give train:val:test with train and val above 0, such as 81:9:10 or 90:10:0.",
-        ),
-        ("column", "A split by column names no column.", "Type: --split column:NAME"),
-    ],
-)
-def test_what_cannot_be_asked_for(text: str, message: str, hint: str) -> None:
-    with pytest.raises(InputError) as refused:
-        SplitSpec.parse(text)
-    assert refused.value.message == message
-    assert refused.value.hint.startswith(hint)
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ({"kind": "random", "fraction": [8, 1, 1]}, "There is no random split option 'fraction'."),
-        ({"kind": "column", "seed": 1}, "There is no column split option 'seed'."),
-        ({"kind": ["random"]}, "There is no kind of split '['random']'."),
-        ({"seed": True}, "The split seed is True."),
-        ({"seed": 1.5}, "The split seed is 1.5."),
-        ({"fractions": [8, "x", 1]}, "The split fractions are [8, 'x', 1]."),
-        ({"fractions": 9}, "The split fractions are 9."),
-        (
-            {"fractions": [8, float("nan"), 1]},
-            "The split fractions 8:nan:1 leave no rows to train on or to validate on, or are "
-            "negative.",
-        ),
-        ({"kind": "column"}, "A split by column names no column."),
-        ({"kind": "column", "column": 3}, "A split by column names no column."),
-    ],
-)
-def test_what_a_study_file_cannot_ask_for(table: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError) as refused:
-        SplitSpec.from_mapping(table)
-    assert refused.value.message == message
-
-
-# Random divisions
-
-
-def test_golden_division() -> None:
-    """A change here makes every recorded result incomparable with new ones."""
-    split = make(data(oxides(20)), RandomSplit(seed=1))
-    assert split.val.tolist() == GOLDEN_VAL
-    assert split.test.tolist() == GOLDEN_TEST
-    assert split.fingerprint == GOLDEN_FINGERPRINT
-
-
-GOLDEN_VAL = [5, 15]
-GOLDEN_TEST = [3, 19]
-GOLDEN_FINGERPRINT = "f200a5853ccb81cc20f98f232b77fe80e950b3436cca4c5d78b00e0f01471cc7"
-
-
-def test_fingerprint_is_of_the_sorted_lines_of_used_rows() -> None:
-    lines = "a\x1ftrain\nb\x1fval"
-    expected = hashlib.sha256(lines.encode()).hexdigest()
-    assert fingerprint(["b", "unused", "a"], ["val", "", "train"]) == expected
-
-
-@st.composite
-def repeated_formulas(draw: st.DrawFn) -> list[str]:
-    """Formulas of which some occur many times, also spelled as multiples (FeO, Fe2O2).
-
-    Drawn from two numbers, because shrinking a long list would take minutes.
-    """
-    count, seed = draw(st.integers(60, 300)), draw(st.integers(0, 10_000))
-    chance = random.Random(seed)
-    pool = oxides(chance.randint(25, 60))
-    return [chance.choice(pool) * chance.randint(1, 2) for _ in range(count)]
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    formulas=repeated_formulas(),
-    seed=st.integers(0, 5),
-    group=st.sampled_from(["formula", "none"]),
-)
-def test_parts_are_disjoint_complete_grouped_and_near_their_share(
-    formulas: list[str], seed: int, group: str
-) -> None:
-    rows = data(formulas)
-    split = make(rows, RandomSplit(seed=seed, group=group))
-    n = len(rows)
-    assert sorted([*split.train, *split.val, *split.test]) == list(range(n))
-    sizes = Counter(rows.reduced if group == "formula" else rows.ids)
-    largest = max(sizes.values())
-    for part, share in ((split.test, 0.10), (split.val, 0.09)):
-        assert share * n <= len(part) < share * n + largest
-        assert part.dtype == np.int64
-        assert np.all(np.diff(part) > 0)
-    sides = [{rows.reduced[row] for row in part} for part in (split.train, split.val, split.test)]
-    sides_of = Counter(text for side in sides for text in side)
-    known = split.crossing["formulas"]
-    assert known.crossing == sum(count > 1 for count in sides_of.values())
-    assert known.distinct == len(set(rows.reduced))
-    told = [sum(rows.reduced[row] in sides[0] for row in part) for part in (split.val, split.test)]
-    assert [known.val_rows, known.test_rows] == told
-    if group == "formula":
-        assert (known.crossing, *told) == (0, 0, 0)
-
-
-@settings(max_examples=20, deadline=None)
-@given(formulas=repeated_formulas(), order=st.integers(0, 10_000), seed=st.integers(0, 5))
-def test_order_of_rows_and_targets_do_not_matter(
-    formulas: list[str], order: int, seed: int
-) -> None:
-    rows = data(formulas)
-    places = list(range(len(formulas)))
-    random.Random(order).shuffle(places)
-    # Past `dataset.make`, which would sort the rows back
-    shuffled = dataclasses.replace(
-        rows,
-        ids=tuple(rows.ids[p] for p in places),
-        reduced=tuple(rows.reduced[p] for p in places),
-        targets={"e": -rows.targets["e"]},
-    )
-    split, again = make(rows, RandomSplit(seed=seed)), make(shuffled, RandomSplit(seed=seed))
-    assert by_role(rows, split) == by_role(shuffled, again)
-    assert split.fingerprint == again.fingerprint
-
-
-def test_another_seed_is_another_division() -> None:
+def test_sigma_leaves_out_what_lies_beyond_the_training_rows() -> None:
     rows = data(oxides(100))
-    seeds = [make(rows, RandomSplit(seed=seed)).fingerprint for seed in range(5)]
-    assert len(set(seeds)) == 5
+    whole = make(rows, RandomSplit())
+    values = np.zeros(100)
+    values[whole.train] = np.linspace(-1, 1, len(whole.train))
+    limit = 1.5 * np.std(values[whole.train])  # about the mean of the training rows, 0
+    values[whole.test[:3]] = limit + 1e-6, -limit - 1e-6, limit - 1e-6
+    values[whole.val[0]] = 1e6  # would move mean and deviation if they were of all rows
+    split = make(data(oxides(100), values), RandomSplit(sigma=1.5), target="e")
+    assert split.test.tolist() == sorted(set(whole.test.tolist()) - set(whole.test[:2].tolist()))
+    assert split.val.tolist() == whole.val[1:].tolist()
+    inside = np.abs(values[whole.train]) <= limit
+    assert split.train.tolist() == whole.train[inside].tolist()
+    assert 0 < len(split.train) < len(whole.train)
 
 
-def test_no_test_part_where_none_is_asked_for() -> None:
-    split = make(data(oxides(20)), SplitSpec.parse("random:fractions=90:10:0"))
-    assert (len(split.train), len(split.val), len(split.test)) == (18, 2, 0)
+def test_sigma_is_that_of_all_training_rows_whatever_the_subset() -> None:
+    values = np.random.default_rng(0).normal(size=200)
+    rows = data(oxides(200), values)
+    whole = make(rows, RandomSplit(sigma=1.2), target="e")
+    few = make(rows, RandomSplit(sigma=1.2, train=20), target="e")
+    assert len(few.train) == 20
+    np.testing.assert_array_equal(few.test, whole.test)
+    np.testing.assert_array_equal(few.val, whole.val)
 
 
-def test_crossing_systems_are_counted() -> None:
-    """FeO and Fe2O3 are one chemical system: told of one, a model is asked about the other."""
-    columns = {"fold": ["train", "val", "train", "test", "", "val"]}
-    rows = data(["FeO", "Fe2O3", "NaCl", "KCl", "NaBr", "Fe3O4"], columns=columns)
-    crossing = make(rows, ColumnSplit("fold")).crossing
-    assert crossing["formulas"] == Crossing(distinct=5, crossing=0, val_rows=0, test_rows=0)
-    assert crossing["systems"] == Crossing(distinct=3, crossing=1, val_rows=2, test_rows=0)
-
-
-def test_too_few_formulas() -> None:
+def test_sigma_needs_a_target() -> None:
     with pytest.raises(InputError) as refused:
-        make(data(oxides(9) * 3), RandomSplit())
-    assert str(refused.value) == (
-        "The data set 'toy' has 9 distinct reduced formulas, too few to divide at random.\n"
-        "Give at least 10, or a column of roles: --split column:NAME"
-    )
-    with pytest.raises(InputError, match="has 9 rows, too few"):
-        make(data(oxides(9)), RandomSplit(group="none"))
+        make(data(oxides(20)), RandomSplit(sigma=5))
+    assert str(refused.value) == ("The split option sigma=5 needs a target.\nName one: --target e")
 
 
-def test_one_formula_with_most_rows_leaves_a_part_empty() -> None:
-    rows = data(oxides(10) + oxides(1) * 500)
-    refused = []
-    for seed in range(30):
-        try:
-            make(rows, RandomSplit(seed=seed, fractions=(1, 500, 500)))
-        except InputError as error:
-            refused.append(str(error))
-    assert refused
-    assert (
-        "of 'toy' leaves the train part empty.\n"
-        "Every division needs rows to train on and rows to validate on."
-    ) in refused[0]
+def test_rows_with_features_keep_their_roles() -> None:
+    rows = data(oxides(100))
+    mask = np.arange(100) % 3 > 0
+
+    def having(name: str) -> np.ndarray:
+        assert name == "magpie_voronoi"
+        return mask
+
+    whole = by_role(rows, make(rows, RandomSplit()))
+    part = by_role(rows, make(rows, RandomSplit(rows="magpie_voronoi"), having=having))
+    has = {name for name, one in zip(rows.ids, mask, strict=True) if one}
+    assert part == {name: role for name, role in whole.items() if name in has}
 
 
-# Divisions from a column
-
-
-def test_a_column_of_roles() -> None:
-    columns = {"fold0": ["train", "val", "", "valid", "validation", "test", "train"]}
-    split = make(data(oxides(7), columns=columns), ColumnSplit("fold0"))
-    assert split.spec == "column:fold0"
-    assert split.rows == 7
-    assert split.train.tolist() == [0, 6]
-    assert split.val.tolist() == [1, 3, 4]
-    assert split.test.tolist() == [5]
-    assert (split.parent, split.member) == (None, None)
-
-
-def test_the_column_is_missing() -> None:
-    rows = data(oxides(3), columns={"fold0": ["train", "val", "test"]})
+def test_rows_need_to_know_who_has_the_features() -> None:
     with pytest.raises(InputError) as refused:
-        make(rows, ColumnSplit("fold1"))
+        make(data(oxides(20)), RandomSplit(rows="magpie_voronoi"))
     assert str(refused.value) == (
-        "There is no column of roles 'fold1'.\nDid you mean 'fold0'? Type: fesearch data show toy"
+        "Which rows of 'toy' have the features 'magpie_voronoi' is not known.\n"
+        "Leave the split option rows out."
     )
 
 
-def test_a_wrong_word_is_named_with_its_rows() -> None:
-    words = ["train", "val", *["tset"] * 7, "Val"]
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+def test_rows_without_features_may_not_be_a_whole_part(part: str) -> None:
+    rows = data(oxides(20))
+    mask = np.ones(20, dtype=bool)
+    mask[getattr(make(rows, RandomSplit()), part)] = False
+    with pytest.raises(InputError, match=f"leaves the {part} part empty"):
+        make(rows, RandomSplit(rows="magpie"), having=lambda name: mask)
+
+
+# Members of repeated divisions
+
+
+def test_members_have_a_parent() -> None:
+    rows = data(oxides(50))
+    spec = SplitSpec.parse("kfold:k=3")
+    repeated = members(rows, spec)
+    assert repeated.spec == "kfold:k=3,seed=0,val=0.1,group=formula"
+    prints = [member.fingerprint for member in repeated.members]
+    lines = "\n".join(["repeated", *prints])
+    assert repeated.fingerprint == hashlib.sha256(lines.encode()).hexdigest()
+    for index, member in enumerate(repeated.members):
+        one = make(rows, SplitSpec.parse(f"kfold:k=3,member={index}"))
+        assert (one.parent, one.member) == (repeated.fingerprint, index)
+        assert one.fingerprint == member.fingerprint
+        assert one.spec == f"{repeated.spec},member={index}"
+    assert members(rows, SplitSpec.parse("kfold:k=3,member=1")).fingerprint == repeated.fingerprint
+
+
+def test_one_member_must_be_chosen() -> None:
     with pytest.raises(InputError) as refused:
-        make(data(oxides(10), columns={"fold": words}), ColumnSplit("fold"))
+        make(data(oxides(20)), SplitSpec.parse("kfold:k=3"))
     assert str(refused.value) == (
-        "Column 'fold' says 'tset' in 7 row(s): r0002, r0003, r0004, r0005, r0006 and 2 more.\n"
-        "Each cell is train, val, test or empty (row not used)."
+        "The split kfold:k=3,seed=0,val=0.1,group=formula is 3 divisions.\n"
+        "Choose one from member=0 to member=2: "
+        "--split kfold:k=3,seed=0,val=0.1,group=formula,member=0"
     )
 
 
-@pytest.mark.parametrize(("word", "empty"), [("train", "val"), ("val", "train")])
-def test_both_development_parts_need_rows(word: str, empty: str) -> None:
+def test_a_single_division_has_no_members() -> None:
     with pytest.raises(InputError) as refused:
-        make(data(oxides(3), columns={"fold": [word, word, "test"]}), ColumnSplit("fold"))
+        members(data(oxides(20)), RandomSplit())
     assert str(refused.value) == (
-        f"The division column:fold of 'toy' leaves the {empty} part empty.\n"
-        "Every division needs rows to train on and rows to validate on."
+        "The split random:seed=0,fractions=81:9:10,group=formula is a single division, without "
+        "members.\nGive a repeated one, such as --split kfold:k=5"
     )
 
 
-def test_published_folds() -> None:
-    """The real file, where it lies beside the project: rows a fold leaves out are not used."""
-    path = Path(__file__).parents[2] / "shared" / "data" / "mp_e_form_folds.csv.gz"
+def test_members_differ() -> None:
+    rows = data(oxides(3), columns={name: ["train", "val", "test"] for name in "abc"})
+    with pytest.raises(InputError) as refused:
+        members(rows, SplitSpec.parse("column:a+b"))
+    assert str(refused.value) == (
+        "Members 0 and 1 of the split column:a+b of 'toy' are the same division.\n"
+        "Give fewer members, or more rows."
+    )
+
+
+# What a model was told of what it is asked
+
+
+def test_leakage_is_a_warning_with_its_shares(caplog: pytest.LogCaptureFixture) -> None:
+    roles = ["train"] * 3 + ["val"] * 2 + ["test"] * 4
+    formulas = ["FeO", "NaCl", "KCl", "Fe2O2", "MgO", "NaCl", "Na2Cl2", "KCl", "CaO"]
+    split = make(data(formulas, columns={"fold": roles}), SplitSpec.parse("column:fold"))
+    with caplog.at_level(logging.INFO):
+        split.log_leakage()
+    assert caplog.records[0].levelno == logging.WARNING
+    assert caplog.messages == [
+        "The reduced formula of 3 of 4 test rows (75.0%) and of 1 of 2 validation rows (50.0%) is "
+        "in training too: errors there look too small.\n"
+        "To keep each formula on one side type: --split random:group=formula"
+    ]
+
+
+def test_no_leakage_is_said_too(caplog: pytest.LogCaptureFixture) -> None:
+    split = make(data([*oxides(20), *oxides(20)]), RandomSplit())
+    with caplog.at_level(logging.INFO):
+        split.log_leakage()
+    assert caplog.records[0].levelno == logging.INFO
+    assert caplog.messages == ["No test or validation row has its reduced formula in training."]
+
+
+def test_real_rows_leak_unless_grouped() -> None:
+    """The first rows of the real file, where it lies beside the project."""
+    path = Path(__file__).parents[2] / "shared" / "data" / "mp_e_form_raw.csv.gz"
     if not path.exists():
-        pytest.skip("mp_e_form_folds.csv.gz is not beside the project in ../shared/data")
-    lines = np.genfromtxt(path, delimiter=",", dtype=str, encoding="utf-8")
-    header, body = lines[0].tolist(), lines[1::25]
-    folds = {name: body[:, header.index(name)].tolist() for name in ("fold0", "fold1")}
-    rows = data(body[:, 0].tolist(), columns=folds)
-    for name, words in folds.items():
-        split = make(rows, ColumnSplit(name))
-        counts = Counter(words)
-        assert (len(split.train), len(split.val), len(split.test)) == (
-            counts["train"],
-            counts["val"],
-            counts["test"],
-        )
+        pytest.skip("mp_e_form_raw.csv.gz is not beside the project in ../shared/data")
+    lines = np.loadtxt(path, delimiter=",", dtype=str, skiprows=1, usecols=0, max_rows=20_000)
+    rows = data(lines.tolist(), ids=[f"r{n:05d}" for n in range(len(lines))])
+    loose = make(rows, RandomSplit(group="none"))
+    assert loose.crossing["formulas"].test_rows > 0.1 * len(loose.test)
+    assert make(rows, RandomSplit()).crossing["formulas"].test_rows == 0
 
 
 # What a trial may see
