@@ -67,7 +67,8 @@ def sheet(
     )
     return figures.Sheet(
         title=data.title or data.name,
-        lead=f"{data.name}: {len(data):,} rows, {found.compositions:,} compositions, "
+        lead=f"{data.name + ': ' if data.title else ''}"
+        f"{len(data):,} rows, {found.compositions:,} compositions, "
         f"{len(found.elements)} elements",
         source=". ".join(filter(None, [data.source, data.licence, f"Data {data.hash[:12]}"])),
         panels=[_elements(found), *distributions, *others],
@@ -135,7 +136,11 @@ def _crystals(
     note = f"By spglib, within {TOLERANCE} Å. {_shown_of(spaces, 'space groups')}{missing}"
     return [
         _by_system(spaces, "Space groups", note),
-        _by_system(prototypes, "Prototypes", _shown_of(prototypes, "prototypes")),
+        _by_system(
+            prototypes,
+            "Prototypes",
+            f"Formula and space group. {_shown_of(prototypes, 'prototypes')}",
+        ),
     ]
 
 
@@ -171,8 +176,9 @@ def _shown_of(counts: Counter[Any], things: str) -> str:
     most = counts.most_common(MOST_FREQUENT)
     if len(most) == len(counts):
         return f"All {things} there are: {len(counts)}."
-    share = sum(count for _, count in most) / counts.total()
-    return f"The {len(most)} most frequent of {len(counts):,} {things}: {share:.0%} of the rows."
+    percent = 100 * sum(count for _, count in most) / counts.total()
+    first = f"The {len(most)} most frequent of {len(counts):,} {things}"
+    return f"{first}: {percent:.0f} % of the rows."
 
 
 def _system(group: SpaceGroup | None) -> str:

@@ -5,16 +5,19 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from fesearch.figures.sheet import Panel
-from fesearch.figures.style import FAINT, INK, MAIN, compact, plain, tick
+from fesearch.figures.style import FAINT, INK, MAIN, plain, tick
 
 _FEWEST, _MOST = 10, 60  # bins
 _TAIL = 0.1  # percent of the values on each side that do not say where the axis ends …
 _MARGIN = 0.25  # … which is this share of the span of the others beyond them
 _SKEW = 100  # from this ratio of the fullest bin to the median bin on, the axis is logarithmic
 _NAMED = 5  # bars in the alternative text
-_LONGEST_LABEL = 24
+_LONGEST_LABEL, _LONGEST_NAME = 24, 40  # characters
+_TICKS = 5  # at most, on the axis of the bars
+_THICKEST = 6  # bars that fill the axes; fewer leave room below
 
 
 def histogram(values: np.ndarray, *, title: str, unit: str) -> Panel:
@@ -26,7 +29,7 @@ def histogram(values: np.ndarray, *, title: str, unit: str) -> Panel:
     Args:
         values: (n,), at least one.
     """
-    title, unit = plain(title), plain(unit)
+    title, unit = plain(title, _LONGEST_NAME), plain(unit, _LONGEST_NAME)
     low, high = _limits(values)
     bins = int(np.clip(np.sqrt(values.size), _FEWEST, _MOST))
     counts, edges = np.histogram(values, bins, range=(low, high))
@@ -71,9 +74,9 @@ def _left_out(values: np.ndarray, low: float, high: float, unit: str) -> str:
     below, above = int((values < low).sum()), int((values > high).sum())
     parts = []
     if below:
-        parts.append(f"{compact(below)} below (to {_number(values.min())})")
+        parts.append(f"{below:,} below (to {_number(values.min())})")
     if above:
-        parts.append(f"{compact(above)} above (to {_number(values.max())})")
+        parts.append(f"{above:,} above (to {_number(values.max())})")
     return f"Beyond the axis: {', '.join(parts)} {unit}." if parts else ""
 
 
@@ -101,21 +104,25 @@ def bars(
         places = range(len(counts))
         colours = [palette[groups[label]] if groups else MAIN for label in counts]
         drawn = axes.barh(places, list(counts.values()), color=colours)
-        axes.bar_label(drawn, [compact(count) for count in counts.values()], padding=3, fontsize=8)
+        axes.bar_label(drawn, [f"{count:,}" for count in counts.values()], padding=3, fontsize=8)
         axes.set_yticks(places, shown)
-        axes.set_ylim(len(counts) - 0.4, -0.6)
+        axes.set_ylim(max(len(counts), _THICKEST) - 0.4, -0.6)
         axes.set_xlim(0, 1.15 * max(counts.values()))  # room for the counts
         axes.tick_params(axis="y", length=0)
+        axes.xaxis.set_major_locator(MaxNLocator(_TICKS, integer=True, steps=(1, 2, 5, 10)))
         axes.xaxis.set_major_formatter(tick)
         axes.set_xlabel(axis)
         axes.spines["left"].set_color(FAINT)
         used = set(groups.values())
         if used:
             keys = [Patch(color=palette[group], label=group) for group in palette if group in used]
-            axes.legend(handles=keys, loc="lower right", frameon=False, fontsize=8)
+            axes.legend(
+                handles=keys, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4,
+                frameon=False, fontsize=8, handlelength=1,
+            )  # fmt: skip
 
-    listed = [f"{label} {compact(count)}" for label, count in list(counts.items())[:_NAMED]]
-    alt = f"Bars of {len(counts)} by {axis}, the first ones: {', '.join(listed)}."
+    first = [f"{label} {count:,}" for label, count in zip(shown, counts.values(), strict=True)]
+    alt = f"Bars of {len(counts)} by {axis}, the first ones: {', '.join(first[:_NAMED])}."
     return Panel(title, note, f"{title}. {note} {alt}", draw)
 
 

@@ -21,11 +21,11 @@ def checked(path: Path) -> Path:
     Raises:
         InputError: its suffix is of no kind of figure, or there is a folder.
     """
+    if path.is_dir():
+        raise InputError(f"'{path}' is a folder.", f"Type: --to {path / 'figure.png'}")
     if path.suffix.lower() not in KINDS:
         message = f"'{path}' does not end in {', '.join(KINDS)}."
-        raise InputError(message, f"Type: --to {path.stem or 'figure'}.png")
-    if path.is_dir():
-        raise InputError(f"'{path}' is a folder.", "Name a file: --to FILE.png")
+        raise InputError(message, f"Type: --to {path.with_suffix('.png')}")
     return path
 
 

@@ -5,7 +5,7 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from fesearch.figures.render import panel_svg
+from fesearch.figures.render import columns, panel_svg
 from fesearch.figures.sheet import Panel, Sheet
 from fesearch.figures.style import FAINT, INK
 
@@ -16,8 +16,13 @@ def html(sheet: Sheet) -> bytes:
     """The page: for dark and light screens, phones and paper; each panel an SVG with its text."""
     template = Template(files("fesearch.figures").joinpath("page.html").read_text("utf-8"))
     figures = [_figure(panel, number) for number, panel in enumerate(sheet.panels, start=1)]
-    words = {name: escape(getattr(sheet, name)) for name in ("title", "lead", "source")}
-    return template.substitute(words, figures="\n".join(figures)).encode()
+    return template.substitute(
+        title=escape(sheet.title),
+        lead=escape(sheet.lead),
+        source=escape(sheet.source),
+        columns=columns(sheet.panels),
+        figures="\n".join(figures),
+    ).encode()
 
 
 def _figure(panel: Panel, number: int) -> str:

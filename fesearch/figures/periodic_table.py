@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from heapq import nlargest
+from statistics import median
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ _BELOW = {"57–71": range(57, 72), "89–103": range(89, 104)}  # La to Lu, Ac 
 _COLOURS = colormaps["viridis"]
 _GAP = 0.35  # rows between the table and the two below it
 _SIDE = 0.94  # of a cell
-_SPREAD = 100  # from this ratio of the largest to the smallest value on, colours are logarithmic
+_SKEW = 5  # from this ratio of the largest to the median value on, colours are logarithmic
 _NAMED = 5  # elements in the alternative text
 
 
@@ -51,7 +52,8 @@ def periodic_table(
         label: what the colours mean, with the unit.
         text: how a value is written in its cell.
         log: whether colours are logarithmic, for positive values; by default where they are all
-            positive and the largest is a hundred times the smallest.
+            positive and the largest is five times the median. Colours that are not begin at 0, or
+            at the smallest value below it.
 
     Raises:
         InputError: there is no element of a symbol given.
@@ -59,10 +61,10 @@ def periodic_table(
     wrong = sorted(set(values) - set(ELEMENTS))
     if wrong:
         raise InputError(f"There is no element '{wrong[0]}'.", "Use symbols such as Fe and O.")
-    low, high = (min(values.values()), max(values.values())) if values else (0.0, 1.0)
+    low, high = min(values.values(), default=0.0), max(values.values(), default=1.0)
     if log is None:
-        log = low > 0 and high >= _SPREAD * low
-    scale = LogNorm(low, high) if log else Normalize(low, high)
+        log = low > 0 and high >= _SKEW * median(values.values())
+    scale = LogNorm(low, high) if log else Normalize(min(low, 0.0), high)
     colours = ScalarMappable(scale, _COLOURS)
 
     def draw(axes: Axes) -> None:

@@ -63,11 +63,11 @@ def compact(value: float) -> str:
 
 
 def tick(value: float, place: float) -> str:
-    """`compact`, as matplotlib calls what names the ticks of an axis; ``place`` is their number."""
-    return compact(value)
+    """A count on an axis, 5,000 or 25k, as matplotlib asks for it; ``place`` is its position."""
+    return f"{value / 1e3:g}k" if 10_000 <= value < 1e6 else compact(value)
 
 
-def plain(text: str, longest: int = 60) -> str:
+def plain(text: str, longest: int) -> str:
     """Text of the user's as it can stand in a drawing: one line, printable, not too long."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
