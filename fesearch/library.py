@@ -11,7 +11,7 @@ from fesearch.dataset import Dataset, Step, make
 from fesearch.errors import InputError
 from fesearch.paths import artifacts_dir, atomic_write, checked_name
 from fesearch.registry import unknown
-from fesearch.source import LISTING, SOURCES, BuiltIn, Summary
+from fesearch.source import LISTING, SOURCES, BuiltIn, Remote, Summary
 from fesearch.structure import Structures, digest
 
 
@@ -46,7 +46,7 @@ def save(dataset: Dataset) -> Path:
     Raises:
         InputError: the name is that of other data, or of a source that comes with the package.
     """
-    if dataset.name in SOURCES.names():
+    if _comes_with_package(dataset.name):
         message = f"'{dataset.name}' is the name of data that comes with fesearch."
         raise InputError(message, "Choose another: --name NAME")
     path = _path(checked_name("data set", dataset.name))
@@ -64,12 +64,17 @@ def delete(name: str) -> None:
     Raises:
         InputError: there is none of that name, or it comes with the package.
     """
-    if name in SOURCES.names():
+    if _comes_with_package(name):
         raise InputError(f"'{name}' comes with fesearch and cannot be deleted.", f"Type: {LISTING}")
     path = _path(checked_name("data set", name))
     if not path.is_file():
         raise unknown("data set", name, [summary.name for summary in listing()], LISTING)
     path.unlink()
+
+
+def _comes_with_package(name: str) -> bool:
+    """Whether a name is taken; what is fetched may be called as its source."""
+    return name in SOURCES.names() and not isinstance(SOURCES.get(name), Remote)
 
 
 def _folder() -> Path:

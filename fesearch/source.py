@@ -124,10 +124,13 @@ class Query:
 
 
 class Delivery(NamedTuple):
-    """What a remote source gives; ``notes`` are title, source, licence and citation."""
+    """What a remote source gives: rows, and what a data set says about them."""
 
     table: RawTable
-    notes: Mapping[str, str]
+    title: str
+    source: str
+    licence: str
+    citation: str
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,9 @@ class Line(NamedTuple):
 
 COMMANDS: Mapping[str, Line] = MappingProxyType(
     {
-        "data": Line("fesearch.cli.data:app", "Data sets: list, show, import, delete."),
+        "data": Line(
+            "fesearch.cli.data:app", "Data sets: list, show, import, fetch, plot, split, delete."
+        ),
         "features": Line("fesearch.cli.features:app", "Feature sets: list, build, clear."),
         "families": Line("fesearch.cli.families:app", "Model families: list, show."),
         "study": Line("fesearch.cli.study:app", "Searches: start, resume, list, show and more."),

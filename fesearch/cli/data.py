@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fesearch import library
+from fesearch.cli.fetch import Listing, fetch_data
 from fesearch.cli.intake import HELP as IMPORT_HELP
 from fesearch.cli.intake import STEP_COLUMNS, import_data, steps_of
 from fesearch.cli.options import FormatOption, group
@@ -79,6 +80,7 @@ def show_data(name: NameArgument, format: FormatOption = "table") -> None:
 
 
 app.command("import", help=IMPORT_HELP)(import_data)
+app.command("fetch", cls=Listing)(fetch_data)
 app.command("plot")(plot_data)
 app.command("split", help=SPLIT_HELP)(split_data)
 
