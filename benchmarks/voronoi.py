@@ -1,0 +1,153 @@
+"""Voronoi features of real structures: time a site on 1 and 2 workers, and a kill half way.
+
+    python benchmarks/voronoi.py --file ../shared/data/mp_structures.jsonl.gz
+
+computes all structures of the file on one worker; then on two, in a process that is killed by
+SIGKILL when half of them are done, and again in another, which must compute the rest alone and end
+with the same numbers. Each run is a process of its own; those on one and on two workers start with
+an empty cache. A line a run, with device and commit, goes to benchmarks/results/. Seconds are of
+the clock, and the load of the machine is beside them, for it may have other work; those to start
+Ray and to import matminer are counted apart, up to the first structure that is done. ``--smoke``
+takes few structures and writes nothing.
+"""
+
+import argparse
+import csv
+import gzip
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from fesearch.featuresets import magpie_voronoi
+
+HERE = Path(__file__).resolve().parent
+Figures = dict[str, Any]
+
+
+def read(file: Path, count: int | None) -> list[str]:
+    """The column ``structure`` of a file of JSON lines."""
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        return [json.loads(line)["structure"] for line in islice(lines, count)]
+
+
+def sites(texts: list[str]) -> int:
+    """Of all structures."""
+    return sum(len(json.loads(text)["sites"]) for text in texts)
+
+
+def once(texts: list[str], workers: int) -> Figures:
+    """One run in this process; says on stdout how far it is."""
+    times: list[float] = []
+    began = time.perf_counter()
+
+    def progress(done: int, total: int) -> None:
+        times.append(time.perf_counter() - began)
+        print(f"{done} {total}", flush=True)
+
+    matrix, failed = magpie_voronoi.rows(texts, progress, workers=workers)
+    return {
+        "computed": len(times) - 1,
+        "failed": len(failed),
+        "start_seconds": round(times[1], 1),
+        "seconds": round(times[-1] - times[1], 1),
+        "sha256": hashlib.sha256(matrix.tobytes()).hexdigest(),
+    }
+
+
+def run(cache: str, file: Path, count: int | None, workers: int, killed_at: int = 0) -> Figures:
+    """One run in another process, killed when so many structures are done, unless that is 0."""
+    command = [sys.executable, __file__, "--file", str(file), "--once", str(workers)]
+    command += ["--structures", str(count)] if count else []
+    load = os.getloadavg()[0]
+    environment = os.environ | {"FESEARCH_CACHE_DIR": cache}
+    began = start = time.perf_counter()
+    last = ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        for last in process.stdout:
+            done = 0 if last.startswith("{") else int(last.split()[0])
+            if done == 1:
+                start = time.perf_counter()
+            if killed_at and done >= killed_at:
+                process.kill()
+                break
+    figures = {"workers": workers, "load": round(load, 1), "killed": bool(killed_at)}
+    if killed_at:
+        return figures | {
+            "computed": killed_at,
+            "failed": None,
+            "start_seconds": round(start - began, 1),
+            "seconds": round(time.perf_counter() - start, 1),
+            "sha256": None,
+        }
+    assert process.returncode == 0
+    return figures | json.loads(last)
+
+
+def measure(file: Path, count: int | None) -> list[Figures]:
+    """The three runs; the last one must not compute what the killed one had done."""
+    texts = read(file, count)
+    half = len(texts) // 2
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+        whole = run(one, file, count, workers=1)
+        killed = run(two, file, count, workers=2, killed_at=half)
+        rest = run(two, file, count, workers=2)
+    assert whole["computed"] == len(set(texts))
+    assert half <= len(set(texts)) - rest["computed"] <= half + 2, "two may be done at the kill"
+    assert rest["sha256"] == whole["sha256"]
+    first, last = texts[:half], texts[len(texts) - rest["computed"] :]
+    return [
+        with_sites(figures, sites(done))
+        for figures, done in ((whole, texts), (killed, first), (rest, last))
+    ]
+
+
+def with_sites(figures: Figures, count: int) -> Figures:
+    """Figures of a run that did structures of so many sites."""
+    return figures | {"sites": count, "seconds_per_site": round(figures["seconds"] / count, 4)}
+
+
+def write(lines: list[Figures]) -> Path:
+    """A line of CSV for each run, with device and commit."""
+    named = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    commit = subprocess.run(named, cwd=HERE, capture_output=True, text=True, check=True)
+    device = f"{os.cpu_count()} cores, {platform.machine()}"
+    stamp = datetime.now(UTC).date().isoformat()
+    path = HERE / "results" / f"{stamp}-{os.cpu_count()}cpu-voronoi.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["commit", "device", *lines[0]])
+        writer.writeheader()
+        for line in lines:
+            writer.writerow({"commit": commit.stdout.strip(), "device": device, **line})
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--file", type=Path, required=True, help="JSON lines with 'structure'")
+    parser.add_argument("--structures", type=int, help="the first so many; else all")
+    parser.add_argument("--once", type=int, metavar="WORKERS", help="one run, with that cache")
+    parser.add_argument("--smoke", action="store_true")
+    given = parser.parse_args()
+    count = 8 if given.smoke else given.structures
+    if given.once:
+        print(json.dumps(once(read(given.file, count), given.once)))
+        return
+    lines = measure(given.file, count)
+    for line in lines:
+        print(*(f"{name}={value}" for name, value in line.items()))
+    if not given.smoke:
+        print(f"written: {write(lines).name}")
+
+
+if __name__ == "__main__":
+    main()
