@@ -74,7 +74,7 @@ def row(store: Store) -> StudyRow:
 
 @pytest.fixture
 def mirror() -> Mirror:
-    return Mirror(optuna.storages.InMemoryStorage(), "deep", "minimize", SPACE)
+    return Mirror(optuna.storages.InMemoryStorage(), "deep", "minimize", SPACE, "deep-1")
 
 
 def test_a_trial_from_begin_to_end_is_in_both(store: Store, row: StudyRow, mirror: Mirror) -> None:

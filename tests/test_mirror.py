@@ -11,8 +11,9 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from fesearch.errors import InputError
 from fesearch.record import Fault, TrialResult, TrialState
-from fesearch.search.mirror import Mirror, distribution, in_database
+from fesearch.search.mirror import MARK, NUMBER, Mirror, distribution, in_database
 from fesearch.space import Choice, Float, Int, Space, When
 
 SPACE = Space(
@@ -45,7 +46,7 @@ def storage(request: pytest.FixtureRequest) -> Iterator[BaseStorage]:
 
 @pytest.fixture
 def mirror(storage: BaseStorage) -> Mirror:
-    return Mirror(storage, "deep", "minimize", SPACE)
+    return Mirror(storage, "deep", "minimize", SPACE, "deep-1")
 
 
 def only(mirror: Mirror) -> FrozenTrial:
@@ -134,15 +135,15 @@ def test_whatever_a_crash_left_out_is_added(storage: BaseStorage, result: TrialR
     steps += [lambda mirror, report=report: mirror.report(0, *report) for report in reports]
     if result.state.finished:
         steps.append(lambda mirror: mirror.finish(result))
-    whole = Mirror(storage, "whole", "minimize", SPACE)
+    whole = Mirror(storage, "whole", "minimize", SPACE, "whole-1")
     for step in steps:
         step(whole)
     for written in range(len(steps) + 1):
         name = f"crash after {written}"
         for step in steps[:written]:
-            step(Mirror(storage, name, "minimize", SPACE))
+            step(Mirror(storage, name, "minimize", SPACE, f"{name}-1"))
         for _ in range(2):
-            mirror = Mirror(storage, name, "minimize", SPACE)
+            mirror = Mirror(storage, name, "minimize", SPACE, f"{name}-1")
             mirror.reconcile([result], curve(result))
             assert described(only(mirror)) == described(only(whole))
 
@@ -156,7 +157,9 @@ def test_what_runs_there_without_a_trial_of_ours_is_ended(mirror: Mirror) -> Non
 
 
 def test_studies_are_apart_and_one_is_forgotten(storage: BaseStorage) -> None:
-    first, second = (Mirror(storage, name, "minimize", SPACE) for name in ("one", "two"))
+    first, second = (
+        Mirror(storage, name, "minimize", SPACE, f"{name}-1") for name in ("one", "two")
+    )
     first.begin(0, "irnet", CONFIG)
     second.begin(0, "irnet", CONFIG)
     Mirror.forget(storage, "one")
@@ -165,14 +168,64 @@ def test_studies_are_apart_and_one_is_forgotten(storage: BaseStorage) -> None:
     assert only(second).params == CONFIG
 
 
+def test_what_is_left_of_a_deleted_study_of_the_name_is_removed(
+    storage: BaseStorage, mirror: Mirror
+) -> None:
+    mirror.begin(0, "irnet", CONFIG)
+    mirror.finish(DONE)
+    new = Mirror(storage, "deep", "maximize", SPACE, "deep-2")
+    assert new.study.direction is optuna.study.StudyDirection.MAXIMIZE
+    new.reconcile([RUNNING], curve(RUNNING))
+    assert only(new).state is OptunaState.RUNNING
+    assert only(Mirror(storage, "deep", "maximize", SPACE, "deep-2")).params == CONFIG
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_one_of_ours_without_a_mark_is_made_anew(
+    storage: BaseStorage, mirror: Mirror, begun: bool
+) -> None:
+    """As a driver leaves it that was killed just before it set the mark, or one without marks."""
+    old = optuna.create_study(storage=storage, study_name="old")
+    if begun:
+        old.add_trial(optuna.create_trial(value=0.3, user_attrs={NUMBER: 0}))
+    made = Mirror(storage, "old", "minimize", SPACE, "old-1")
+    assert made.study.user_attrs == {MARK: "old-1"}
+    assert made.study.get_trials() == []
+
+
+def test_what_is_of_somebody_else_is_refused_and_not_forgotten(
+    storage: BaseStorage, mirror: Mirror
+) -> None:
+    theirs = optuna.create_study(storage=storage, study_name="theirs")
+    theirs.tell(theirs.ask(), 0.5)
+    mirror.begin(0, "irnet", CONFIG)
+    mirror.finish(DONE)
+    optuna.copy_study(
+        from_study_name="deep", from_storage=storage, to_storage=storage, to_study_name="copy"
+    )
+    for name in ("theirs", "copy"):
+        with pytest.raises(InputError) as caught:
+            Mirror(storage, name, "minimize", SPACE, f"{name}-1")
+        assert caught.value.message == (
+            f"The database has an Optuna study '{name}' that is not of fesearch."
+        )
+        assert caught.value.hint == "Give another --name, or another --storage."
+        Mirror.forget(storage, name)
+    found = {
+        one.study_name: len(storage.get_all_trials(one._study_id))
+        for one in storage.get_all_studies()
+    }
+    assert found == {"deep": 1, "theirs": 1, "copy": 1}
+
+
 def test_a_maximised_study_is_one_there(storage: BaseStorage) -> None:
-    study = Mirror(storage, "deep", "maximize", SPACE).study
+    study = Mirror(storage, "deep", "maximize", SPACE, "deep-1").study
     assert study.direction is optuna.study.StudyDirection.MAXIMIZE
 
 
 def test_in_postgresql_too(postgresql_url: str) -> None:
     storage = in_database(postgresql_url)
-    mirror = Mirror(storage, "deep", "minimize", SPACE)
+    mirror = Mirror(storage, "deep", "minimize", SPACE, "deep-1")
     mirror.begin(0, "irnet", CONFIG)
     mirror.report(0, 1, None)
     mirror.finish(replace(DIVERGED, resource=1))

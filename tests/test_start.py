@@ -2,12 +2,15 @@
 
 import os
 import signal
+import sqlite3
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import searched
 from driven import check_optuna_agrees, results, story, study_row
@@ -497,6 +500,50 @@ def test_only_the_weights_of_the_best_are_kept(url: str) -> None:
     usable = sorted((r.value, r.number) for r in outcome.results if r.state.usable)
     assert kept(outcome.row, MODEL) == {number for _, number in usable[:2]}
     assert list(study_folder(outcome.row).rglob(f"*{CHECKPOINT}*")) == []
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_optuna_study_of_somebody_else_is_left_alone(
+    begun: bool, url: str, tmp_path: Path
+) -> None:
+    storage = in_database(url)
+    theirs = optuna.create_study(storage=storage, study_name="deep", direction="maximize")
+    if begun:
+        theirs.tell(theirs.ask(), 0.5)
+    storage.engine.dispose()
+    before = database(tmp_path)
+    with pytest.raises(InputError) as caught:
+        start.start(small(), url)
+    assert caught.value.message == (
+        "The database has an Optuna study 'deep' that is not of fesearch."
+    )
+    with pytest.raises(FesearchError):
+        start.delete("deep", url)
+    assert database(tmp_path) == before
+    start.start(small("deep2", trials=1), url)
+    start.delete("deep2", url)
+    assert [one.study_name for one in storage.get_all_studies()] == ["deep"]
+    storage.engine.dispose()
+
+
+def database(folder: Path) -> list[str]:
+    """All tables and rows of the one database in a folder."""
+    with closing(sqlite3.connect(folder / "studies.db")) as connection:
+        return list(connection.iterdump())
+
+
+def test_a_deletion_killed_half_way_does_not_trouble_the_next_study_of_the_name(
+    url: str, whole: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start.start(small(seed=9, trials=2), url)
+    with monkeypatch.context() as patch:
+        patch.setattr(Mirror, "forget", deadly(Mirror.forget, 1, "before"))
+        with pytest.raises(Killed):
+            start.delete("deep", url)
+    start.start(small(), url, watchers=[Watch(3, interrupt)])
+    start.resume("deep", url)
+    assert story(url, "deep") == whole
+    check_optuna_agrees(url, "deep")
 
 
 def test_deleting_leaves_no_rows_and_no_files(url: str) -> None:

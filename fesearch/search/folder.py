@@ -17,9 +17,14 @@ def new_folder(name: str) -> str:
     return f"{name}-{secrets.token_hex(4)}"
 
 
+def identity(row: StudyRow) -> str:
+    """What tells a study from all others, those of its name deleted or elsewhere among them."""
+    return str(row.definition["folder"])
+
+
 def study_folder(row: StudyRow) -> Path:
     """The folder of a study, among the artifacts."""
-    return (artifacts_dir() / "studies" / str(row.definition["folder"])).absolute()
+    return (artifacts_dir() / "studies" / identity(row)).absolute()
 
 
 def trial_folder(row: StudyRow, number: int) -> Path:

@@ -18,17 +18,23 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
+from fesearch.errors import InputError
 from fesearch.metrics import Direction
 from fesearch.record import Fault, TrialResult, TrialState
 from fesearch.space import Config, Domain, Float, Int, Space
-from fesearch.store.engine import WAIT_SECONDS, parse, sqlite_file
+from fesearch.store.engine import WAIT_SECONDS, has_table, parse, sqlite_file
 
 NUMBER = "fesearch_trial"
+MARK = "fesearch_study"
+"""User attributes of ours there: the number of each trial, and which study it is a projection of.
+
+The mark of a study is its name, a hyphen and what tells it from others of that name, deleted since.
+"""
 _DIRECTIONS = {"minimize": StudyDirection.MINIMIZE, "maximize": StudyDirection.MAXIMIZE}
 
 
@@ -40,10 +46,17 @@ class Mirror:
         name: of the study, there and here.
         direction: of the values.
         space: that configs come from; it gives the distributions.
+        mark: of the study; see ``MARK``. What stands there of a deleted study is removed.
+
+    Raises:
+        InputError: somebody else has an Optuna study of that name there.
     """
 
-    def __init__(self, storage: BaseStorage, name: str, direction: Direction, space: Space) -> None:
+    def __init__(
+        self, storage: BaseStorage, name: str, direction: Direction, space: Space, mark: str
+    ) -> None:
         self.storage = storage
+        _make_way(storage, name, mark)
         self.study = optuna.create_study(
             storage=storage,
             study_name=name,
@@ -52,6 +65,7 @@ class Mirror:
             sampler=optuna.samplers.RandomSampler(),
             pruner=optuna.pruners.NopPruner(),
         )
+        self.study.set_user_attr(MARK, mark)
         self._space = space
         self._ids: dict[int, int] = {
             trial.user_attrs[NUMBER]: trial._trial_id
@@ -127,15 +141,78 @@ class Mirror:
 
     @staticmethod
     def forget(storage: BaseStorage, name: str) -> None:
-        """Remove a study from the storage, if it is there."""
-        with contextlib.suppress(KeyError):
-            storage.delete_study(storage.get_study_id_from_name(name))
+        """Remove a study of ours from the storage, if it is there."""
+        with contextlib.suppress(InputError):
+            _make_way(storage, name, None)
 
     def _end_strays(self, known: set[int]) -> None:
         """End what runs there without a trial of ours, so that it does not repel the sampler."""
         for trial in self.study.get_trials(deepcopy=False):
             if trial._trial_id not in known:
                 self.storage.set_trial_state_values(trial._trial_id, state=OptunaState.FAIL)
+
+
+def refuse_taken(url: str, name: str) -> None:
+    """Go on only where no Optuna study of somebody else has the name of a new study of ours.
+
+    Raises:
+        InputError: one has; nothing was written.
+    """
+    if not has_table(url, "studies"):
+        return
+    storage = in_database(url)
+    found = _found(storage, name)
+    if found is not None and not _is_ours(_mark(storage, found), name):
+        raise _taken(name)
+    storage.engine.dispose()
+
+
+def _make_way(storage: BaseStorage, name: str, mark: str | None) -> None:
+    """Remove the Optuna study of that name, unless it has this mark.
+
+    One without a mark is ours if all its trials are: it is of an older fesearch, or of a driver
+    that was killed before it set the mark.
+
+    Raises:
+        InputError: it is somebody else's.
+    """
+    found = _found(storage, name)
+    there = None if found is None else _mark(storage, found)
+    if found is None or (there is not None and there == mark):
+        return
+    if there is None:
+        trials = storage.get_all_trials(found, deepcopy=False)
+        ours = all(NUMBER in trial.user_attrs for trial in trials)
+    else:
+        ours = _is_ours(there, name)
+    if not ours:
+        raise _taken(name)
+    storage.delete_study(found)
+
+
+def _found(storage: BaseStorage, name: str) -> int | None:
+    """The id of the Optuna study of that name, None where there is none."""
+    try:
+        return storage.get_study_id_from_name(name)
+    except KeyError:
+        return None
+
+
+def _mark(storage: BaseStorage, study_id: int) -> str | None:
+    mark = storage.get_study_user_attrs(study_id).get(MARK)
+    return None if mark is None else str(mark)
+
+
+def _is_ours(mark: str | None, name: str) -> bool:
+    """Whether the mark is of a study of that name; a copy that people make has another name."""
+    return mark is not None and mark.rpartition("-")[0] == name
+
+
+def _taken(name: str) -> InputError:
+    return InputError(
+        f"The database has an Optuna study '{name}' that is not of fesearch.",
+        "Give another --name, or another --storage.",
+    )
 
 
 def distributions(space: Space, config: Config) -> dict[str, BaseDistribution]:
@@ -159,14 +236,14 @@ def distribution(domain: Domain) -> BaseDistribution:
     return CategoricalDistribution(domain.options)
 
 
-def in_database(url: str) -> BaseStorage:
+def in_database(url: str) -> RDBStorage:
     """Optuna's tables in the database of the store, created if they are missing."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     parsed = parse(url)
     file = sqlite_file(parsed)
     options = {} if file is None else {"creator": lambda: _connect(file)}
     full = parsed.render_as_string(hide_password=False)
-    return optuna.storages.RDBStorage(full, engine_kwargs=options)
+    return RDBStorage(full, engine_kwargs=options)
 
 
 def _connect(file: Path) -> sqlite3.Connection:

@@ -103,7 +103,9 @@ class TPE:
         self._space = space
         self._seed = seed
         self._random = Random(space, seed)
-        self._mirror = Mirror(optuna.storages.InMemoryStorage(), "search", direction, space)
+        self._mirror = Mirror(
+            optuna.storages.InMemoryStorage(), "search", direction, space, "search-1"
+        )
         self._asked: tuple[str, int] | None = None
 
     def suggest(self, number: int) -> dict[str, Value] | None:

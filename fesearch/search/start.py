@@ -13,10 +13,10 @@ from fesearch.nets.device import gpu_count, require_gpus
 from fesearch.record import TrialResult
 from fesearch.search import inline, interrupt
 from fesearch.search.core import Core, Settings, Watcher
-from fesearch.search.folder import Keeper, new_folder, study_folder
+from fesearch.search.folder import Keeper, identity, new_folder, study_folder
 from fesearch.search.halving import first_rung, rungs
 from fesearch.search.ledger import StoreLedger, reconcile, recorded
-from fesearch.search.mirror import Mirror, in_database
+from fesearch.search.mirror import Mirror, in_database, refuse_taken
 from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, study_of, versions
 from fesearch.search.sampler import sampler_named
 from fesearch.store.results import Store
@@ -76,6 +76,7 @@ def start(
             )
         _refuse_other(study, url)
         return resume(study.name, url, progress=progress, watchers=watchers)
+    refuse_taken(url, study.name)
     check_resources(study)
     prepared = prepare(study, progress)
     prepared.split.log_leakage()
@@ -212,7 +213,7 @@ def _core(
 ) -> Core:
     """The core of a study, as its records leave it."""
     direction = settings.metric.direction
-    mirror = Mirror(in_database(url), row.name, direction, settings.space)
+    mirror = Mirror(in_database(url), row.name, direction, settings.space, identity(row))
     results, reports = store.trials(row), recorded(store, row)
     reconcile(mirror, results, reports)
     core = Core(

@@ -64,6 +64,19 @@ def sqlite_file(url: URL) -> Path | None:
     return Path(url.database) if sqlite and url.database else None
 
 
+def has_table(url: str, name: str) -> bool:
+    """Whether a database has a table of that name; no file is made where there is none."""
+    parsed = parse(url)
+    file = sqlite_file(parsed)
+    if file is not None and not file.exists():
+        return False
+    engine = connect(parsed)
+    try:
+        return sa.inspect(engine).has_table(name)
+    finally:
+        engine.dispose()
+
+
 def _set_up(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None  # transactions are begun by ``_begin``, and by it alone
     connection.execute("PRAGMA foreign_keys = ON")
