@@ -23,6 +23,7 @@ FIRST_PAUSE = 1.0  # seconds before the second try, then twice as long each time
 LONGEST_PAUSE = 300.0  # seconds a server may ask for; beyond it the user decides
 TIMEOUT = 120.0  # seconds without an answer: a full page takes OQMD the better part of a minute
 SLOWEST = 1024.0  # bytes a second, on the average of a body
+PATIENCE = 120.0  # seconds that a body may take on top
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _HINT = "Look at the network, or try again later; what has been fetched is kept."
 
@@ -134,7 +135,7 @@ def _receive(
                 done += len(piece)
                 if max(done, total) > most:
                     _refuse(url, f"sends more than {most // 2**20} MB")
-                if time.monotonic() - began > TIMEOUT + done / SLOWEST:
+                if time.monotonic() - began > PATIENCE + done / SLOWEST:
                     raise AgainError("sends too slowly")
                 file.write(piece)
                 report(done // 1000, total // 1000)

@@ -101,13 +101,15 @@ SOURCE = Remote(
 
 def _asked(query: Query) -> dict[str, str]:
     """The parameters of the URL, but for the place of the page."""
-    conditions = [f"( {query.filter} )"] if query.filter else []
-    conditions += [f"element_set={','.join(query.elements)}"] if query.elements else []
+    condition = query.filter
+    if query.elements:
+        among = f"element_set={','.join(query.elements)}"
+        condition = f"( {condition} ) AND {among}" if condition else among
     asked = {
         "fields": ",".join((FORMULA, ID, *query.targets)),
         "noduplicate": str(not query.duplicates),
     }
-    return asked | ({"filter": " AND ".join(conditions)} if conditions else {})
+    return asked | ({"filter": condition} if condition else {})
 
 
 @contextmanager
