@@ -34,9 +34,24 @@ class Scaling:
     y_scale: np.ndarray
 
     @classmethod
-    def of(cls, x: np.ndarray, y: np.ndarray, output_activation: str | None) -> "Scaling":
-        """The scaling for training features (n, d) and target (n,)."""
-        columns = [_mean_and_factor(x[:, column]) for column in range(x.shape[1])]
+    def of(
+        cls,
+        x: np.ndarray,
+        y: np.ndarray,
+        output_activation: str | None = None,
+        *,
+        standardise: bool = True,
+    ) -> "Scaling":
+        """The scaling for training features (n, d) and target (n,).
+
+        Args:
+            output_activation: what the target is laid out for.
+            standardise: the features; without, they stay as they are (but not finite becomes 0).
+        """
+        if standardise:
+            columns = [_mean_and_factor(x[:, column]) for column in range(x.shape[1])]
+        else:
+            columns = [(0.0, 1.0)] * x.shape[1]
         mean, factor = np.array(columns, np.float32).reshape(-1, 2).T
         if output_activation is None:
             offset, scale = np.mean(y), np.std(y)

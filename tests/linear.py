@@ -2,7 +2,12 @@
 
 import numpy as np
 
+from fesearch.family import Family
+from fesearch.features import Combination
+from fesearch.featureset import Inputs
 from fesearch.split import Development
+
+METALS = ("Al", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn")
 
 
 def linear(rows: int = 200, width: int = 8, seed: int = 0) -> Development:
@@ -10,5 +15,27 @@ def linear(rows: int = 200, width: int = 8, seed: int = 0) -> Development:
     draw = np.random.default_rng(seed)
     x = draw.normal(size=(rows, width)).astype(np.float32)
     y = x.astype(np.float64) @ np.linspace(2.0, -1.0, width) - 3.0
-    val = rows // 5
+    return _divided(x, y)
+
+
+def compositions(features: str, rows: int = 200, seed: int = 0) -> Development:
+    """The same for alloys of three metals; the target is linear in the fractions."""
+    draw = np.random.default_rng(seed)
+    formulas, y = [], np.zeros(rows)
+    for row in range(rows):
+        places = np.sort(draw.choice(len(METALS), size=3, replace=False))
+        amounts = draw.integers(1, 6, size=3)
+        formulas.append("".join(f"{METALS[i]}{n}" for i, n in zip(places, amounts, strict=True)))
+        y[row] = amounts @ np.linspace(2.0, -1.0, len(METALS))[places] / amounts.sum() - 3.0
+    x = Combination.parse(features).compute(Inputs.of_formulas(formulas)).matrix
+    return _divided(x, y)
+
+
+def data_for(family: Family, rows: int = 200) -> Development:
+    """Data of the features the family is meant for."""
+    return linear(rows) if family.features == "magpie" else compositions(family.features, rows)
+
+
+def _divided(x: np.ndarray, y: np.ndarray) -> Development:
+    val = len(y) // 5
     return Development(train_x=x[val:], train_y=y[val:], val_x=x[:val], val_y=y[:val])

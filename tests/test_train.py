@@ -8,10 +8,11 @@ import torch
 from linear import linear
 
 from fesearch.errors import InputError
-from fesearch.families.irnet import BEST, build
-from fesearch.nets.config import check
-from fesearch.scaling import Scaling
+from fesearch.families.irnet import build
+from fesearch.nets.config import BEST_2019 as BEST
+from fesearch.nets.config import check_stack as check
 from fesearch.nets.train import NetLearner, batches
+from fesearch.scaling import Scaling
 from fesearch.space import Config
 from fesearch.split import Development
 
@@ -123,6 +124,7 @@ OPTIMIZERS = [
     {"optimizer": "adam"},
     {"optimizer": "adamw", "weight_decay": 0.1},
     {"optimizer": "rmsprop"},
+    {"optimizer": "adadelta", "learning_rate": 1.0},
 ]
 CHOICES = [
     *OPTIMIZERS,
@@ -138,6 +140,8 @@ CHOICES = [
     {"width": 0.125},
     {"activation": "tanh"},
     {"output_activation": "tanh"},
+    {"schedule": "cosine", "epochs": 5},
+    {"schedule": "one_cycle", "epochs": 5},
 ]
 
 
@@ -187,6 +191,37 @@ def test_momentum_is_of_momentum_alone() -> None:
     check({**BEST, "optimizer": "momentum"})
 
 
+def test_epochs_are_of_schedules_that_end_alone() -> None:
+    check({**BEST, "schedule": "cosine", "epochs": 30})
+    with pytest.raises(InputError, match="'epochs' is given but unused"):
+        check({**BEST, "epochs": 30})
+    with pytest.raises(InputError, match="'epochs' is missing"):
+        check({**BEST, "schedule": "one_cycle"})
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle", "plateau"])
+def test_a_schedule_goes_on_from_a_checkpoint(schedule: str) -> None:
+    config = {**SMALL, "schedule": schedule, "learning_rate": 0.3}
+    config |= {"epochs": 6} if schedule != "plateau" else {}
+    data = linear()
+    straight, other = learner_of(config, data), learner_of(config, data)
+    for _ in range(3):
+        straight.advance()
+    other.restore({name: array.copy() for name, array in straight.checkpoint().items()})
+    for _ in range(3):
+        np.testing.assert_array_equal(straight.advance(), other.advance())
+    constant = learner_of({**SMALL, "learning_rate": 0.3}, data)
+    last = [constant.advance() for _ in range(6)][-1]
+    if schedule != "plateau":
+        assert not np.array_equal(last, straight.advance())
+
+
+def test_without_standardising_features_reach_the_network_as_they_are() -> None:
+    x = np.array([[1, np.nan], [3, 7]], np.float32)
+    scaling = Scaling.of(x, np.arange(2.0), standardise=False)
+    np.testing.assert_array_equal(scaling.features(x), [[1, 0], [3, 7]])
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -199,6 +234,7 @@ def test_momentum_is_of_momentum_alone() -> None:
         ("dropout", 1.0),
         ("norm", "between"),
         ("optimizer", "lion"),
+        ("schedule", "step"),
     ],
 )
 def test_a_config_no_network_can_be_trained_from_is_refused(name: str, value: object) -> None:

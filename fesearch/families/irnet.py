@@ -4,7 +4,7 @@ Jha et al., "IRNet: A General Purpose Deep Residual Regression Framework for Mat
 KDD 2019, doi:10.1145/3292500.3330703. The published space is that of its "Experimental Settings",
 one search for all deep models of the paper; depths are those of Table 1.
 
-The first trial (``BEST``) has the reported hyperparameters: Adam, 1e-4, batch 64, MAE, ReLU, no
+The first trial has the reported hyperparameters: Adam, 1e-4, batch 64, MAE, ReLU, no
 output activation, batch norm before the activation, no dropout. Its depth is 17. The paper's 48
 layers are better on OQMD-SC (Table 2: 0.0382 against 0.0411 eV/atom, 435,582 rows), but on MP-C,
 83,989 rows and the size of data most users have, 17 layers are as good or better (Table 4), at
@@ -21,65 +21,11 @@ from typing import TYPE_CHECKING
 
 from fesearch.arrays import Arrays
 from fesearch.family import Family, Learner, Predictor, Resource
-from fesearch.nets.config import (
-    ACTIVATIONS,
-    LOSSES,
-    NORMS,
-    OPTIMIZERS,
-    OUTPUT_ACTIVATIONS,
-    check,
-)
-from fesearch.space import Choice, Config, Float, Int, Space, When
+from fesearch.nets.config import BEST_2019, FULL_STACK, PUBLISHED_2019, check_stack, epochs
+from fesearch.space import Config, Space
 
 if TYPE_CHECKING:
     from fesearch.split import Development
-
-TABLE_1 = "Jha 2019, Table 1"
-SETTINGS = "Jha 2019, 4, Experimental Settings"
-OURS = "fesearch"
-
-PUBLISHED = Space(
-    {
-        "depth": Choice((17, 24, 48), source=TABLE_1),
-        "width": Choice((1.0,), source=TABLE_1),
-        "activation": Choice(("sigmoid", "tanh", "relu"), source=SETTINGS),
-        "output_activation": Choice((None, "sigmoid", "tanh", "relu"), source=SETTINGS),
-        "norm": Choice(("before",), source="Jha 2019, 4.1.1"),
-        "loss": Choice(("mse", "mae"), source=SETTINGS),
-        "optimizer": Choice(("sgd", "momentum", "adam", "rmsprop"), source=SETTINGS),
-        "learning_rate": Choice((1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6), source=SETTINGS),
-        "batch_size": Choice((32, 64, 128), source=SETTINGS),
-    }
-)
-
-FULL = Space(
-    {
-        "depth": Int(3, 48, source=OURS),
-        "width": Float(0.125, 2.0, log=True, source=OURS),
-        "activation": Choice(ACTIVATIONS, source=OURS),
-        "output_activation": Choice(OUTPUT_ACTIVATIONS, source=SETTINGS),
-        "norm": Choice(NORMS, source="Jha 2019, 4.1.1"),
-        "dropout": Float(0.0, 0.5, source="Jha 2019, 4.1.1; range: fesearch"),
-        "loss": Choice(LOSSES, source=OURS),
-        "optimizer": Choice(OPTIMIZERS, source=OURS),
-        "momentum": When("optimizer", ("momentum",), Float(0.5, 0.99, source=OURS)),
-        "learning_rate": Float(1e-6, 1e-1, log=True, source=SETTINGS),
-        "weight_decay": Float(1e-8, 1e-1, log=True, source=OURS),
-        "batch_size": Int(32, 4096, log=True, source=OURS),
-    }
-)
-
-BEST: Config = {
-    "depth": 17,
-    "width": 1.0,
-    "activation": "relu",
-    "output_activation": None,
-    "norm": "before",
-    "loss": "mae",
-    "optimizer": "adam",
-    "learning_rate": 1e-4,
-    "batch_size": 64,
-}
 
 
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
@@ -104,12 +50,13 @@ FAMILY = Family(
     name="irnet",
     title="IRNet, a shortcut after every layer",
     source="Jha et al., KDD 2019, doi:10.1145/3292500.3330703, sections 3.3 and 4",
-    published=PUBLISHED,
-    full=FULL,
-    best=BEST,
+    published=Space(PUBLISHED_2019),
+    full=Space(FULL_STACK),
+    best=BEST_2019,
     resource=Resource(unit="epochs", step=1, maximum=500, patience=200),
     build=build,
     load=load,
-    check=check,
+    check=check_stack,
+    length=epochs,
     gpu=True,
 )

@@ -1,38 +1,113 @@
-"""What a config of a stack of fully connected layers may say; needs no torch.
+"""What a config of a network may say, and the spaces the papers search; needs no torch.
 
-``published`` and ``full`` spaces of the families lie within LIMITS, and so must whatever a study
-file sets instead: outside of them no network can be built or trained.
+Spaces of the families lie within the limits here, and so must whatever a study file sets instead:
+outside of them no network can be built or trained.
 """
 
 from types import MappingProxyType
 
-from fesearch.space import Choice, Config, Float, Int, Space, Value, When
+from fesearch.errors import InputError
+from fesearch.nets.layers import DEEPEST, SHALLOWEST, parse
+from fesearch.space import Choice, Config, Entry, Float, Int, Space, Value, When
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "gelu", "silu")
 OUTPUT_ACTIVATIONS = (None, "sigmoid", "tanh", "relu")
 NORMS = (None, "before", "after")
 LOSSES = ("mse", "mae", "huber")
-OPTIMIZERS = ("sgd", "momentum", "adam", "rmsprop", "adamw")
+OPTIMIZERS = ("sgd", "momentum", "adam", "rmsprop", "adamw", "adadelta")
+SCHEDULES = ("constant", "cosine", "plateau", "one_cycle")
+ENDING = ("cosine", "one_cycle")
+"""Schedules that come to an end: they need the number of epochs, which ends the trial too."""
+BY_DEPTH = (None,)
+"""``layers`` where the network is described by depth, width and norm instead."""
 
-LIMITS = Space(
+OURS = "fesearch"
+TABLE_1 = "Jha 2019, Table 1"
+SETTINGS = "Jha 2019, 4, Experimental Settings"
+COMPONENTS = "Jha 2019, 4.1.1"
+
+TRAINING: dict[str, Entry] = {
+    "loss": Choice(LOSSES),
+    "optimizer": Choice(OPTIMIZERS),
+    "momentum": When("optimizer", ("momentum",), Float(0.0, 0.999)),
+    "learning_rate": Float(1e-12, 1e3),
+    "schedule": Choice(SCHEDULES),
+    "epochs": When("schedule", ENDING, Int(1, 1_000_000)),
+    "weight_decay": Float(0.0, 1.0),
+    "batch_size": Int(2, 1 << 20),
+}
+"""The limits of what every network is trained with."""
+
+STACK = Space(
     {
-        "depth": Int(3, 48),
-        "width": Float(1 / 128, 16.0),
+        "layers": Choice(BY_DEPTH),
+        "depth": When("layers", BY_DEPTH, Int(SHALLOWEST, DEEPEST)),
+        "width": When("layers", BY_DEPTH, Float(1 / 128, 16.0)),
+        "norm": When("layers", BY_DEPTH, Choice(NORMS)),
         "activation": Choice(ACTIVATIONS),
         "output_activation": Choice(OUTPUT_ACTIVATIONS),
-        "norm": Choice(NORMS),
         "dropout": Float(0.0, 0.95),
-        "loss": Choice(LOSSES),
-        "optimizer": Choice(OPTIMIZERS),
-        "momentum": When("optimizer", ("momentum",), Float(0.0, 0.999)),
-        "learning_rate": Float(1e-12, 1e3),
-        "weight_decay": Float(0.0, 1.0),
-        "batch_size": Int(2, 1 << 20),
+        **TRAINING,
     }
 )
+"""The limits of a stack of fully connected layers; ``layers`` may be a text as well."""
 
-UNSTATED = MappingProxyType({"dropout": 0.0, "weight_decay": 0.0, "momentum": 0.9})
+UNSTATED = MappingProxyType(
+    {"layers": None, "dropout": 0.0, "weight_decay": 0.0, "momentum": 0.9, "schedule": "constant"}
+)
 """What a config that does not name these means; IRNet (KDD 2019) does not state its momentum."""
+
+FULL_TRAINING: dict[str, Entry] = {
+    "loss": Choice(LOSSES, source=OURS),
+    "optimizer": Choice(OPTIMIZERS, source=OURS),
+    "momentum": When("optimizer", ("momentum",), Float(0.5, 0.99, source=OURS)),
+    "learning_rate": Float(1e-6, 1e-1, log=True, source=SETTINGS),
+    "schedule": Choice(SCHEDULES, source=OURS),
+    "epochs": When("schedule", ENDING, Int(20, 500, log=True, source=OURS)),
+    "weight_decay": Float(1e-8, 1e-1, log=True, source=OURS),
+    "batch_size": Int(32, 4096, log=True, source=OURS),
+}
+"""How a practitioner of today would search the training of any network."""
+
+PUBLISHED_2019: dict[str, Entry] = {
+    "layers": Choice(BY_DEPTH, source="Jha 2019, the published code"),
+    "depth": When("layers", BY_DEPTH, Choice((17, 24, 48), source=TABLE_1)),
+    "width": When("layers", BY_DEPTH, Choice((1.0,), source=TABLE_1)),
+    "norm": When("layers", BY_DEPTH, Choice(("before",), source=COMPONENTS)),
+    "activation": Choice(("sigmoid", "tanh", "relu"), source=SETTINGS),
+    "output_activation": Choice((None, "sigmoid", "tanh", "relu"), source=SETTINGS),
+    "loss": Choice(("mse", "mae"), source=SETTINGS),
+    "optimizer": Choice(("sgd", "momentum", "adam", "rmsprop"), source=SETTINGS),
+    "learning_rate": Choice((1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6), source=SETTINGS),
+    "batch_size": Choice((32, 64, 128), source=SETTINGS),
+}
+"""Jha et al., KDD 2019: one search for all deep models of the paper."""
+
+FULL_STACK: dict[str, Entry] = {
+    "layers": Choice(BY_DEPTH, source="Jha 2019, the published code"),
+    "depth": When("layers", BY_DEPTH, Int(SHALLOWEST, DEEPEST, source=OURS)),
+    "width": When("layers", BY_DEPTH, Float(0.125, 2.0, log=True, source=OURS)),
+    "norm": When("layers", BY_DEPTH, Choice(NORMS, source=COMPONENTS)),
+    "activation": Choice(ACTIVATIONS, source=OURS),
+    "output_activation": Choice(OUTPUT_ACTIVATIONS, source=SETTINGS),
+    "dropout": Float(0.0, 0.5, source=f"{COMPONENTS}; range: {OURS}"),
+    **FULL_TRAINING,
+}
+"""The same, wider: what a practitioner of today would search."""
+
+BEST_2019: Config = {
+    "layers": None,
+    "depth": 17,
+    "width": 1.0,
+    "norm": "before",
+    "activation": "relu",
+    "output_activation": None,
+    "loss": "mae",
+    "optimizer": "adam",
+    "learning_rate": 1e-4,
+    "batch_size": 64,
+}
+"""The hyperparameters reported best (4, Experimental Settings); for the depth see ``irnet``."""
 
 
 def complete(config: Config) -> dict[str, Value]:
@@ -43,10 +118,38 @@ def complete(config: Config) -> dict[str, Value]:
     return whole
 
 
-def check(config: Config) -> None:
-    """Refuse a config no network can be trained from.
+def check_stack(config: Config) -> None:
+    """Refuse a config no stack of fully connected layers can be trained from.
 
     Raises:
-        InputError: names the parameter that is missing, unknown or beyond LIMITS.
+        InputError: names the parameter that is missing, unknown or beyond its limits.
     """
-    LIMITS.check(complete(config))
+    whole = complete(config)
+    layers, limits = whole["layers"], STACK
+    if isinstance(layers, str):
+        limits = STACK.replace("layers", layers)
+        if any(run.dropout for run in parse(layers)) and not whole["dropout"]:
+            raise InputError(
+                f"The layers '{layers}' have dropout (D), but 'dropout' is 0.",
+                "Give dropout a value, as in --preset full --set space.dropout=0.1",
+            )
+    limits.check(whole)
+
+
+def check_net(config: Config, limits: Space) -> None:
+    """Refuse a config of a network that is no stack; ``limits`` include ``TRAINING``.
+
+    Raises:
+        InputError: names the parameter that is missing, unknown or beyond its limits.
+    """
+    whole = complete(config)
+    limits.check(
+        {name: whole[name] for name in whole if name in config or name in limits.parameters}
+    )
+
+
+def epochs(config: Config) -> int | None:
+    """The end of a trial whose learning rate comes to an end; None without such a schedule."""
+    found = config.get("epochs")
+    assert found is None or isinstance(found, int)
+    return found

@@ -1,38 +1,18 @@
-"""Stacks of fully connected layers: widths, shortcuts, and the torch module they describe.
-
-Widths are those of IRNet (Jha et al., KDD 2019, doi:10.1145/3292500.3330703, Table 1). The printed
-table has 1024 in the 256-wide row of its deepest network; the published code has 256, used here.
-"""
+"""Stacks of fully connected layers: what a config describes, and the torch module of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby, pairwise
-from typing import Literal
+from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import nn
 
-from fesearch.errors import InputError
 from fesearch.nets.config import complete
+from fesearch.nets.layers import Norm, Run, Shortcut, parse, tapered
 from fesearch.space import Config
 
-Shortcut = Literal["none", "block", "layer"]
-
-WIDTHS = (1024, 512, 256, 128, 64, 32, 16)
-PUBLISHED_COUNTS = {
-    17: (4, 3, 3, 3, 2, 1, 0),
-    24: (4, 4, 4, 4, 3, 2, 2),
-    48: (8, 8, 8, 8, 8, 4, 3),
-}
-"""Total depth -> hidden layers of each of WIDTHS; the output layer, 1 wide, is the last."""
-BLOCK = 4
-"""Most layers under one shortcut: SRNet divides its runs of eight equal layers into two blocks."""
-DROPOUTS = 4
-"""Runs of equal width followed by dropout: "after the first four stacks" (IRNet 4.1.1)."""
-NARROWEST = 8
-"""A scaled layer is never narrower than this."""
-
-_ACTIVATIONS: dict[str, type[nn.Module]] = {
+ACTIVATIONS: dict[str, type[nn.Module]] = {
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
     "relu": nn.ReLU,
@@ -41,70 +21,44 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-def taper(depth: int) -> tuple[int, ...]:
-    """Hidden widths of a network of ``depth`` layers, its output layer among them.
-
-    The papers list 17, 24 and 48 layers and give no rule for others. This rule is ours: for every
-    width, the number of layers at least that wide is interpolated linearly in depth between the
-    neighbouring published networks (below 17, between no layer at all and 17) and rounded. It
-    gives exactly the published lists, ``depth - 1`` layers and non-increasing widths everywhere.
-
-    Raises:
-        InputError: the depth is outside 3 … 48.
-    """
-    if not 3 <= depth <= max(PUBLISHED_COUNTS):
-        raise InputError(f"A network has depth {depth}.", "Give a depth of 3 to 48 layers.")
-    anchors = {1: (0,) * len(WIDTHS), **PUBLISHED_COUNTS}
-    low, high = next((a, b) for a, b in pairwise(anchors) if a <= depth <= b)
-    widths: list[int] = []
-    at_least_low = at_least_high = 0
-    for width, count_low, count_high in zip(WIDTHS, anchors[low], anchors[high], strict=True):
-        at_least_low += count_low
-        at_least_high += count_high
-        share = (depth - low) * (at_least_high - at_least_low) / (high - low)
-        at_least = int(at_least_low + share + 0.5)
-        widths += [width] * (at_least - len(widths))
-    return tuple(widths)
-
-
 @dataclass(frozen=True)
 class Stack:
-    """A stack of fully connected layers, each with norm and activation, and a 1-wide output layer.
+    """Runs of fully connected layers, and a 1-wide output layer.
+
+    A shortcut is the identity where widths agree, else a linear projection with bias, as in
+    IRNet's published code; it is added after the activation.
 
     Attributes:
         inputs: number of features.
-        widths: of the hidden layers, first to last.
-        shortcut: "layer" after every hidden layer (IRNet), "block" after every block of equal
-            width (SRNet), or "none". It is the identity where widths agree, else a linear
-            projection with bias, as in IRNet's published code, and is added after the activation.
+        runs: hidden layers, first to last.
         activation: of hidden layers: sigmoid, tanh, relu, gelu, silu.
         output_activation: None, or one of the same.
-        norm: batch norm "before" or "after" the activation, or None.
-        dropout: probability, after each of the first four runs of equal width.
+        dropout: probability, behind the runs that have dropout.
     """
 
     inputs: int
-    widths: tuple[int, ...]
-    shortcut: Shortcut
+    runs: tuple[Run, ...]
     activation: str = "relu"
     output_activation: str | None = None
-    norm: str | None = "before"
     dropout: float = 0.0
 
     @classmethod
     def of(cls, config: Config, *, inputs: int, shortcut: Shortcut) -> "Stack":
-        """The stack a checked config describes; its ``width`` scales the published widths."""
+        """The stack a checked config describes, by its ``layers`` or its depth and width."""
         given = complete(config)
-        scale = float(given["width"])  # type: ignore[arg-type]
-        widths = (max(NARROWEST, round(w * scale)) for w in taper(int(given["depth"])))  # type: ignore[arg-type]
+        dropout = float(cast(float, given["dropout"]))
+        if given["layers"] is not None:
+            runs = parse(str(given["layers"]))
+        else:
+            depth, width = cast(int, given["depth"]), float(cast(float, given["width"]))
+            norm = cast(Norm | None, given["norm"])
+            runs = tapered(depth, width, shortcut, norm, dropout > 0)
         return cls(
             inputs=inputs,
-            widths=tuple(widths),
-            shortcut=shortcut,
+            runs=runs,
             activation=str(given["activation"]),
-            output_activation=given["output_activation"],  # type: ignore[arg-type]
-            norm=given["norm"],  # type: ignore[arg-type]
-            dropout=float(given["dropout"]),  # type: ignore[arg-type]
+            output_activation=cast(str | None, given["output_activation"]),
+            dropout=dropout,
         )
 
     def net(self) -> "StackNet":
@@ -118,9 +72,9 @@ class StackNet(nn.Module):
     def __init__(self, stack: Stack) -> None:
         super().__init__()
         self.hidden = nn.Sequential(*_hidden(stack))
-        self.output = nn.Linear(stack.widths[-1], 1)
+        self.output = nn.Linear(stack.runs[-1].width, 1)
         final = stack.output_activation
-        self.final = nn.Identity() if final is None else _ACTIVATIONS[final]()
+        self.final = nn.Identity() if final is None else ACTIVATIONS[final]()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.final(self.output(self.hidden(x)))
@@ -142,34 +96,26 @@ class Block(nn.Module):
 
 def _hidden(stack: Stack) -> Iterator[nn.Module]:
     inputs = stack.inputs
-    runs = [len(list(run)) for _, run in groupby(stack.widths)]
-    layers = iter(stack.widths)
-    for index, run in enumerate(runs):
-        for size in _blocks(run, stack.shortcut):
-            widths = [next(layers) for _ in range(size)]
-            yield _block(inputs, widths, stack)
-            inputs = widths[-1]
-        if stack.dropout > 0 and index < DROPOUTS:
+    for run in stack.runs:
+        size = 1 if run.shortcut == "layer" else run.count
+        for _ in range(0, run.count, size):
+            yield _block(inputs, size, run, stack.activation)
+            inputs = run.width
+        if run.dropout:
             yield nn.Dropout(stack.dropout)
 
 
-def _blocks(run: int, shortcut: Shortcut) -> list[int]:
-    """Sizes of the blocks a run of layers of equal width is divided into."""
-    size = BLOCK if shortcut == "block" else 1
-    return [min(size, run - start) for start in range(0, run, size)]
-
-
-def _block(inputs: int, widths: list[int], stack: Stack) -> Block:
-    ends = [inputs, *widths]
-    layers = nn.Sequential(*(_layer(before, after, stack) for before, after in pairwise(ends)))
-    if stack.shortcut == "none":
+def _block(inputs: int, size: int, run: Run, activation: str) -> Block:
+    ends = [inputs, *[run.width] * size]
+    layers = nn.Sequential(*(_layer(a, b, run.norm, activation) for a, b in pairwise(ends)))
+    if run.shortcut == "none":
         return Block(layers, None)
-    same = inputs == widths[-1]
-    return Block(layers, nn.Identity() if same else nn.Linear(inputs, widths[-1]))
+    same = inputs == run.width
+    return Block(layers, nn.Identity() if same else nn.Linear(inputs, run.width))
 
 
-def _layer(before: int, after: int, stack: Stack) -> nn.Sequential:
-    parts: list[nn.Module] = [nn.Linear(before, after), _ACTIVATIONS[stack.activation]()]
-    if stack.norm is not None:
-        parts.insert(1 if stack.norm == "before" else 2, nn.BatchNorm1d(after))
+def _layer(before: int, after: int, norm: Norm | None, activation: str) -> nn.Sequential:
+    parts: list[nn.Module] = [nn.Linear(before, after), ACTIVATIONS[activation]()]
+    if norm is not None:
+        parts.insert(1 if norm == "before" else 2, nn.BatchNorm1d(after))
     return nn.Sequential(*parts)

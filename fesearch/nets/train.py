@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fesearch.arrays import Arrays, Layout, check, prefixed, section
+from fesearch.arrays import Arrays, Layout, broken, check, prefixed, section
 from fesearch.errors import InputError
-from fesearch.nets.config import complete
+from fesearch.nets.config import complete, epochs
+from fesearch.nets.schedule import Schedule
 from fesearch.scaling import Scaling
 from fesearch.seeds import derive
 from fesearch.space import Config
@@ -30,6 +31,7 @@ _OPTIMIZER_STATE = {
     "adam": ("step", "exp_avg", "exp_avg_sq"),
     "adamw": ("step", "exp_avg", "exp_avg_sq"),
     "rmsprop": ("step", "square_avg"),
+    "adadelta": ("step", "square_avg", "acc_delta"),
 }
 
 
@@ -46,6 +48,7 @@ class NetLearner:
         seed: of initial weights, order of rows and dropout.
         threads: for all of torch in this process: it has no setting of its own for a module.
         device: "cpu" or "cuda"; the data go there once.
+        standardise: features by the training rows; without, the network takes them as they are.
 
     Raises:
         InputError: fewer than two training rows.
@@ -60,6 +63,7 @@ class NetLearner:
         seed: int,
         threads: int,
         device: str,
+        standardise: bool = True,
     ) -> None:
         if len(data.train_y) < 2:
             raise InputError(
@@ -74,11 +78,19 @@ class NetLearner:
         self._optimizer = _optimizer(self._config, self._net)
         self._loss = _LOSSES[str(self._config["loss"])]
         self._batch_size = int(self._config["batch_size"])  # type: ignore[arg-type]
-        output = self._config["output_activation"]
-        self._scaling = Scaling.of(data.train_x, data.train_y, output)  # type: ignore[arg-type]
+        self._rate = float(self._config["learning_rate"])  # type: ignore[arg-type]
+        self._schedule = Schedule(str(self._config["schedule"]), epochs(self._config))
+        output = self._config.get("output_activation")
+        self._scaling = Scaling.of(
+            data.train_x,
+            data.train_y,
+            output,  # type: ignore[arg-type]
+            standardise=standardise,
+        )
         self._x = self._tensor(self._scaling.features(data.train_x))
         self._y = self._tensor(self._scaling.target(data.train_y))
         self._val_x = self._tensor(self._scaling.features(data.val_x))
+        self._val_y = data.val_y
         self._epoch = 0
 
     @property
@@ -90,13 +102,18 @@ class NetLearner:
         """Train one epoch; predictions (n_val,) float64 after it."""
         self._net.train()
         with _seeded(self._device, self._seed, "epoch", self._epoch):
-            order = torch.randperm(len(self._y)).to(self._device)
-            for rows in batches(order, self._batch_size):
+            order = batches(torch.randperm(len(self._y)).to(self._device), self._batch_size)
+            for step, rows in enumerate(order):
+                rate = self._rate * self._schedule.at(self._epoch, step / len(order))
+                for group in self._optimizer.param_groups:
+                    group["lr"] = rate
                 self._optimizer.zero_grad(set_to_none=True)
                 self._loss(self._net(self._x[rows]), self._y[rows]).backward()  # type: ignore[no-untyped-call]
                 self._optimizer.step()
         self._epoch += 1
-        return self._scaling.prediction(_outputs(self._net, self._val_x))
+        predictions = self._scaling.prediction(_outputs(self._net, self._val_x))
+        self._schedule.seen(float(np.mean(np.abs(predictions - self._val_y))))
+        return predictions
 
     def model(self) -> Arrays:
         """Copies of weights and batch-norm statistics, and the scaling."""
@@ -116,7 +133,9 @@ class NetLearner:
         return {
             **prefixed(_numpy(self._net.state_dict()), "net."),
             **prefixed(_numpy(state), "optimizer."),
+            **prefixed(self._schedule.arrays(), "schedule."),
             "epoch": np.array(self._epoch, np.int64),
+            "features": np.array(self._x.shape[1], np.int64),
         }
 
     def restore(self, checkpoint: Arrays) -> None:
@@ -125,10 +144,16 @@ class NetLearner:
         Raises:
             InputError: it is not a checkpoint of this config.
         """
-        expected = {**_net_layout(self._net), "epoch": Layout((), np.dtype(np.int64))}
-        if int(checkpoint.get("epoch", np.zeros(())).max(initial=0)) > 0:
+        schedule = section(checkpoint, "schedule.")
+        rest = {name: checkpoint[name] for name in checkpoint if not name.startswith("schedule.")}
+        number = Layout((), np.dtype(np.int64))
+        expected = {**_net_layout(self._net), "epoch": number, "features": number}
+        if int(rest.get("epoch", np.zeros(())).max(initial=0)) > 0:
             expected |= self._optimizer_layout()
-        check(checkpoint, expected, "checkpoint")
+        check(rest, expected, "checkpoint")
+        if rest["features"] != self._x.shape[1]:
+            raise broken(f"The checkpoint is of {rest['features']} features a row.")
+        self._schedule.restore(schedule)
         self._net.load_state_dict(_tensors(section(checkpoint, "net.")))
         state: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in _tensors(section(checkpoint, "optimizer.")).items():
@@ -218,6 +243,8 @@ def _optimizer(config: Config, net: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.AdamW(weights, lr=rate, weight_decay=decay, fused=True)
     if kind == "rmsprop":
         return torch.optim.RMSprop(weights, lr=rate, weight_decay=decay)
+    if kind == "adadelta":
+        return torch.optim.Adadelta(weights, lr=rate, weight_decay=decay)
     momentum = float(config["momentum"]) if kind == "momentum" else 0.0  # type: ignore[arg-type]
     return torch.optim.SGD(weights, lr=rate, momentum=momentum, weight_decay=decay, fused=True)
 
