@@ -20,6 +20,8 @@ from fesearch.paths import checked_name
 from fesearch.registry import unknown
 from fesearch.structure import Structures
 
+_PIECE = 10_000  # texts that are written as JSON at a time
+
 
 @dataclass(frozen=True)
 class Step:
@@ -84,18 +86,33 @@ class Dataset:
     @cached_property
     def hash(self) -> str:
         """SHA-256 of all rows and units, 64 hexadecimal digits."""
-        digest = hashlib.sha256()
-        texts = {"id": self.ids, "formula": self.formulas, "reduced": self.reduced}
+        digest = hashlib.sha256(b'"fesearch data 1"\n')
+        _add(digest, '{"id": ', self.ids)
+        _add(digest, ', "formula": ', self.formulas)
+        _add(digest, ', "reduced": ', self.reduced)
         units = sorted(self.units.items())
-        for part in ("fesearch data 1", texts, units, sorted(self.columns.items())):
-            digest.update(json.dumps(part).encode() + b"\n")
+        digest.update(f"}}\n{json.dumps(units)}\n[".encode())
+        for place, (name, column) in enumerate(sorted(self.columns.items())):
+            _add(digest, f"{', ' if place else ''}[{json.dumps(name)}, ", column)
+            digest.update(b"]")
+        digest.update(b"]\n")
         for name, _ in units:
             digest.update(self.targets[name].astype("<f8").tobytes())
         for name, numbers in sorted(self.numbers.items()):
             digest.update(json.dumps({"number": name}).encode() + numbers.astype("<f8").tobytes())
         if self.structures is not None:
-            digest.update(json.dumps({"structure": self.structures.digests}).encode())
+            _add(digest, '{"structure": ', self.structures.digests)
+            digest.update(b"}")
         return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", before: str, texts: Sequence[str]) -> None:
+    """Add ``before`` and the JSON of a list of texts, a piece at a time: a million are many."""
+    digest.update(f"{before}[".encode())
+    for start in range(0, len(texts), _PIECE):
+        piece = json.dumps(texts[start : start + _PIECE])[1:-1]
+        digest.update(f"{', ' if start else ''}{piece}".encode())
+    digest.update(b"]")
 
 
 def make(
@@ -143,6 +160,7 @@ def make(
     _check(name, ids, others, arrays, units)
     _check_numbers(ids, extra)
     order = sorted(range(len(ids)), key=ids.__getitem__)
+    _check_ids(name, [ids[row] for row in order])
 
     def in_order(texts: Sequence[str]) -> tuple[str, ...]:
         return tuple(texts[row] for row in order)
@@ -185,12 +203,6 @@ def _check(
     if len(lengths) > 1:
         message = f"The data set '{name}' has columns of unequal length."
         raise InputError(message, "Give each a value per row.")
-    repeated = [text for text, count in Counter(ids).items() if count > 1 or not text]
-    if repeated:
-        raise InputError(
-            f"The data set '{name}' has the row id {quoted(repeated[0])}, empty or repeated.",
-            "Give each row an id of its own, or none at all.",
-        )
     for target, array in arrays.items():
         if not units.get(target):
             raise InputError(f"The target '{target}' has no unit.", "Say it, such as eV/atom.")
@@ -199,6 +211,16 @@ def _check(
             raise InputError(
                 f"The target '{target}' of row '{ids[wrong[0]]}' is {array[wrong[0]]}.",
                 "Give finite numbers only.",
+            )
+
+
+def _check_ids(name: str, ids: Sequence[str]) -> None:
+    """Refuse an id that is empty or repeated; they are in order."""
+    for before, row_id in zip(("", *ids), ids, strict=False):
+        if row_id == before:
+            raise InputError(
+                f"The data set '{name}' has the row id {quoted(row_id)}, empty or repeated.",
+                "Give each row an id of its own, or none at all.",
             )
 
 

@@ -11,7 +11,7 @@ from fesearch.dataset import Dataset, Step, make
 from fesearch.errors import InputError
 from fesearch.paths import artifacts_dir, atomic_write, checked_name
 from fesearch.registry import unknown
-from fesearch.source import LISTING, SOURCES, BuiltIn, Remote, Summary
+from fesearch.source import LISTING, SOURCES, BuiltIn, Summary
 from fesearch.structure import Structures, digest
 
 
@@ -73,8 +73,8 @@ def delete(name: str) -> None:
 
 
 def _comes_with_package(name: str) -> bool:
-    """Whether a name is taken; what is fetched may be called as its source."""
-    return name in SOURCES.names() and not isinstance(SOURCES.get(name), Remote)
+    """Whether a name is that of data, and not of another kind of source."""
+    return name in SOURCES.names() and isinstance(SOURCES.get(name), BuiltIn)
 
 
 def _folder() -> Path:

@@ -135,10 +135,15 @@ def test_a_name_is_never_given_to_other_data() -> None:
     assert library.load("oxides").units == {"e": "eV/atom"}
 
 
-@pytest.mark.parametrize("name", ["miedema", "delimited"])
-def test_nothing_is_imported_over_what_comes_with_the_package(name: str) -> None:
-    with pytest.raises(InputError, match=f"'{name}' is the name of data that comes with fesearch"):
-        library.save(small(name))
+def test_nothing_is_imported_over_what_comes_with_the_package() -> None:
+    with pytest.raises(InputError, match="'miedema' is the name of data that comes with fesearch"):
+        library.save(small("miedema"))
+
+
+def test_data_may_be_called_as_a_kind_of_files(artifacts: Path) -> None:
+    assert library.save(small("parquet")) == artifacts / "datasets" / "parquet.parquet"
+    assert len(library.load("parquet")) == 3
+    library.delete("parquet")
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:

@@ -24,9 +24,10 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from fesearch import formula, intake
+from fesearch import formula
 from fesearch.dataset import Dataset
-from fesearch.intake import Wanted
+from fesearch.datasets import delimited
+from fesearch.intake import Wanted, collect
 from fesearch.paths import atomic_write
 from fesearch.seeds import derive
 from fesearch.source import BuiltIn, Summary
@@ -51,17 +52,19 @@ TERNARY = ((1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2))  # one of them for each c
 
 def load() -> Dataset:
     """The shipped table."""
-    return intake.read(
-        FILE,
-        "miedema",
-        Wanted({TARGET: UNIT}, formula="formula"),
-        title="Formation enthalpies of binary and ternary alloys, Miedema's model",
-        source=ORIGIN,
-        licence="parameters and code of matminer: modified BSD, (c) 2015 The Regents of the "
-        "University of California",
-        citation="de Boer et al., Cohesion in Metals (1988); "
-        "Zhang et al., Comput. Phys. Commun. 209, 58 (2016)",
-    )
+    with delimited.table(FILE) as table:
+        return collect(
+            "miedema",
+            table,
+            Wanted({TARGET: UNIT}, formula="formula"),
+            origin=str(FILE),
+            title="Formation enthalpies of binary and ternary alloys, Miedema's model",
+            source=ORIGIN,
+            licence="parameters and code of matminer: modified BSD, (c) 2015 The Regents of the "
+            "University of California",
+            citation="de Boer et al., Cohesion in Metals (1988); "
+            "Zhang et al., Comput. Phys. Commun. 209, 58 (2016)",
+        )
 
 
 SOURCE = BuiltIn(
