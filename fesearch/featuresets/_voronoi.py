@@ -48,7 +48,7 @@ def featurizer() -> Callable[[str], np.ndarray]:
         StructuralHeterogeneity,
     )
     from matminer.utils import caching
-    from pymatgen.core import Structure
+    from pymatgen.core.structure import Structure
 
     preset = "ward-prb-2017"
     differences = LocalPropertyDifference.from_preset(preset, impute_nan=False)
