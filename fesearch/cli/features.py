@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fesearch import featurecache, featureset, library
+from fesearch import featurecache, featureset, library, structurecache
 from fesearch.cli.options import FormatOption, group
 from fesearch.cli.output import detail, progress, show
 from fesearch.features import build
@@ -22,7 +22,7 @@ def list_features(format: FormatOption = "table") -> None:
         {
             "name": declared.name,
             "title": declared.title,
-            "cached_bytes": sizes.get(declared.name, 0),
+            "cached_bytes": sizes.get(declared.name, 0) + structurecache.size(declared.name),
             "source": declared.source,
         }
         for declared in featureset.FEATURE_SETS
@@ -57,4 +57,5 @@ def build_features(
 @app.command("clear")
 def clear_features() -> None:
     """Empty the cache; what is needed again is computed again."""
-    print(f"Freed {featurecache.clear() / 1e6:.1f} MB.")
+    freed = featurecache.clear() + structurecache.clear()
+    print(f"Freed {freed / 1e6:.1f} MB.")
