@@ -138,7 +138,7 @@ def _receive(
                 if time.monotonic() - began > PATIENCE + done / SLOWEST:
                     raise AgainError("sends too slowly")
                 file.write(piece)
-                report(done // 1000, total // 1000)
+                report(-(-done // 1000), -(-total // 1000))
     except requests.Timeout:
         raise AgainError(f"did not answer within {TIMEOUT:.0f} s") from None
     except requests.exceptions.ChunkedEncodingError:

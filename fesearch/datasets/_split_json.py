@@ -26,13 +26,21 @@ def table(path: Path) -> Iterator[RawTable]:
     Raises:
         InputError: it is no such table.
     """
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        with _faults_of(path):
             columns, values = _opened(_Scanner(file))
-            yield RawTable(columns, _rows(columns, values))
+        yield RawTable(columns, _rows(path, columns, values))
+
+
+@contextmanager
+def _faults_of(path: Path) -> Iterator[None]:
+    """Say of a damaged file that it is one."""
+    try:
+        yield
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
         raise InputError(
-            f"{path} is no table of matminer: {error}.", "Remove the file and type that again."
+            f"{path} is no table of matminer: {reason}.", f"Type: rm {path}, and fetch it again."
         ) from error
 
 
@@ -45,7 +53,7 @@ class _Scanner:
 
     def mark(self, *marks: str) -> str:
         """Go beyond the next character, which must be one of ``marks``."""
-        found = self._ahead()
+        found = self.ahead()
         if found not in marks:
             raise ValueError(f"{found or 'its end'} where one of {' '.join(marks)} belongs")
         self._place += 1
@@ -53,7 +61,7 @@ class _Scanner:
 
     def value(self) -> Any:
         """Go beyond the next object, array or text."""
-        self._ahead()
+        self.ahead()
         while True:
             try:
                 found, self._place = self._decoder.raw_decode(self._text, self._place)
@@ -63,7 +71,7 @@ class _Scanner:
             else:
                 return found
 
-    def _ahead(self) -> str:
+    def ahead(self) -> str:
         """The next character that is not blank, or "" at the end."""
         while True:
             while self._place < len(self._text):
@@ -93,7 +101,7 @@ def _opened(scanner: _Scanner) -> tuple[list[str], Iterator[Sequence[Any]]]:
                 raise ValueError("its columns are not named before its data")
             return columns, _array(scanner)
         found = scanner.value()
-        if key == "columns":
+        if key == "columns" and isinstance(found, list):
             columns = [str(name) for name in found]
         scanner.mark(",")
 
@@ -101,11 +109,16 @@ def _opened(scanner: _Scanner) -> tuple[list[str], Iterator[Sequence[Any]]]:
 def _array(scanner: _Scanner) -> Iterator[Any]:
     """The members of an array, one by one."""
     scanner.mark("[")
+    if scanner.ahead() == "]":
+        return
     yield scanner.value()
     while scanner.mark(",", "]") == ",":
         yield scanner.value()
 
 
-def _rows(columns: Sequence[str], values: Iterator[Sequence[Any]]) -> Iterator[RawRow]:
-    for number, cells in enumerate(values, 1):
-        yield RawRow(f"row {number}", dict(zip(columns, cells, strict=True)))
+def _rows(path: Path, columns: Sequence[str], values: Iterator[Any]) -> Iterator[RawRow]:
+    with _faults_of(path):
+        for number, cells in enumerate(values, 1):
+            if not isinstance(cells, list) or len(cells) != len(columns):
+                raise ValueError(f"row {number} has not the {len(columns)} fields of its columns")
+            yield RawRow(f"row {number}", dict(zip(columns, cells, strict=True)))

@@ -159,4 +159,4 @@ def _with_formula(row: RawRow, offer: Offer) -> RawRow:
 def _text(composition: Mapping[str, Any]) -> str:
     """The formula of pymatgen's JSON of a composition: symbol -> amount, and @-keys of its own."""
     amounts = {symbol: amount for symbol, amount in composition.items() if symbol[0] != "@"}
-    return "".join(f"{symbol}{Decimal(repr(amount)):f}" for symbol, amount in amounts.items())
+    return "".join(f"{symbol}{Decimal(repr(float(amount))):f}" for symbol, amount in amounts.items())
