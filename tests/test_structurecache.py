@@ -1,5 +1,6 @@
 """What is kept of single structures: found again, torn or not, from any number of processes."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fesearch import structure, structurecache
+from fesearch.cli.app import run
 from fesearch.errors import FesearchError
 from fesearch.structurecache import Failed, StructureCache
 
@@ -176,3 +178,16 @@ def test_a_folder_that_cannot_be_written_is_said_so(
         f"The features cannot be written to {tmp_path}/file/structures/mine/1: Not a directory.\n"
         "Make room there, or name another folder in FESEARCH_CACHE_DIR."
     )
+
+
+def test_features_list_counts_it_and_features_clear_empties_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with StructureCache("magpie_voronoi", "1") as cache:
+        cache.keep(A, ROW)
+    size = structurecache.size("magpie_voronoi")
+    assert run(["features", "list", "--format", "json"]) == 0
+    sizes = {row["name"]: row["cached_bytes"] for row in json.loads(capsys.readouterr().out)}
+    assert sizes["magpie_voronoi"] == size
+    assert run(["features", "clear"]) == 0
+    assert structurecache.size("magpie_voronoi") == 0
