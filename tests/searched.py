@@ -76,6 +76,7 @@ def search(
             versions={"fesearch": "0.1.0"},
         )
         unit = prepared.family.resource.unit
+        lease = store.acquire(row)
         for number, config in enumerate(configs):
             spec = TrialSpec(
                 number=number,
@@ -86,15 +87,16 @@ def search(
                 metric=study.metric,
                 folder=trial_folder(row, number),
             )
-            store.begin_trial(row, spec, unit)
+            store.begin_trial(lease, spec, unit)
             running = run([spec], prepared.development)
             for report in running:
                 result = finished(spec, report, unit) if report.last else None
-                store.report(row, number, report, Decision.CONTINUE, result)
+                store.report(lease, number, report, Decision.CONTINUE, result)
             assert spec.folder is not None
             running.model(0).save(spec.folder / MODEL)
             (spec.folder / LOG).write_text("what happened\n")
-        store.set_state(row, StudyState.COMPLETE)
+        store.set_state(lease, StudyState.COMPLETE)
+        store.release(lease)
         return store.study(name)
 
 
@@ -120,8 +122,9 @@ def fail(url: str, name: str) -> None:
     with Store.open(url) as store:
         row = store.study(name)
         last = store.trials(row)[-1]
+        lease = store.acquire(row)
         spec = TrialSpec(last.number + 1, last.family, last.config, last.seed, (1,))
-        store.begin_trial(row, spec, last.unit)
+        store.begin_trial(lease, spec, last.unit)
         ended = replace(
             last,
             number=spec.number,
@@ -132,7 +135,8 @@ def fail(url: str, name: str) -> None:
             reason="MemoryError: no message",
             seconds=1.0,
         )
-        store.finish_trial(row, ended)
+        store.finish_trial(lease, ended)
+        store.release(lease)
 
 
 def search_all(url: str) -> None:

@@ -78,7 +78,7 @@ def mirror() -> Mirror:
 
 
 def test_a_trial_from_begin_to_end_is_in_both(store: Store, row: StudyRow, mirror: Mirror) -> None:
-    ledger = StoreLedger(store, row, mirror, "epochs")
+    ledger = StoreLedger(store, store.acquire(row), mirror, "epochs")
     ledger.begin(SPEC)
     ledger.report(0, FIRST, Decision.CONTINUE, STANDING)
     assert store.trials(row) == [STANDING]
@@ -92,7 +92,7 @@ def test_a_trial_from_begin_to_end_is_in_both(store: Store, row: StudyRow, mirro
 
 
 def test_a_fault_of_the_machine_ends_both(store: Store, row: StudyRow, mirror: Mirror) -> None:
-    ledger = StoreLedger(store, row, mirror, "epochs")
+    ledger = StoreLedger(store, store.acquire(row), mirror, "epochs")
     ledger.begin(SPEC)
     faulty = replace(STANDING, state=TrialState.FAIL, fault=Fault.MACHINE, reason="MemoryError")
     ledger.finish(replace(faulty, value=None, resource=0, best_resource=None))
@@ -106,7 +106,7 @@ def test_what_ours_refuses_never_reaches_the_projection(
     method: str, store: Store, row: StudyRow, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A crash between the two leaves ours ahead, which ``reconcile`` can mend; not behind."""
-    ledger = StoreLedger(store, row, mirror, "epochs")
+    ledger = StoreLedger(store, store.acquire(row), mirror, "epochs")
 
     def crash(*arguments: object) -> None:
         raise KeyboardInterrupt

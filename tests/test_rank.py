@@ -79,9 +79,10 @@ def test_a_look_unseals_the_trial_and_marks_what_begins_after_it(studies: str) -
         row = store.study("nets")
         store.add_look(row, 0, row.key.split, {"mae": 0.75, "r2": 0.5}, 6)
         spec = TrialSpec(2, "irnet", {}, 1, (1,))
-        store.begin_trial(row, spec, "epochs")
+        lease = store.acquire(row)
+        store.begin_trial(lease, spec, "epochs")
         last = replace(store.trial(row, 0), number=2, value=9.0)
-        store.finish_trial(row, last)
+        store.finish_trial(lease, last)
     table = tables(studies, every=True)[0]
     found = {(entry.trial.study, entry.trial.number): entry for entry in table.entries}
     assert found["nets", 0].test == 0.75
@@ -101,8 +102,9 @@ def test_a_look_at_a_deleted_study_is_not_at_its_namesake(studies: str) -> None:
         again = store.create_study(
             "nets", row.definition, **fields, division=division, features="", versions={}
         )
-        store.begin_trial(again, TrialSpec(0, "irnet", old.config, 1, (1,)), "epochs")
-        store.finish_trial(again, old)
+        lease = store.acquire(again)
+        store.begin_trial(lease, TrialSpec(0, "irnet", old.config, 1, (1,)), "epochs")
+        store.finish_trial(lease, old)
     entries = tables(studies)[0].entries
     assert [entry.test for entry in entries] == [None, None]
 

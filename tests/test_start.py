@@ -318,6 +318,39 @@ def test_a_driver_that_was_taken_over_stops(url: str, monkeypatch: pytest.Monkey
     assert outcome.stopped.startswith("Another process has taken over this study")
 
 
+def test_a_driver_that_was_taken_over_while_halted_writes_nothing_more(
+    url: str, whole: tuple[Any, Any]
+) -> None:
+    def take_over(core: Core) -> None:
+        with Store.open(url) as store, store.write() as connection:
+            connection.exec_driver_sql("UPDATE fesearch_leases SET token = 'another'")
+
+    with pytest.raises(FesearchError, match="Another process has taken over this study"):
+        start.start(small(), url, watchers=[Watch(4, take_over)])
+    assert len(reports_of_all(url)) == 4
+    assert study_row(url, "deep").state is StudyState.RUNNING
+    with Store.open(url) as store, store.write() as connection:
+        connection.exec_driver_sql("DELETE FROM fesearch_leases")
+    start.resume("deep", url)
+    assert story(url, "deep") == whole
+    check_optuna_agrees(url, "deep")
+
+
+def test_a_heartbeat_that_fails_stops_the_search_and_says_why(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "_SECONDS_BETWEEN_BEATS", 0.01)
+
+    def wait(core: Core) -> None:
+        wait_for(lambda: bool(core.stopped))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "stop_requested", lambda *_: {}["no"])
+        outcome = start.start(small(), url, watchers=[Watch(4, wait)])
+    assert outcome.stopped == "the heartbeat failed: KeyError: 'no'"
+    assert start.resume("deep", url).stopped == ""
+
+
 def test_two_drivers_are_one_too_many(url: str) -> None:
     refusals: list[InputError] = []
 

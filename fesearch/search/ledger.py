@@ -4,32 +4,32 @@ from fesearch.record import Decision, Fault, Report, TrialResult, TrialSpec
 from fesearch.search.core import Recorded
 from fesearch.search.mirror import Mirror
 from fesearch.store.results import Store
-from fesearch.store.types import StudyRow
+from fesearch.store.types import Lease, StudyRow
 
 
 class StoreLedger:
     """Writes what the core decides into the store, and the projection of it for people to see."""
 
-    def __init__(self, store: Store, row: StudyRow, mirror: Mirror, unit: str) -> None:
+    def __init__(self, store: Store, lease: Lease, mirror: Mirror, unit: str) -> None:
         self._store = store
-        self._row = row
+        self._lease = lease
         self._mirror = mirror
         self._unit = unit
 
     def begin(self, spec: TrialSpec) -> None:
-        self._store.begin_trial(self._row, spec, self._unit)
+        self._store.begin_trial(self._lease, spec, self._unit)
         self._mirror.begin(spec.number, spec.family, spec.config)
 
     def report(self, number: int, report: Report, decision: Decision, result: TrialResult) -> None:
         ended = result if result.state.finished else None
-        self._store.report(self._row, number, report, decision, ended)
+        self._store.report(self._lease, number, report, decision, ended)
         best = None if report.diverged else report.best
         self._mirror.report(number, report.resource, best)
         if ended:
             self._mirror.finish(ended)
 
     def finish(self, result: TrialResult) -> None:
-        self._store.finish_trial(self._row, result)
+        self._store.finish_trial(self._lease, result)
         self._mirror.finish(result)
 
 

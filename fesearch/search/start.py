@@ -19,6 +19,7 @@ from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
 from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, study_of, versions
 from fesearch.search.sampler import sampler_named
+from fesearch.search.worker import first_line
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow, StudyState
 from fesearch.study import Study, duration
@@ -187,17 +188,17 @@ def _drive(
     study = prepared.study
     lease = store.acquire(row)
     try:
-        store.set_state(row, StudyState.RUNNING)
+        store.set_state(lease, StudyState.RUNNING)
         keeper = Keeper(study_folder(row), study.keep, row.direction)
         settings = _settings(row, prepared, limit)
-        core = _core(store, url, row, settings, study.sampler, [keeper, *watchers])
-        with _heartbeat(store, lease, row, core), interrupt.stops(core):
+        core = _core(store, url, lease, settings, study.sampler, [keeper, *watchers])
+        with _heartbeat(store, lease, core), interrupt.stops(core):
             _run(core, row, prepared)
     except BaseException:
-        store.set_state(row, StudyState.STOPPED)
+        store.set_state(lease, StudyState.STOPPED)
         raise
     else:
-        store.set_state(row, StudyState.STOPPED if core.stopped else StudyState.COMPLETE)
+        store.set_state(lease, StudyState.STOPPED if core.stopped else StudyState.COMPLETE)
     finally:
         store.release(lease)
     return Outcome(store.study(row.name), tuple(store.trials(row)), core.stopped)
@@ -206,20 +207,20 @@ def _drive(
 def _core(
     store: Store,
     url: str,
-    row: StudyRow,
+    lease: Lease,
     settings: Settings,
     sampler: str,
     watchers: Sequence[Watcher],
 ) -> Core:
     """The core of a study, as its records leave it."""
-    direction = settings.metric.direction
+    row, direction = lease.study, settings.metric.direction
     mirror = Mirror(in_database(url), row.name, direction, settings.space, identity(row))
     results, reports = store.trials(row), recorded(store, row)
     reconcile(mirror, results, reports)
     core = Core(
         settings,
         sampler_named(sampler, settings.space, settings.seed, direction),
-        StoreLedger(store, row, mirror, settings.family.resource.unit),
+        StoreLedger(store, lease, mirror, settings.family.resource.unit),
         watchers,
     )
     core.restore(results, reports)
@@ -272,18 +273,24 @@ def _run(core: Core, row: StudyRow, prepared: Prepared) -> None:
 
 
 @contextmanager
-def _heartbeat(store: Store, lease: Lease, row: StudyRow, core: Core) -> Iterator[None]:
-    """Show that the driver lives, and stop the search when asked to or when it is taken over."""
+def _heartbeat(store: Store, lease: Lease, core: Core) -> Iterator[None]:
+    """Show that the driver lives, and stop the search when asked to or when it is taken over.
+
+    Whatever goes wrong with it stops the search in good order: a driver without a heartbeat would
+    be taken for dead.
+    """
     over = threading.Event()
 
     def beat() -> None:
         while not over.wait(_SECONDS_BETWEEN_BEATS):
             try:
                 store.beat(lease)
-                if store.stop_requested(row):
+                if store.stop_requested(lease.study):
                     core.stop("stopped on request")
             except FesearchError as error:
                 core.stop(error.message)
+            except Exception as error:  # noqa: BLE001
+                core.stop(f"the heartbeat failed: {first_line(error)}")
 
     thread = threading.Thread(target=beat, name="fesearch-heartbeat", daemon=True)
     thread.start()

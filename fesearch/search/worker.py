@@ -106,7 +106,7 @@ class Worker:
     def _failed(self, error: Exception) -> TrialError:
         self._log.write(traceback.format_exc())
         where = f"see {self._spec.folder / LOG}" if self._spec.folder else "run it alone to see"
-        return TrialError(f"{type(error).__name__}: {_first_line(error)}", where)
+        return TrialError(first_line(error), where)
 
 
 def write_checkpoint(spec: TrialSpec, checkpoint: Checkpoint) -> None:
@@ -143,8 +143,10 @@ def _described(spec: TrialSpec) -> str:
     )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or "no message").splitlines()[0][:300]
+def first_line(error: Exception) -> str:
+    """What an exception says, on one line."""
+    said = (str(error).strip() or "no message").splitlines()[0][:300]
+    return f"{type(error).__name__}: {said}"
 
 
 class _Log:

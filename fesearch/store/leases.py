@@ -45,7 +45,7 @@ class Leases(Database):
                 )
             )
             _settle(connection, study.id)
-        return Lease(study.id, token)
+        return Lease(study, token)
 
     def beat(self, lease: Lease) -> None:
         """Say that the driver lives, and add the time since it last did to its study.
@@ -54,16 +54,17 @@ class Leases(Database):
             FesearchError: the lease was taken over; stop writing.
         """
         with self.write() as connection:
+            refuse_ousted(connection, lease)
             _beat(connection, lease)
 
     def release(self, lease: Lease) -> None:
         """Stop driving; nothing happens where the lease has been taken over."""
         with self.write() as connection:
-            if _held(connection, lease.study, lease.token) is None:
+            if not holds(connection, lease):
                 return
             _beat(connection, lease)
             connection.execute(sa.delete(LEASES).where(LEASES.c.token == lease.token))
-            _settle(connection, lease.study)
+            _settle(connection, lease.study.id)
 
     def driven(self, study: StudyRow) -> bool:
         """Whether a live driver holds the study."""
@@ -105,8 +106,35 @@ def refuse_held(connection: sa.Connection, study: StudyRow) -> None:
     Raises:
         InputError: one does.
     """
-    connection.execute(sa.select(STUDIES.c.id).where(STUDIES.c.id == study.id).with_for_update())
+    _lock(connection, study)
     _refuse(_driver(connection, study), study)
+
+
+def holds(connection: sa.Connection, lease: Lease) -> bool:
+    """Whether the lease is still its holder's; if so nobody can take it over until the commit."""
+    _lock(connection, lease.study)
+    row = _held(connection, lease.study.id)
+    return row is not None and row.token == lease.token
+
+
+def refuse_ousted(connection: sa.Connection, lease: Lease) -> None:
+    """Go on only where the lease is still its holder's, and nobody can take it until the commit.
+
+    A driver that was halted for long and goes on may not know of the one that took over.
+
+    Raises:
+        FesearchError: the lease was taken over.
+    """
+    if not holds(connection, lease):
+        raise FesearchError(
+            "Another process has taken over this study, which had shown no sign of life.",
+            "Leave the study to it; see: fesearch study list",
+        )
+
+
+def _lock(connection: sa.Connection, study: StudyRow) -> None:
+    """The row of a study is locked before all others of it, so that no two wait for each other."""
+    connection.execute(sa.select(STUDIES.c.id).where(STUDIES.c.id == study.id).with_for_update())
 
 
 def _driver(connection: sa.Connection, study: StudyRow) -> Any:
@@ -124,25 +152,18 @@ def _refuse(row: Any, study: StudyRow) -> None:
         )
 
 
-def _held(connection: sa.Connection, study_id: int, token: str | None = None) -> Any:
-    query = sa.select(LEASES).where(LEASES.c.study_id == study_id)
-    if token is not None:
-        query = query.where(LEASES.c.token == token)
-    return connection.execute(query).one_or_none()
+def _held(connection: sa.Connection, study_id: int) -> Any:
+    return connection.execute(sa.select(LEASES).where(LEASES.c.study_id == study_id)).one_or_none()
 
 
 def _beat(connection: sa.Connection, lease: Lease) -> None:
-    row = _held(connection, lease.study, lease.token)
-    if row is None:
-        raise FesearchError(
-            "Another process has taken over this study, which had shown no sign of life.",
-            "Leave the study to it; see: fesearch study list",
-        )
+    """Note that the holder of a lease lives, and the time since it last did."""
+    row = _held(connection, lease.study.id)
     now = _now(connection)
     worked = max((now - row.heartbeat_at).total_seconds(), 0.0)
     connection.execute(
         sa.update(STUDIES)
-        .where(STUDIES.c.id == lease.study)
+        .where(STUDIES.c.id == lease.study.id)
         .values(seconds=STUDIES.c.seconds + worked)
     )
     connection.execute(

@@ -13,9 +13,9 @@ from fesearch.metrics import Direction
 from fesearch.record import ResultKey, TrialState
 from fesearch.registry import nearest
 from fesearch.store.database import Database
-from fesearch.store.leases import refuse_held
+from fesearch.store.leases import holds, refuse_held
 from fesearch.store.schema import DIVISIONS, KEYS, MEMBERS, STUDIES, STUDY_KEYS, TRIALS
-from fesearch.store.types import Division, StudyRow, StudyState, StudySummary
+from fesearch.store.types import Division, Lease, StudyRow, StudyState, StudySummary
 
 KEY_COLUMNS = (KEYS.c.data, KEYS.c.target, KEYS.c.metric, KEYS.c.split, KEYS.c.unit)
 _SELECT = sa.select(STUDIES, *KEY_COLUMNS, KEYS.c.direction).join_from(STUDIES, KEYS)
@@ -129,12 +129,12 @@ class Studies(Database):
                 ends.setdefault(study_id, []).extend(v for v in (low, high) if v is not None)
         return [_summary(row, counts.get(row.id, {}), ends.get(row.id, [])) for row in rows]
 
-    def set_state(self, study: StudyRow, state: StudyState) -> None:
-        """Note where the study stands."""
+    def set_state(self, lease: Lease, state: StudyState) -> None:
+        """Note where a study stands; nothing happens where the lease has been taken over."""
         with self.write() as connection:
-            connection.execute(
-                sa.update(STUDIES).where(STUDIES.c.id == study.id).values(state=state)
-            )
+            if holds(connection, lease):
+                change = sa.update(STUDIES).where(STUDIES.c.id == lease.study.id)
+                connection.execute(change.values(state=state))
 
     def delete_study(self, name: str) -> None:
         """Delete a study with all its trials; looks at the test part stay on record.

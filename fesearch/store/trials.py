@@ -11,18 +11,20 @@ import sqlalchemy as sa
 from fesearch.errors import FesearchError, InputError
 from fesearch.record import Decision, Report, ResultKey, TrialResult, TrialSpec, TrialState
 from fesearch.store.database import Database
+from fesearch.store.leases import refuse_ousted
 from fesearch.store.schema import KEYS, LOOKS, REPORTS, STUDIES, TRIALS
-from fesearch.store.types import ReportRow, StudyRow
+from fesearch.store.types import Lease, ReportRow, StudyRow
 
 _RESULT = sa.select(*(TRIALS.c[field.name] for field in fields(TrialResult)))
+LARGEST_NUMBER = 2**31 - 1  # of a trial: both databases hold it in an INTEGER
 REPORT_BUG = "Please report this; the study goes on with: fesearch study resume"
 
 
 class Trials(Database):
-    """The part of the store about trials. Its writing methods are the driver's alone."""
+    """The part of the store about trials. Only the holder of the study's lease can write."""
 
     def begin_trial(
-        self, study: StudyRow, spec: TrialSpec, unit: str, key: ResultKey | None = None
+        self, lease: Lease, spec: TrialSpec, unit: str, key: ResultKey | None = None
     ) -> None:
         """Write a trial as RUNNING, marked if its test part has been looked at before.
 
@@ -31,8 +33,10 @@ class Trials(Database):
             key: what its results belong to, if not the study's own: one of its members.
 
         Raises:
-            FesearchError: the study has a trial of that number, or may not hold that key.
+            FesearchError: the lease was taken over, the study has a trial of that number, or may
+                not hold that key.
         """
+        study = lease.study
         key = key or study.key
         row = {
             "study_id": study.id,
@@ -53,6 +57,7 @@ class Trials(Database):
         }
         try:
             with self.write() as connection:
+                refuse_ousted(connection, lease)
                 connection.execute(sa.insert(TRIALS).values(row))
         except sa.exc.IntegrityError:
             raise FesearchError(
@@ -63,7 +68,7 @@ class Trials(Database):
 
     def report(
         self,
-        study: StudyRow,
+        lease: Lease,
         number: int,
         report: Report,
         decision: Decision,
@@ -77,8 +82,10 @@ class Trials(Database):
             its sequence number in the study.
 
         Raises:
-            FesearchError: the trial is not RUNNING, or has a report at that resource.
+            FesearchError: the lease was taken over, the trial is not RUNNING, or has a report at
+                that resource.
         """
+        study = lease.study
         progress = {
             "value": report.best,
             "resource": report.resource,
@@ -88,6 +95,7 @@ class Trials(Database):
         }
         try:
             with self.write() as connection:
+                refuse_ousted(connection, lease)
                 sequence = connection.execute(
                     sa.update(STUDIES)
                     .where(STUDIES.c.id == study.id)
@@ -118,14 +126,17 @@ class Trials(Database):
             ) from None
         return int(sequence)
 
-    def finish_trial(self, study: StudyRow, result: TrialResult) -> None:
+    def finish_trial(self, lease: Lease, result: TrialResult) -> None:
         """Write the end of a trial that came without a report: a fault, an interruption.
 
         Raises:
-            FesearchError: the trial is not RUNNING, or its end is not whole.
+            FesearchError: the lease was taken over, the trial is not RUNNING, or its end is not
+                whole.
         """
+        study = lease.study
         try:
             with self.write() as connection:
+                refuse_ousted(connection, lease)
                 _update_running(connection, study, result.number, _end(result))
         except sa.exc.IntegrityError:
             raise FesearchError(
@@ -147,8 +158,10 @@ class Trials(Database):
             InputError: the study has none of that number.
         """
         query = _RESULT.where(TRIALS.c.study_id == study.id, TRIALS.c.number == number)
-        with self.read() as connection:
-            row = connection.execute(query).one_or_none()
+        row = None
+        if 0 <= number <= LARGEST_NUMBER:
+            with self.read() as connection:
+                row = connection.execute(query).one_or_none()
         if row is None:
             raise InputError(
                 f"The study '{study.name}' has no trial {number}.",

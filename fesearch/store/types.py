@@ -167,7 +167,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to write the results of a study, held by one driver process."""
+    """The right to write the results of a study, held by one driver process.
 
-    study: int
+    Attributes:
+        study: as it stood when the lease was given.
+        token: of this lease and no other.
+    """
+
+    study: StudyRow
     token: str

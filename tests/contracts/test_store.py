@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -20,7 +22,7 @@ from fesearch.record import Decision, Fault, Report, ResultKey, TrialResult, Tri
 from fesearch.store import leases
 from fesearch.store.results import Store
 from fesearch.store.schema import KEYS, LEASES, LOOKS, REPORTS, STUDIES, STUDY_KEYS, TRIALS
-from fesearch.store.types import Division, StudyRow, StudyState
+from fesearch.store.types import Division, Lease, StudyRow, StudyState
 
 KEY = ResultKey("data1", "energy", "mae", "split1")
 CONFIG = {"depth": 17, "rate": 0.1 + 0.2, "norm": None, "skip": True, "name": "η"}
@@ -85,9 +87,18 @@ def ended(
 
 def add(store: Store, study: StudyRow, *values: float | None, state: str = "COMPLETE") -> None:
     """Trials that ended with the values, numbered on from those there are."""
-    for number, value in enumerate(values, start=len(store.trials(study))):
-        store.begin_trial(study, spec(number), "epochs")
-        store.finish_trial(study, ended(number, TrialState(state), value))
+    with driving(store, study) as lease:
+        for number, value in enumerate(values, start=len(store.trials(study))):
+            store.begin_trial(lease, spec(number), "epochs")
+            store.finish_trial(lease, ended(number, TrialState(state), value))
+
+
+@contextmanager
+def driving(store: Store, study: StudyRow) -> Iterator[Lease]:
+    """The lease of a study, released at the end."""
+    lease = store.acquire(study)
+    yield lease
+    store.release(lease)
 
 
 def test_a_study_comes_back_as_it_was_created(store: Store) -> None:
@@ -155,8 +166,9 @@ def test_studies_are_counted_and_their_best_is_by_direction(store: Store) -> Non
     for study in (low, high):
         add(store, study, 0.3, 0.2)
         add(store, study, 0.9, state="PRUNED")
-        store.begin_trial(study, spec(3), "epochs")
-        store.finish_trial(study, ended(3, TrialState.FAIL, 0.01, fault=Fault.MACHINE))
+        with driving(store, study) as lease:
+            store.begin_trial(lease, spec(3), "epochs")
+            store.finish_trial(lease, ended(3, TrialState.FAIL, 0.01, fault=Fault.MACHINE))
     first, second = store.studies()
     assert (first.best, second.best) == (0.2, 0.9)
     assert first.trials == {"RUNNING": 0, "COMPLETE": 2, "PRUNED": 1, "FAIL": 1}
@@ -164,15 +176,17 @@ def test_studies_are_counted_and_their_best_is_by_direction(store: Store) -> Non
 
 def test_a_state_is_kept(store: Store) -> None:
     study = create(store)
-    store.set_state(study, StudyState.STOPPED)
+    lease = store.acquire(study)
+    store.set_state(lease, StudyState.STOPPED)
     assert store.study("first").state is StudyState.STOPPED
 
 
 def test_a_deleted_study_leaves_its_looks_and_no_trial(store: Store) -> None:
     study = create(store)
     add(store, study, 0.5)
-    store.begin_trial(study, spec(1), "epochs")
-    store.report(study, 1, said(1), Decision.CONTINUE)
+    with driving(store, study) as lease:
+        store.begin_trial(lease, spec(1), "epochs")
+        store.report(lease, 1, said(1), Decision.CONTINUE)
     store.request_stop(study)
     store.add_look(study, 0, "split1", {"mae": 0.6}, 10)
     store.delete_study("first")
@@ -189,24 +203,26 @@ def test_a_deleted_study_leaves_its_looks_and_no_trial(store: Store) -> None:
 
 def test_a_trial_is_followed_from_its_begin_to_its_end(store: Store) -> None:
     study = create(store)
-    store.begin_trial(study, spec(), "epochs")
+    lease = store.acquire(study)
+    store.begin_trial(lease, spec(), "epochs")
     (running,) = still_running(store, study)
     assert running == TrialResult(0, "irnet", CONFIG, 2**32 - 1, TrialState.RUNNING, unit="epochs")
     assert list(running.config) == list(CONFIG)
-    store.report(study, 0, said(1, best=None, raw=math.nan), Decision.CONTINUE)
-    store.report(study, 0, said(2, best=0.25), Decision.CONTINUE)
+    store.report(lease, 0, said(1, best=None, raw=math.nan), Decision.CONTINUE)
+    store.report(lease, 0, said(2, best=0.25), Decision.CONTINUE)
     halfway = store.trial(study, 0)
     assert (halfway.value, halfway.resource, halfway.best_resource) == (0.25, 2, 2)
     assert (halfway.seconds, halfway.parameters) == (3.0, 1000)
     end = ended(state=TrialState.PRUNED, value=0.25, reason="rung 3: 0.25 is above 0.2")
-    store.report(study, 0, said(3, best=0.25), Decision.STOP, end)
+    store.report(lease, 0, said(3, best=0.25), Decision.STOP, end)
     assert store.trials(study) == [end]
     assert still_running(store, study) == []
 
 
 def test_a_fault_ends_a_trial_without_a_report(store: Store) -> None:
     study = create(store)
-    store.begin_trial(study, spec(), "epochs")
+    lease = store.acquire(study)
+    store.begin_trial(lease, spec(), "epochs")
     failed = ended(
         state=TrialState.FAIL,
         value=None,
@@ -214,16 +230,19 @@ def test_a_fault_ends_a_trial_without_a_report(store: Store) -> None:
         fault=Fault.DIVERGED,
         reason="a\0\udcff",
     )
-    store.finish_trial(study, failed)
+    store.finish_trial(lease, failed)
     assert store.trial(study, 0) == replace(failed, reason="a??")
     with pytest.raises(FesearchError, match="Trial 0 of 'first' is not running"):
-        store.finish_trial(study, failed)
+        store.finish_trial(lease, failed)
 
 
-def test_an_unknown_trial_is_refused(store: Store) -> None:
+@pytest.mark.parametrize("number", [4, -1, 2**31, 2**63, 10**30])
+def test_an_unknown_trial_is_refused(store: Store, number: int) -> None:
     with pytest.raises(InputError) as caught:
-        store.trial(create(store), 4)
-    assert str(caught.value) == "The study 'first' has no trial 4.\nType: fesearch trials first"
+        store.trial(create(store), number)
+    assert str(caught.value) == (
+        f"The study 'first' has no trial {number}.\nType: fesearch trials first"
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,8 +250,9 @@ def test_an_unknown_trial_is_refused(store: Store) -> None:
 )
 def test_every_float_survives(store: Store, raw: float) -> None:
     study = create(store)
-    store.begin_trial(study, spec(), "epochs")
-    store.report(study, 0, said(1, raw=raw), Decision.CONTINUE)
+    lease = store.acquire(study)
+    store.begin_trial(lease, spec(), "epochs")
+    store.report(lease, 0, said(1, raw=raw), Decision.CONTINUE)
     (report,) = store.reports(study)
     assert repr(report.raw) == repr(raw)
     assert report.best == 0.5
@@ -244,12 +264,13 @@ def still_running(store: Store, study: StudyRow) -> list[TrialResult]:
 
 def test_sequence_numbers_rise_in_each_study(store: Store) -> None:
     study, other = create(store), create(store, "other")
+    lease, another = store.acquire(study), store.acquire(other)
     for number in (0, 1):
-        store.begin_trial(study, spec(number), "epochs")
-    store.begin_trial(other, spec(), "epochs")
-    first = [store.report(study, number, said(1), Decision.CONTINUE) for number in (0, 1)]
-    assert store.report(other, 0, said(1), Decision.CONTINUE) == 1
-    again = store.report(study, 1, said(2), Decision.STOP)
+        store.begin_trial(lease, spec(number), "epochs")
+    store.begin_trial(another, spec(), "epochs")
+    first = [store.report(lease, number, said(1), Decision.CONTINUE) for number in (0, 1)]
+    assert store.report(another, 0, said(1), Decision.CONTINUE) == 1
+    again = store.report(lease, 1, said(2), Decision.STOP)
     assert first == [1, 2]
     assert again == 3
     assert [(row.sequence, row.number) for row in store.reports(study)] == [(1, 0), (2, 1), (3, 1)]
@@ -258,22 +279,24 @@ def test_sequence_numbers_rise_in_each_study(store: Store) -> None:
 
 def test_a_report_twice_changes_nothing(store: Store) -> None:
     study = create(store)
-    store.begin_trial(study, spec(), "epochs")
-    store.report(study, 0, said(1), Decision.CONTINUE)
+    lease = store.acquire(study)
+    store.begin_trial(lease, spec(), "epochs")
+    store.report(lease, 0, said(1), Decision.CONTINUE)
     with pytest.raises(FesearchError, match="report of trial 0 of 'first' at 1: there is one"):
-        store.report(study, 0, said(1, best=0.1), Decision.STOP, ended(value=0.1))
+        store.report(lease, 0, said(1, best=0.1), Decision.STOP, ended(value=0.1))
     assert store.trial(study, 0).value == 0.5
     assert still_running(store, study) != []
-    assert store.report(study, 0, said(2), Decision.CONTINUE) == 2
+    assert store.report(lease, 0, said(2), Decision.CONTINUE) == 2
 
 
 def test_a_number_twice_and_a_strange_key_are_refused(store: Store) -> None:
     study = create(store)
+    lease = store.acquire(study)
     create(store, "other", replace(KEY, split="split2"))
-    store.begin_trial(study, spec(), "epochs")
+    store.begin_trial(lease, spec(), "epochs")
     for number, split in ((0, "split1"), (1, "split2"), (1, "split3")):
         with pytest.raises(FesearchError, match=f"refused trial {number} of 'first'"):
-            store.begin_trial(study, spec(number), "epochs", replace(KEY, split=split))
+            store.begin_trial(lease, spec(number), "epochs", replace(KEY, split=split))
     assert len(store.trials(study)) == 1
 
 
@@ -281,9 +304,10 @@ def test_a_repeated_division_takes_results_of_its_members(store: Store) -> None:
     members = [Division("data1", f"fold{i}", f"fold {i}", 80, 10, 10) for i in range(2)]
     create(store, "alone", replace(KEY, split="fold1"), division=members[1])
     study = create(store, "repeated", members=members)
+    lease = store.acquire(study)
     for number, split in enumerate(("split1", "fold0", "fold1")):
-        store.begin_trial(study, spec(number), "epochs", replace(KEY, split=split))
-        store.finish_trial(study, ended(number))
+        store.begin_trial(lease, spec(number), "epochs", replace(KEY, split=split))
+        store.finish_trial(lease, ended(number))
     assert {row.key.split for row in store.ranking()} == {"split1", "fold0", "fold1"}
     assert [row.study for row in store.ranking(split="fold1")] == ["repeated"]
 
@@ -335,8 +359,9 @@ def test_the_database_refuses_words_it_does_not_know(
     store: Store, table: sa.Table, column: str, value: Any
 ) -> None:
     study = create(store)
-    store.begin_trial(study, spec(), "epochs")
-    store.report(study, 0, said(1), Decision.CONTINUE)
+    lease = store.acquire(study)
+    store.begin_trial(lease, spec(), "epochs")
+    store.report(lease, 0, said(1), Decision.CONTINUE)
     change = sa.table(table.name, sa.column(column)).update().values({column: value})
     with pytest.raises(sa.exc.IntegrityError), store.write() as connection:
         connection.execute(change)
@@ -366,7 +391,8 @@ def test_the_ranking_is_best_first_key_by_key(store: Store) -> None:
     add(store, second, 0.2, 0.05)
     add(store, second, 0.01, state="PRUNED")
     add(store, second, None, state="PRUNED")
-    store.begin_trial(second, spec(4), "epochs")
+    with driving(store, second) as lease:
+        store.begin_trial(lease, spec(4), "epochs")
     found = [(row.study, row.number, row.value) for row in store.ranking()]
     assert found == [
         ("second", 2, 0.01),
@@ -456,6 +482,44 @@ def test_the_lease_of_a_dead_process_is_taken_over(store: Store) -> None:
     assert store.driven(study)
 
 
+def test_a_driver_that_was_taken_over_writes_nothing(store: Store) -> None:
+    study = create(store)
+    halted = store.acquire(study)
+    store.begin_trial(halted, spec(), "epochs")
+    store.report(halted, 0, said(1), Decision.CONTINUE)
+    _rewrite(store, host="elsewhere", heartbeat_at=datetime.now(UTC) - timedelta(seconds=65))
+    driver = store.acquire(study)
+    before = store.study("first"), store.trials(study), store.reports(study)
+    for write in (
+        lambda: store.begin_trial(halted, spec(1), "epochs"),
+        lambda: store.report(halted, 0, said(2), Decision.STOP, ended()),
+        lambda: store.finish_trial(halted, ended()),
+        lambda: store.beat(halted),
+    ):
+        with pytest.raises(FesearchError) as caught:
+            write()
+        assert str(caught.value) == (
+            "Another process has taken over this study, which had shown no sign of life.\n"
+            "Leave the study to it; see: fesearch study list"
+        )
+    store.set_state(halted, StudyState.FAILED)
+    assert (store.study("first"), store.trials(study), store.reports(study)) == before
+    store.report(driver, 0, said(2), Decision.CONTINUE)
+
+
+def test_two_threads_of_a_driver_never_wait_for_each_other(store: Store) -> None:
+    """The heartbeat and the reports lock the same rows, in the same order."""
+    study = create(store)
+    lease = store.acquire(study)
+    store.begin_trial(lease, spec(), "epochs")
+    with ThreadPoolExecutor(2) as threads:
+        beats = threads.submit(lambda: [store.beat(lease) for _ in range(60)])
+        for resource in range(1, 61):
+            store.report(lease, 0, said(resource), Decision.CONTINUE)
+        beats.result(timeout=60)
+    assert len(store.reports(study)) == 60
+
+
 @pytest.mark.skipif(leases._born(os.getpid()) is None, reason="this system has no /proc")
 def test_a_later_process_of_the_same_pid_is_not_the_driver(store: Store) -> None:
     study = create(store)
@@ -502,15 +566,16 @@ from fesearch.store.results import Store
 
 with Store.open(sys.argv[1]) as store:
     study = store.study("first")
+    lease = store.acquire(study)
     for number in range(len(store.trials(study)), 10**6):
-        store.begin_trial(study, TrialSpec(number, "irnet", {}, 1, (1, 2, 3)), "epochs")
+        store.begin_trial(lease, TrialSpec(number, "irnet", {}, 1, (1, 2, 3)), "epochs")
         print(number, flush=True)
         for resource in (1, 2, 3):
             report = Report(0, resource, 0.5, 0.5, resource, 1.0, 10)
             last = resource == 3
             end = TrialResult(number, "irnet", {}, 1, TrialState.COMPLETE, 0.5, 3, 3, "epochs")
             decision = Decision.STOP if last else Decision.CONTINUE
-            store.report(study, number, report, decision, end if last else None)
+            store.report(lease, number, report, decision, end if last else None)
 """
 
 

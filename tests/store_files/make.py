@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fesearch.record import Decision, Fault, Report, ResultKey, TrialResult, TrialSpec, TrialState
 from fesearch.store.results import Store
-from fesearch.store.types import Division, StudyRow
+from fesearch.store.types import Division, Lease
 from fesearch.store.upgrade import REVISION
 
 KEY = ResultKey("data1", "energy", "mae", "split1")
@@ -30,17 +30,19 @@ def make(path: Path) -> None:
             features="digest",
             versions={"torch": "2.13.0"},
         )
-        add_trial(store, study, 0, TrialState.COMPLETE, 0.1, 0.2)
-        add_trial(store, study, 1, TrialState.PRUNED, 0.3, float("inf"))
-        add_trial(store, study, 2, TrialState.FAIL, None, float("nan"))
-        add_trial(store, study, 3, TrialState.RUNNING, 0.4, 0.4)
+        lease = store.acquire(study)
+        add_trial(store, lease, 0, TrialState.COMPLETE, 0.1, 0.2)
+        add_trial(store, lease, 1, TrialState.PRUNED, 0.3, float("inf"))
+        add_trial(store, lease, 2, TrialState.FAIL, None, float("nan"))
+        add_trial(store, lease, 3, TrialState.RUNNING, 0.4, 0.4)
+        store.release(lease)
         store.add_look(study, 0, "split1", {"mae": 0.15}, 10)
     with closing(sqlite3.connect(path)) as connection:  # one small file to keep
         connection.executescript("PRAGMA journal_mode = DELETE; PRAGMA page_size = 512; VACUUM;")
 
 
 def add_trial(
-    store: Store, study: StudyRow, number: int, state: TrialState, best: float | None, raw: float
+    store: Store, lease: Lease, number: int, state: TrialState, best: float | None, raw: float
 ) -> None:
     """A trial that reported once and, unless it is RUNNING, ended on that."""
     spec = TrialSpec(number, "irnet", CONFIG, number, (1, 2))
@@ -58,11 +60,11 @@ def add_trial(
         parameters=report.parameters,
         fault=Fault.DIVERGED if state is TrialState.FAIL else None,
     )
-    store.begin_trial(study, spec, "epochs")
+    store.begin_trial(lease, spec, "epochs")
     if state.finished:
-        store.report(study, number, report, Decision.STOP, end)
+        store.report(lease, number, report, Decision.STOP, end)
     else:
-        store.report(study, number, report, Decision.CONTINUE)
+        store.report(lease, number, report, Decision.CONTINUE)
 
 
 if __name__ == "__main__":
