@@ -6,6 +6,7 @@ may change with the version of NumPy, so that it is the same on every platform.
 
 import hashlib
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fesearch import formula
 from fesearch.errors import InputError
 from fesearch.registry import unknown
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GROUPINGS = ("formula", "system", "none", "column:NAME")
 COLUMN = "column:"
 FEWEST = 10
+_NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
 @dataclass(frozen=True)
@@ -130,10 +131,7 @@ def by(grouping: str, dataset: "Dataset") -> Groups:
     if grouping == "formula":
         return _grouped(dataset.reduced, "distinct reduced formulas")
     if grouping == "system":
-        formulas = _grouped(dataset.reduced, "")
-        systems = ["-".join(formula.symbols(text)) for text in formulas.labels]
-        found = _grouped(systems, "chemical systems")
-        return replace(found, of=found.of[formulas.of])
+        return systems(by("formula", dataset))
     if grouping == "none":
         return _grouped(dataset.ids, "rows")
     name = checked(grouping).removeprefix(COLUMN)
@@ -143,6 +141,14 @@ def by(grouping: str, dataset: "Dataset") -> Groups:
     # Two prefixes, since the text of a cell may be the id of a row
     labels = [f"cell {cell}" if cell else f"row {row}" for cell, row in cells]
     return _grouped(labels, f"distinct values of '{name}'")
+
+
+def systems(formulas: Groups) -> Groups:
+    """The chemical systems of a data set, from its groups by formula."""
+    # Without its digits a reduced formula is its symbols in alphabetical order
+    symbols = "\n".join(formulas.labels).translate(_NO_DIGITS).split("\n")
+    found = _grouped(symbols, "chemical systems")
+    return replace(found, of=found.of[formulas.of])
 
 
 def checked(grouping: object) -> str:
@@ -160,6 +166,7 @@ def checked(grouping: object) -> str:
 
 
 def _grouped(labels: Sequence[str], noun: str) -> Groups:
-    place = {text: number for number, text in enumerate(dict.fromkeys(labels))}
-    of = np.fromiter(map(place.__getitem__, labels), np.int64, len(labels))
+    place: defaultdict[str, int] = defaultdict()
+    place.default_factory = place.__len__  # a new label has the next number
+    of = np.fromiter((place[label] for label in labels), np.int64, len(labels))
     return Groups(tuple(place), of, noun)

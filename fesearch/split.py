@@ -255,9 +255,13 @@ def _given(
             f"Which rows of '{dataset.name}' have the features '{spec.rows}' is not known.",
             "Leave the split option rows out.",
         )
+    formulas = groups.by("formula", dataset)
+    found = {"formula": formulas, "system": groups.systems(formulas)}
+    if spec.grouping not in found:
+        found[spec.grouping] = groups.by(spec.grouping, dataset)
     return _Given(
         dataset,
-        {name: groups.by(name, dataset) for name in {"formula", "system", spec.grouping}},
+        found,
         None if spec.sigma is None or target is None else dataset.target(target),
         None if spec.rows is None or having is None else having(spec.rows),
     )

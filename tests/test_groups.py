@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 from divided import data, oxides
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fesearch import groups
@@ -34,6 +34,7 @@ def test_the_order_is_that_of_the_hashes() -> None:
     assert found.order("7").tolist() != found.order("8").tolist()
 
 
+@settings(deadline=None)
 @given(
     copies=st.lists(st.integers(1, 3), min_size=1, max_size=20),
     wanted=st.lists(st.integers(0, 40), min_size=2, max_size=2),

@@ -1,17 +1,19 @@
 """Options in one line: written so that they can be read, whatever a column is called."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fesearch import options
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.from_regex(r"[a-z]+", fullmatch=True), st.text()))
 def test_texts_come_back(values: dict[str, str]) -> None:
     text = ",".join(f"{name}={options.written(value)}" for name, value in values.items())
     assert options.read(text, "") == values
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), min_size=1))
 def test_names_between_pluses_come_back(names: list[str]) -> None:
     text = "+".join(options.escaped(name, also="+") for name in names)

@@ -43,7 +43,7 @@ def test_a_division_is_shown(repeats: str, capsys: pytest.CaptureFixture[str]) -
     assert list(parts) == ["train", "val", "test", "unused"]
     assert sum(part["rows"] for part in parts.values()) == 120
     assert parts["unused"]["rows"] > 0
-    assert parts["test"]["formula_in_training"] > 0.5
+    assert parts["test"]["formula_in_training"] > 0
     assert parts["train"]["formula_in_training"] is None
     assert "rows (" in printed.err
     assert "To keep each formula on one side type: --split random:group=formula" in printed.err

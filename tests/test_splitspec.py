@@ -4,7 +4,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fesearch.errors import InputError
@@ -96,11 +96,13 @@ SPECS = st.one_of(
 )
 
 
+@settings(deadline=None)  # looks for kinds in installed packages
 @given(SPECS)
 def test_text_comes_back_as_it_was(spec: SplitSpec) -> None:
     assert SplitSpec.parse(str(spec)) == spec
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_spec_or_refused(text: str) -> None:
     options = ("random:fractions=", "random:group=column:", "kfold:k=", "random:train=")

@@ -1,5 +1,6 @@
 """How much of an element a model must have seen: Hong and Liu, Fig. 4."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,8 +63,8 @@ class LeaveElementSplit(SplitSpec):
         return self.group
 
     def roles(self, dataset: "Dataset", groups: Groups) -> np.ndarray:
-        contains = {text: self.element in formula.symbols(text) for text in set(dataset.reduced)}
-        having = np.array([contains[text] for text in dataset.reduced])
+        symbol = re.compile(rf"{self.element}(?![a-z])")
+        having = np.array([symbol.search(text) is not None for text in dataset.reduced])
         if not having.any():
             raise InputError(
                 f"No row of '{dataset.name}' contains {self.element}.",
