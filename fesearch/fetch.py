@@ -7,8 +7,8 @@ from pathlib import Path
 from fesearch import cleaning, library
 from fesearch.dataset import Dataset
 from fesearch.errors import InputError
+from fesearch.formula import ELEMENTS
 from fesearch.intake import Wanted, collect
-from fesearch.paths import checked_name
 from fesearch.registry import nearest, unknown
 from fesearch.source import SOURCES, Offer, Query, Remote, Report
 
@@ -54,7 +54,7 @@ def fetch(
     remote = _find(query.name)
     offer = remote.offers[query.name]
     query = _completed(query, remote, offer)
-    name = checked_name("data set", name or query.name)
+    name = library.free_name(name or query.name)
     wanted = Wanted(
         {target: offer.targets[target] for target in query.targets},
         formula=offer.formula,
@@ -101,12 +101,15 @@ def _completed(query: Query, remote: Remote, offer: Offer) -> Query:
     for target in query.targets:
         if target not in offer.targets:
             raise unknown(f"target of {query.name}", target, offer.targets, LISTING)
+        if query.targets.count(target) > 1:
+            raise InputError(f"The target '{target}' is named twice.", "Name it once.")
+    for symbol in query.elements:
+        if symbol not in ELEMENTS:
+            raise InputError(f"There is no element '{symbol}'.", "Write it like --elements Li,O")
     for choice in ("elements", "filter", "duplicates"):
         if getattr(query, choice) and choice not in remote.choices:
-            raise InputError(
-                f"'{query.name}' is fetched whole: it knows no --{choice}.",
-                "Leave it out, and choose rows by --clean: elements:Li,O or range:-5:5",
-            )
+            hint = "Leave it out, and choose rows by --clean: elements:Li,O or range:-5:5"
+            raise InputError(f"'{query.name}' knows no --{choice}.", hint)
     if query.structures and offer.structure is None:
         message = f"'{query.name}' gives no crystal structures."
         raise InputError(message, "Leave out --structures.")

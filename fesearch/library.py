@@ -46,16 +46,25 @@ def save(dataset: Dataset) -> Path:
     Raises:
         InputError: the name is that of other data, or of a source that comes with the package.
     """
-    if _comes_with_package(dataset.name):
-        message = f"'{dataset.name}' is the name of data that comes with fesearch."
-        raise InputError(message, "Choose another: --name NAME")
-    path = _path(checked_name("data set", dataset.name))
+    path = _path(free_name(dataset.name))
     if path.exists() and _read_summary(path).hash != dataset.hash:
         hint = f"Choose another: --name NAME, or type: fesearch data delete {dataset.name}"
         raise InputError(f"There is another data set called '{dataset.name}' already.", hint)
     with atomic_write(path) as partial:
         _write(dataset, partial)
     return path
+
+
+def free_name(name: str) -> str:
+    """``name``, if data that are imported may be called so.
+
+    Raises:
+        InputError: no path can be made of it, or it is that of data that comes with the package.
+    """
+    if _comes_with_package(name):
+        message = f"'{name}' is the name of data that comes with fesearch."
+        raise InputError(message, "Choose another: --name NAME")
+    return checked_name("data set", name)
 
 
 def delete(name: str) -> None:
