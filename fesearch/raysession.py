@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray._private import worker
 
 from fesearch.errors import InputError
 
@@ -21,11 +22,15 @@ _ENVIRONMENT = {
 
 
 @contextmanager
-def session(cpus: int | None = None, gpus: int = 0, address: str | None = None) -> Iterator[int]:
+def session(
+    cpus: int | None = None, gpus: int = 0, address: str | None = None, niceness: int = 15
+) -> Iterator[int]:
     """Ray, started here or joined; yields the CPU cores it has and leaves nothing behind.
 
     Args:
         cpus, gpus: of a Ray started here; None takes all CPU cores.
+        niceness: of the workers of a Ray started here; 15, which is Ray's own, gives way to all
+            other work.
         address: of a running Ray cluster, as ``ray.init`` takes it; None starts Ray here.
 
     Raises:
@@ -34,13 +39,14 @@ def session(cpus: int | None = None, gpus: int = 0, address: str | None = None) 
     os.environ.update(_ENVIRONMENT)
     # What goes wrong on a worker is a reason in a result: no tracebacks amid the progress.
     quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
-    with _sigterm_left_alone():
+    with _sigterm_left_alone(), _without_messages():
         if address is None:
             context = ray.init(
                 address="local",  # whatever cluster runs here or RAY_ADDRESS names
                 num_cpus=cpus,
                 num_gpus=gpus,
                 include_dashboard=False,
+                _system_config={"worker_niceness": niceness},
                 **quiet,
             )
         else:
@@ -73,6 +79,17 @@ def _sigterm_left_alone() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _without_messages() -> Iterator[None]:
+    """Ray prints on stdout, where results go, that a worker died; it has no switch for it."""
+    before = worker.listen_error_messages
+    worker.listen_error_messages = lambda *listener: None
+    try:
+        yield
+    finally:
+        worker.listen_error_messages = before
 
 
 def _join(address: str, **options: Any) -> Any:

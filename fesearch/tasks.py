@@ -87,7 +87,8 @@ def _ray(workers: int | None) -> Iterator[int]:
     if ray.is_initialized():
         yield raysession.cores()
         return
-    with raysession.session(workers) as cores:
+    # At Ray's own niceness other work would take the time that a piece is given.
+    with raysession.session(workers, niceness=0) as cores:
         yield cores
 
 

@@ -44,6 +44,8 @@ def make() -> Callable[[str], Any]:
                 os.write(1, rest.encode())
             case "environment":
                 return os.environ.get(rest)
+            case "niceness":
+                return os.nice(0)
         return (os.getpid(), len(done))
 
     return work
@@ -201,7 +203,7 @@ import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import ray, test_tasks
 from fesearch import tasks
-from ray._private.worker import _global_node
+from ray._private import worker
 
 def run(*pieces, report=lambda place, result: None):
     tasks.run(test_tasks.make, pieces, report, seconds=60, workers=1)
@@ -220,17 +222,18 @@ def alone(code: str) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.slow
-def test_workers_print_nothing_whoever_started_ray() -> None:
+def test_workers_print_nothing_whoever_started_ray_and_are_not_nice_in_ours() -> None:
     """A Ray of the user's own shows by default what workers print."""
     process = alone(
         "run('print from a worker', 'die', 'return')\n"
+        "run('niceness', report=lambda place, result: print(result))\n"
         "ray.init(address='local', num_cpus=1, include_dashboard=False, logging_level='CRITICAL')\n"
         "run('print from a worker', 'return')\n"
         "time.sleep(2)\n"
         "print('done')\n"
     )
     out, err = process.communicate(timeout=200)
-    assert (out, process.returncode) == ("done\n", 0)
+    assert (out, process.returncode) == ("0\ndone\n", 0)
     assert "from a worker" not in err
 
 
@@ -238,7 +241,7 @@ def test_workers_print_nothing_whoever_started_ray() -> None:
 def test_ctrl_c_leaves_nothing_behind() -> None:
     process = alone(
         "def report(place, result):\n"
-        "    print(result[0], _global_node.get_session_dir_path(), flush=True)\n"
+        "    print(result[0], worker._global_node.get_session_dir_path(), flush=True)\n"
         "run('return', 'sleep 100', report=report)\n"
     )
     assert process.stdout is not None
