@@ -26,12 +26,14 @@ class Holdout:
     Attributes:
         row: of the study.
         target_unit: of the target; ``Metric.in_unit`` has that of each score.
+        test: fingerprint of the test rows.
         scored: the finalists, best validation first.
         earlier: looks at this test part that were on record before.
     """
 
     row: StudyRow
     target_unit: str
+    test: str
     scored: tuple[Scored, ...]
     earlier: int
 
@@ -66,14 +68,16 @@ def holdout(
         models = [kept_model(row, prepared, trial) for trial in chosen]
         target = prepared.dataset.target(prepared.target)
         x, y = prepared.split.test_part(prepared.features.matrix, target)
+        store.record_division(prepared.division)
         scored = []
         for trial, model in zip(chosen, models, strict=True):
             predictions = model.predict(x)
             scores = {metric.name: metric(y, predictions) for metric in METRICS.values()}
             look = store.add_look(row, trial.number, row.key.split, scores, len(y))
             scored.append(Scored(trial, look))
-    unit = prepared.dataset.units[prepared.target]
-    return Holdout(row, unit, tuple(scored), scored[0].look.sequence - 1)
+    unit, test = prepared.dataset.units[prepared.target], prepared.division.test
+    assert test is not None, "a division without test rows has no test part"
+    return Holdout(row, unit, test, tuple(scored), scored[0].look.sequence - 1)
 
 
 def _refuse_driven(store: Store, row: StudyRow) -> None:

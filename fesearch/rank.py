@@ -109,7 +109,7 @@ def _table(
         )
         if trial.study in wanted
     ]
-    looks = store.looks(data=key.data, target=key.target, split=key.split)
+    looks = store.looks(key)
     tests = {name: store.looks_at(rows[name]) for name in {trial.study for trial in trials}}
     shown = trials if every else _best_of_each(trials)
     entries = []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,20 @@ def test_every_look_is_counted(studies: str) -> None:
     assert holdout("elsewhere", studies).earlier == 0
     first, second = holdout("nets", studies, top=2).scored
     assert (first.look.sequence, second.look.sequence) == (4, 5)
+
+
+def test_looks_at_the_same_rows_by_another_division_count(studies: str) -> None:
+    (scored,) = holdout("nets", studies).scored
+    split = "random:seed=0,fractions=71:19:10"
+    searched.search(studies, "wider", "random_forest", [searched.SMALL_FOREST], split=split)
+    with Store.open(studies) as store:
+        nets, wider = store.study("nets"), store.study("wider")
+        assert nets.key.split != wider.key.split
+        assert store.looks(wider.key) == [scored.look]
+        assert [trial.after_look for trial in store.trials(wider)] == [True]
+        assert store.looks(store.study("elsewhere").key) == []
+    found = holdout("wider", studies)
+    assert (found.scored[0].look.sequence, found.earlier) == (2, 1)
 
 
 def test_more_finalists_than_trials_are_all_of_them(studies: str) -> None:
@@ -168,14 +183,16 @@ def test_the_command_prints_scores_and_what_is_on_record(
     rows = json.loads(out)
     assert [row["look"] for row in rows] == [1, 2]
     assert {"val_mae", "test_mae", "test_rmse", "test_p90", "test_r2"} <= set(rows[0])
-    assert "On record as looks 1 to 2 at this test part; 0 had been before." in err
+    assert re.search(
+        r"On record as looks 1 to 2 at this test part \([0-9a-f]{12}\); 0 had been before\.", err
+    )
     assert run(["rank", "--study", "nets", "--format", "json"]) == 0
     (ranked,) = json.loads(capsys.readouterr().out)
     assert ranked["test_mae"] == rows[0]["test_mae"]
     assert run(["holdout", "nets"]) == 0
     out, err = capsys.readouterr()
     assert "test MAE (eV/atom)" in out
-    assert "On record as look 3 at this test part; 2 had been before." in err
+    assert re.search(r"On record as look 3 at this test part \(\w+\); 2 had been before\.", err)
 
 
 def test_two_ways_to_choose_are_one_too_many(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,10 @@ def test_a_database_of_each_revision_is_opened_and_goes_on(file: Path, tmp_path:
         assert raws[:2] == [0.2, math.inf]
         assert math.isnan(raws[2])
         assert [row.value for row in store.ranking()] == [0.1, 0.3]
-        assert [look.scores for look in store.looks()] == [{"mae": 0.15}]
+        assert [look.scores for look in store.looks(study.key)] == [{"mae": 0.15}]
+        noted = replace(store.division("data1", "split1"), test="rows1")
+        store.record_division(noted)
+        assert store.division("data1", "split1") == noted
         store.release(store.acquire(study))
     with connected(url) as connection:
         assert revision(connection) == REVISION
@@ -178,7 +182,9 @@ def test_a_newer_database_is_refused(storage_url: str) -> None:
     with connected(storage_url) as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     message, hint = refusal(storage_url).split("\n")
-    assert message.endswith("was written by a newer fesearch (schema 9999, this one knows 0001).")
+    assert message.endswith(
+        f"was written by a newer fesearch (schema 9999, this one knows {REVISION})."
+    )
     assert hint == "Type: pip install --upgrade fesearch"
 
 

@@ -1,7 +1,7 @@
 """``fesearch holdout``: the test part, on record."""
 
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from fesearch.cli.output import Column, progress, show
 from fesearch.errors import InputError
 from fesearch.metrics import METRICS, metric_named
 from fesearch.paths import storage_url
+
+if TYPE_CHECKING:
+    from fesearch.holdout import Holdout, Scored
 
 
 def holdout(
@@ -37,7 +40,7 @@ def holdout(
             progress=report,
         )
     metric = metric_named(found.row.key.metric)
-    rows = [_row(found.row, scored) for scored in found.scored]
+    rows = [_row(found, scored) for scored in found.scored]
     columns: list[Column | str] = [
         "trial",
         "family",
@@ -52,14 +55,15 @@ def holdout(
     first, last = rows[0]["look"], rows[-1]["look"]
     looks = f"look {first}" if first == last else f"looks {first} to {last}"
     print(
-        f"\nOn record as {looks} at this test part; {found.earlier} had been before. "
-        "Trials begun on this division from now on are marked 'searched after a look'.",
+        f"\nOn record as {looks} at this test part ({found.test[:12]}); {found.earlier} had been "
+        "before. Trials begun from now on, on any division with these test rows, are marked "
+        "'searched after a look'.",
         file=sys.stderr,
     )
 
 
-def _row(study: Any, scored: Any) -> dict[str, Any]:
-    trial, look = scored.trial, scored.look
+def _row(found: "Holdout", scored: "Scored") -> dict[str, Any]:
+    study, trial, look = found.row, scored.trial, scored.look
     return {
         "study": study.name,
         "trial": trial.number,
@@ -72,5 +76,6 @@ def _row(study: Any, scored: Any) -> dict[str, Any]:
         "data_hash": look.data,
         "target": look.target,
         "split": look.split,
+        "test_fingerprint": found.test,
         "looked_at": look.looked_at.isoformat(timespec="seconds"),
     }

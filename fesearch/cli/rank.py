@@ -117,6 +117,8 @@ def _heading(table: ranking.Table) -> list[str]:
     unit = f" in {table.summary.unit}" if table.summary.unit else ""
     better = "lower" if metric.direction == "minimize" else "higher"
     looks = f"{table.looks} look{'' if table.looks == 1 else 's'} at the test part"
+    if rows.test is not None:
+        looks += f" ({rows.test[:12]})"
     return [
         f"data      {table.data} ({key.data[:12]}), target {key.target}",
         f"metric    {metric.title}{unit}, {better} is better",

@@ -158,11 +158,13 @@ def show_study(
 
     with Store.open(storage_url(storage), create=False) as store:
         row = store.study(name)
+        test = store.division(row.key.data, row.key.split).test
     facts = {
         **row.definition["study"],
         "data_hash": row.key.data,
         "target": row.key.target,
         "split_fingerprint": row.key.split,
+        "test_fingerprint": test,
         "features_digest": row.features,
         "unit": row.unit,
         "created": row.created_at.isoformat(timespec="seconds"),
@@ -214,6 +216,7 @@ def _prepare(study: Study, format: Format) -> None:
         "features": f"{prepared.features.name}, {len(prepared.features.names)} columns",
         "split": split.spec,
         "split_fingerprint": split.fingerprint,
+        "test_fingerprint": prepared.division.test,
         "rows": {"train": len(split.train), "val": len(split.val), "test": len(split.test)},
     }
     detail(facts, format)

@@ -17,7 +17,7 @@ from fesearch.featureset import Inputs
 from fesearch.metrics import Metric
 from fesearch.record import ResultKey
 from fesearch.space import Space
-from fesearch.split import Development, Repeated, Split, make, members
+from fesearch.split import Development, Repeated, Split, fingerprint, make, members
 from fesearch.splitspec import SplitSpec
 from fesearch.store.types import Division, StudyRow
 from fesearch.study import Study, from_keys
@@ -70,7 +70,7 @@ class Prepared:
             return None
         parts = [_division(self.dataset, split) for split in self.repeated.members]
         whole = replace(parts[0], fingerprint=self.repeated.fingerprint, spec=self.repeated.spec)
-        return whole, parts
+        return replace(whole, test=None), parts
 
     @cached_property
     def development(self) -> Development:
@@ -170,7 +170,9 @@ def _refuse_lacking(rows: Dataset, spec: SplitSpec, split: Split, features: Feat
 
 def _division(rows: Dataset, split: Split) -> Division:
     parts = len(split.train), len(split.val), len(split.test)
-    return Division(rows.hash, split.fingerprint, split.spec, *parts)
+    ids = [rows.ids[row] for row in split.test]
+    test = fingerprint(ids, ["test"] * len(ids)) if ids else None
+    return Division(rows.hash, split.fingerprint, split.spec, *parts, test)
 
 
 def versions() -> dict[str, str]:

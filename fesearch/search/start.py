@@ -83,7 +83,7 @@ def start(
     prepared.split.log_leakage()
     with Store.open(url) as store:
         if prepared.siblings:
-            store.record_repeated(*prepared.siblings)
+            store.record_division(*prepared.siblings)
         row = store.create_study(
             study.name,
             {"study": prepared.study.model_dump(mode="json"), "folder": new_folder(study.name)},
@@ -121,7 +121,9 @@ def resume(
         row = store.study(name)
         store.refuse_driven(row)
         check_resources(study_of(row))
-        return _drive(store, url, row, prepare_again(row, progress), watchers, limit)
+        prepared = prepare_again(row, progress)
+        store.record_division(prepared.division)
+        return _drive(store, url, row, prepared, watchers, limit)
 
 
 def delete(name: str, url: str) -> None:

@@ -1,21 +1,17 @@
-"""Trials of all studies side by side, and the record of looks at the test part."""
+"""Trials of all studies side by side."""
 
-import math
-from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from fesearch.record import ResultKey, TrialState
 from fesearch.store.database import Database
-from fesearch.store.schema import DIVISIONS, KEYS, LOOKS, STUDIES, TRIALS
+from fesearch.store.schema import DIVISIONS, KEYS, STUDIES, TRIALS
 from fesearch.store.studies import KEY_COLUMNS, key_of
-from fesearch.store.types import Division, Effort, KeySummary, Look, RankedTrial, StudyRow
+from fesearch.store.types import Division, Effort, KeySummary, RankedTrial
 
 _KEY = tuple(KEYS.c[field.name] for field in fields(ResultKey))
 _OWN = tuple(TRIALS.c[field.name] for field in fields(RankedTrial) if field.name in TRIALS.c)
-_LOOK = tuple(LOOKS.c[field.name] for field in fields(Look))
 _RANKED = sa.and_(
     TRIALS.c.state.in_([TrialState.COMPLETE, TrialState.PRUNED]), TRIALS.c.value.is_not(None)
 )
@@ -99,58 +95,3 @@ class Ranking(Database):
         query = sa.select(DIVISIONS).filter_by(data=data, fingerprint=fingerprint)
         with self.read() as connection:
             return Division(**connection.execute(query).one()._mapping)
-
-    def add_look(
-        self, study: StudyRow, trial: int, split: str, scores: Mapping[str, float], rows: int
-    ) -> Look:
-        """Put a look at the test part on record, before its scores are shown to anyone.
-
-        Args:
-            trial: the number of the trial that was scored.
-            split: fingerprint of the division whose test part it was: the study's or a member's.
-            scores: metric -> score, the study's metric among them.
-            rows: of the test part.
-        """
-        finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
-        where = {"data": study.key.data, "target": study.key.target, "split": split}
-        counted = sa.select(sa.func.count() + 1).select_from(LOOKS).filter_by(**where)
-        division = sa.select(DIVISIONS.c.data).filter_by(data=study.key.data, fingerprint=split)
-        with self.write() as connection:
-            connection.execute(division.with_for_update())  # looks at it are counted one by one
-            row = connection.execute(
-                sa.insert(LOOKS)
-                .values(
-                    **where,
-                    sequence=counted.scalar_subquery(),
-                    study=study.name,
-                    trial=trial,
-                    metric=study.key.metric,
-                    value=finite[study.key.metric],
-                    scores=finite,
-                    rows=rows,
-                    looked_at=datetime.now(UTC),
-                )
-                .returning(*_LOOK)
-            ).one()
-            return Look(*row)
-
-    def looks(
-        self, *, data: str | None = None, target: str | None = None, split: str | None = None
-    ) -> list[Look]:
-        """The looks on record, oldest first; each argument, where given, is a filter."""
-        given = {"data": data, "target": target, "split": split}
-        wanted = [LOOKS.c[name] == value for name, value in given.items() if value is not None]
-        with self.read() as connection:
-            query = sa.select(*_LOOK).where(*wanted).order_by(LOOKS.c.id)
-            return [Look(*row) for row in connection.execute(query)]
-
-    def looks_at(self, study: StudyRow) -> dict[int, Look]:
-        """Trial number -> the last look at that trial of a study.
-
-        Looks outlive their study: those before its creation are at a deleted one of its name.
-        """
-        return {
-            look.trial: look
-            for look in self.looks(data=study.key.data, target=study.key.target)
-            if look.study == study.name and look.looked_at >= study.created_at
-        }

@@ -1,12 +1,13 @@
 """The store: what studies found and who is at work on them, in one database."""
 
 from fesearch.store.leases import Leases
+from fesearch.store.looks import Looks
 from fesearch.store.ranking import Ranking
 from fesearch.store.studies import Studies
 from fesearch.store.trials import Trials
 
 
-class Store(Studies, Trials, Ranking, Leases):
+class Store(Studies, Trials, Ranking, Looks, Leases):
     """An open database of studies.
 
     ``with Store.open("sqlite:///fesearch.db") as store: ...``. It may be used by several threads.

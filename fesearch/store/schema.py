@@ -83,6 +83,7 @@ DIVISIONS = sa.Table(
     sa.Column("n_train", sa.Integer, nullable=False),
     sa.Column("n_val", sa.Integer, nullable=False),
     sa.Column("n_test", sa.Integer, nullable=False),
+    sa.Column("test", sa.Text),
     sa.CheckConstraint("n_train >= 0 AND n_val >= 0 AND n_test >= 0", name="rows"),
 )
 

@@ -85,8 +85,11 @@ class Studies(Database):
             assert created is not None
             return created
 
-    def record_repeated(self, division: Division, members: Sequence[Division]) -> None:
-        """Write a repeated division and its members, in order, those that are not there yet."""
+    def record_division(self, division: Division, members: Sequence[Division] = ()) -> None:
+        """Write a division and the members of a repeated one, in order, where they are not there.
+
+        One that an older fesearch wrote gets what it did not say.
+        """
         with self.write() as connection:
             add_division(connection, division, members)
 
@@ -155,6 +158,8 @@ def add_division(
     """Write a division and the members of a repeated one, those that are not there yet."""
     for one in (division, *members):
         insert_missing(connection, DIVISIONS, asdict(one))
+        old = sa.update(DIVISIONS).filter_by(data=one.data, fingerprint=one.fingerprint)
+        connection.execute(old.where(DIVISIONS.c.test.is_(None)).values(test=one.test))
     for index, member in enumerate(members):
         row = {"data": division.data, "parent": division.fingerprint, "member": index}
         insert_missing(connection, MEMBERS, {**row, "fingerprint": member.fingerprint})

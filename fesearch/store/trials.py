@@ -12,7 +12,8 @@ from fesearch.errors import FesearchError, InputError
 from fesearch.record import Decision, Report, ResultKey, TrialResult, TrialSpec, TrialState
 from fesearch.store.database import Database
 from fesearch.store.leases import refuse_ousted
-from fesearch.store.schema import KEYS, LOOKS, REPORTS, STUDIES, TRIALS
+from fesearch.store.looks import looked_at
+from fesearch.store.schema import KEYS, REPORTS, STUDIES, TRIALS
 from fesearch.store.types import Lease, ReportRow, StudyRow
 
 _RESULT = sa.select(*(TRIALS.c[field.name] for field in fields(TrialResult)))
@@ -52,7 +53,7 @@ class Trials(Database):
             "resource": 0,
             "seconds": 0.0,
             "reason": "",
-            "after_look": _looked_at(key),
+            "after_look": sa.exists().where(looked_at(key.data, key.target, key.split)),
             "started_at": datetime.now(UTC),
         }
         try:
@@ -188,12 +189,6 @@ def _key_id(key: ResultKey) -> sa.ScalarSelect[int]:
         sa.select(KEYS.c.id)
         .filter_by(data=key.data, target=key.target, metric=key.metric, split=key.split)
         .scalar_subquery()
-    )
-
-
-def _looked_at(key: ResultKey) -> sa.Exists:
-    return sa.exists().where(
-        LOOKS.c.data == key.data, LOOKS.c.target == key.target, LOOKS.c.split == key.split
     )
 
 

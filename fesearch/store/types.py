@@ -30,6 +30,8 @@ class Division:
         spec: how it was made, as typed ("random:0.81:0.09:0.1:seed=0").
         n_train, n_val, n_test: numbers of rows; a parent of a repeated division has those of its
             first member.
+        test: fingerprint of the test rows alone, which divisions of other training parts may
+            share; None for a parent, and where an older fesearch wrote the division down.
     """
 
     data: str
@@ -38,6 +40,7 @@ class Division:
     n_train: int
     n_val: int
     n_test: int
+    test: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,8 @@ class Look:
     """A look at the test part of a division.
 
     Attributes:
-        sequence: 1 for the first look at this (data, target, split), 2 for the next.
+        sequence: 1 for the first look at the test rows of this (data, target, split), 2 for the
+            next, whichever of the divisions with these test rows it was at.
         study, trial: what was scored; the study may have been deleted since.
         value: the score in ``metric`` on ``rows`` test rows; None where it is not finite.
         scores: metric -> score, likewise.

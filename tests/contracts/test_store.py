@@ -433,9 +433,40 @@ def test_looks_are_counted_and_mark_the_trials_after_them(store: Store) -> None:
     assert (first.value, first.metric, first.rows) == (0.6, "mae", 10)
     assert first.scores == {"mae": 0.6, "r2": None}
     assert second.value is None
-    assert store.looks(data="data1", target="energy", split="split1") == [first, second]
+    assert store.looks(KEY) == [first, second]
     add(store, study, 0.4)
     assert [row.after_look for row in store.ranking(split="split1")] == [True, False]
+
+
+def test_looks_at_the_same_test_rows_are_counted_together(store: Store) -> None:
+    def division(split: str, test: str | None) -> Division:
+        return Division("data1", split, split, 81, 9, 10, test)
+
+    def study(name: str, split: str, test: str | None, **other: str) -> StudyRow:
+        return create(
+            store, name, replace(KEY, split=split, **other), division=division(split, test)
+        )
+
+    one, two = study("one", "split1", "rows1"), study("two", "split2", "rows1")
+    elsewhere = study("elsewhere", "split3", "rows3")
+    theirs = study("theirs", "split2", "rows1", target="volume")
+    old = study("old", "split0", None)
+    older = study("older", "split00", None)
+    looks = [store.add_look(row, 0, row.key.split, {"mae": 0.6}, 10) for row in (old, one, two)]
+    split1 = [look for look in looks if look.split != "split0"]
+    assert [look.sequence for look in looks] == [1, 1, 2]
+    assert store.looks(one.key) == store.looks(two.key) == split1
+    assert [store.looks(row.key) for row in (elsewhere, theirs, older)] == [[], [], []]
+    assert store.looks(old.key) == looks[:1]
+    add(store, two, 0.5)
+    add(store, elsewhere, 0.5)
+    assert [row.after_look for row in store.ranking()] == [True, False]
+    store.record_division(division("split0", "rows1"))
+    assert store.division("data1", "split0").test == "rows1"
+    assert store.looks(old.key) == store.looks(two.key) == looks
+    assert store.add_look(two, 0, "split2", {"mae": 0.6}, 10).sequence == 4
+    store.record_division(division("split0", None))
+    assert store.division("data1", "split0").test == "rows1"
 
 
 def test_a_study_has_one_driver(store: Store, storage_url: str) -> None:

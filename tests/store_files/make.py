@@ -26,7 +26,7 @@ def make(path: Path) -> None:
             key=KEY,
             unit="eV/atom",
             direction="minimize",
-            division=Division("data1", "split1", "random:seed=0", 81, 9, 10),
+            division=Division("data1", "split1", "random:seed=0", 81, 9, 10, "rows1"),
             features="digest",
             versions={"torch": "2.13.0"},
         )

@@ -1,0 +1,110 @@
+"""The record of looks at the test part, which outlives the studies that looked.
+
+A look is at test rows: divisions that differ in their other rows alone share the record.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from fesearch.record import ResultKey
+from fesearch.store.database import Database
+from fesearch.store.schema import DIVISIONS, LOOKS
+from fesearch.store.types import Look, StudyRow
+
+_LOOK = tuple(LOOKS.c[field.name] for field in fields(Look))
+
+
+class Looks(Database):
+    """The part of the store about the test part."""
+
+    def add_look(
+        self, study: StudyRow, trial: int, split: str, scores: Mapping[str, float], rows: int
+    ) -> Look:
+        """Put a look at the test part on record, before its scores are shown to anyone.
+
+        Args:
+            trial: the number of the trial that was scored.
+            split: fingerprint of the division whose test part it was: the study's or a member's.
+            scores: metric -> score, the study's metric among them.
+            rows: of the test part.
+        """
+        finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
+        key = {"data": study.key.data, "target": study.key.target, "split": split}
+        counted = sa.select(sa.func.count() + 1).where(looked_at(**key))
+        with self.write() as connection:
+            _lock_test_rows(connection, study.key.data, split)  # their looks are counted one by one
+            row = connection.execute(
+                sa.insert(LOOKS)
+                .values(
+                    **key,
+                    sequence=counted.scalar_subquery(),
+                    study=study.name,
+                    trial=trial,
+                    metric=study.key.metric,
+                    value=finite[study.key.metric],
+                    scores=finite,
+                    rows=rows,
+                    looked_at=datetime.now(UTC),
+                )
+                .returning(*_LOOK)
+            ).one()
+            return Look(*row)
+
+    def looks(self, key: ResultKey | None = None) -> list[Look]:
+        """The looks on record, oldest first.
+
+        Args:
+            key: only those at its target and the test rows of its division.
+        """
+        query = sa.select(*_LOOK).order_by(LOOKS.c.id)
+        if key is not None:
+            query = query.where(looked_at(key.data, key.target, key.split))
+        with self.read() as connection:
+            return [Look(*row) for row in connection.execute(query)]
+
+    def looks_at(self, study: StudyRow) -> dict[int, Look]:
+        """Trial number -> the last look at that trial of a study.
+
+        Looks outlive their study: those before its creation are at a deleted one of its name.
+        """
+        return {
+            look.trial: look
+            for look in self.looks()
+            if (look.data, look.target) == (study.key.data, study.key.target)
+            and look.study == study.name
+            and look.looked_at >= study.created_at
+        }
+
+
+def looked_at(data: str, target: str, split: str) -> sa.ColumnElement[bool]:
+    """Of a row of LOOKS: it is at this target of the test rows of this division."""
+    asked, theirs = DIVISIONS.alias(), DIVISIONS.alias()
+    same_rows = sa.exists().where(
+        asked.c.data == data,
+        asked.c.fingerprint == split,
+        theirs.c.data == data,
+        theirs.c.fingerprint == LOOKS.c.split,
+        theirs.c.test == asked.c.test,
+    )
+    return sa.and_(
+        LOOKS.c.data == data,
+        LOOKS.c.target == target,
+        sa.or_(LOOKS.c.split == split, same_rows),
+    )
+
+
+def _lock_test_rows(connection: sa.Connection, data: str, split: str) -> None:
+    """Lock every division with the test rows of this one until the commit."""
+    own = DIVISIONS.alias()
+    test = sa.select(own.c.test).where(own.c.data == data, own.c.fingerprint == split)
+    same = sa.or_(DIVISIONS.c.fingerprint == split, DIVISIONS.c.test == test.scalar_subquery())
+    connection.execute(
+        sa.select(DIVISIONS.c.fingerprint)
+        .where(DIVISIONS.c.data == data, same)
+        .order_by(DIVISIONS.c.fingerprint)
+        .with_for_update()
+    )
