@@ -4,8 +4,9 @@ Nothing in it is run, and every byte is vouched for by ``SHA256SUMS``. Reading o
 """
 
 import hashlib
+import json
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,18 +15,21 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fesearch import formula
-from fesearch.errors import InputError
+from fesearch.errors import InputError, quoted
 from fesearch.family import Predictor
-from fesearch.featureset import FEATURE_SETS, FeatureSet, Inputs
+from fesearch.features import Combination
+from fesearch.featureset import ColumnFeatureSet, Inputs, Needs
 from fesearch.metrics import Direction
 from fesearch.model import DESCRIPTION, WEIGHTS, FittedModel
 from fesearch.space import Value
+from fesearch.structure import Structures
 
 CARD, STUDY, README, SUMS, MODEL = "fesearch.json", "study.toml", "README.md", "SHA256SUMS", "model"
 FILES = tuple(sorted((CARD, STUDY, README, f"{MODEL}/{DESCRIPTION}", f"{MODEL}/{WEIGHTS}")))
 """What a bundle consists of, beside the sums of these files."""
 
 HINT = "Export the study again, or copy the whole folder again."
+_SHOWN = 3  # compounds named in an error
 
 
 class _Plain(BaseModel):
@@ -48,9 +52,10 @@ class Trained(_Plain):
 
 
 class FeatureNames(_Plain):
-    """The feature set a model reads, and its columns in order."""
+    """A feature set that a model reads, what that needs, and its own columns in order."""
 
     name: str
+    needs: Needs
     digest: str
     columns: tuple[str, ...]
 
@@ -100,22 +105,40 @@ class Card(_Plain):
         target, unit: what it predicts, such as "e_form" in "eV/atom".
         target_range: smallest and largest target among the training rows.
         elements: symbol -> training rows that contain it.
+        features: the sets whose columns it reads, side by side in this order.
         test: None as long as nobody has looked at the test part.
         versions: package -> version the study was started with.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     trained: Trained
     target: str
     unit: str
     target_range: tuple[float, float]
     elements: dict[str, int]
-    features: FeatureNames
+    features: tuple[FeatureNames, ...]
     data: Data
     split: Parts
     validation: Validation
     test: Unsealed | None
     versions: dict[str, str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those of the user's own numbers that it reads, besides formulas or structures."""
+        return tuple(
+            name for one in self.features if one.needs == "columns" for name in one.columns
+        )
+
+    @property
+    def reads_structures(self) -> bool:
+        """Whether a formula is not enough."""
+        return any(one.needs == "structure" for one in self.features)
+
+    @property
+    def width(self) -> int:
+        """Number of all columns it reads."""
+        return sum(len(one.columns) for one in self.features)
 
 
 @dataclass(frozen=True)
@@ -123,16 +146,56 @@ class Bundle:
     """An exported model, ready to predict; ``open_bundle`` makes one."""
 
     card: Card
-    feature_set: FeatureSet
+    combination: Combination
     predictor: Predictor
 
-    def predict(self, formulas: Sequence[str]) -> np.ndarray:
-        """Predictions (n,) in ``card.unit`` for n formulas in any spelling.
+    def predict(
+        self,
+        formulas: Sequence[str],
+        structures: Structures | None = None,
+        numbers: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """Predictions (n,) in ``card.unit`` for n compounds.
+
+        Args:
+            formulas: in any spelling.
+            structures: of the n compounds, for a model that reads them.
+            numbers: column -> (n,) numbers; at least ``card.columns``.
 
         Raises:
-            InputError: a formula cannot be read or has no features.
+            InputError: the model reads what is not given, a formula cannot be read, or compounds
+                have no features; the first of them are named.
         """
-        return self.predictor(self.feature_set.compute(Inputs.of_formulas(formulas)).matrix)
+        self.refuse_without(structures=structures is not None, numbers=numbers or {})
+        inputs = Inputs.of_formulas(formulas, structures, numbers)
+        matrix, lacking = self.combination.compute(inputs)
+        if lacking:
+            rows = sorted(lacking)
+            first = [f"{quoted(formulas[row])} ({lacking[row]})" for row in rows[:_SHOWN]]
+            more = f"; and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+            raise InputError(
+                f"{len(rows)} compounds cannot be predicted: {'; '.join(first)}{more}.",
+                "Leave them out.",
+            )
+        return self.predictor(matrix)
+
+    def refuse_without(self, *, structures: bool, numbers: Container[str]) -> None:
+        """Refuse to predict without what the model reads.
+
+        Raises:
+            InputError: it reads structures or a column, and there are none such.
+        """
+        if self.card.reads_structures and not structures:
+            raise InputError(
+                "The model reads crystal structures, and there are none.",
+                "Give a file with a column of them: --file in.csv --structure COL --to out.csv",
+            )
+        for name in self.card.columns:
+            if name not in numbers:
+                raise InputError(
+                    f"The model reads the column {quoted(name)} too, not formulas alone.",
+                    "Give a file that has this column: --file in.csv --to out.csv",
+                )
 
     def unseen(self, formulas: Iterable[str]) -> set[str]:
         """The elements of formulas that no training row contains.
@@ -157,11 +220,11 @@ def open_bundle(folder: Path) -> Bundle:
     same = (model.family, model.config, model.width) == (
         card.trained.family,
         card.trained.config,
-        len(card.features.columns),
+        card.width,
     )
     if not same:
         raise InputError(f"The model in {folder} is not the one that {CARD} describes.", HINT)
-    return Bundle(card, _feature_set(card.features), model.predictor())
+    return Bundle(card, _combination(folder / CARD, card.features), model.predictor())
 
 
 def checksums(folder: Path) -> str:
@@ -220,7 +283,7 @@ def _sha256(path: Path) -> str:
 
 def _read_card(path: Path) -> Card:
     try:
-        return Card.model_validate_json(path.read_bytes())
+        return Card.model_validate_json(_of_format_2(path.read_bytes()))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -230,14 +293,35 @@ def _read_card(path: Path) -> Card:
         raise InputError(f"In {path} '{key}' is wrong: {first['msg']}.", hint) from None
 
 
-def _feature_set(features: FeatureNames) -> FeatureSet:
-    """The installed feature set, if it gives what the model was trained on."""
-    found = FEATURE_SETS.get(features.name)
-    digest = found.digest()
-    if digest != features.digest or found.names() != features.columns:
-        raise InputError(
-            f"The model reads the features '{features.name}' {features.digest[:12]}, "
-            f"but those installed are {digest[:12]}.",
-            "Install the versions of matminer and pymatgen listed in its README.md.",
-        )
-    return found
+def _of_format_2(content: bytes) -> bytes:
+    """A card as it is written now; one of format 1 has a single feature set, of formulas."""
+    try:
+        card = json.loads(content)
+    except (ValueError, RecursionError):
+        return content  # refused with the reason where it is read
+    if not isinstance(card, dict) or card.get("format") != 1:
+        return content
+    features = card.get("features")
+    if isinstance(features, dict):
+        card |= {"format": 2, "features": [{"needs": "formula"} | features]}
+    return json.dumps(card).encode()
+
+
+def _combination(path: Path, features: Sequence[FeatureNames]) -> Combination:
+    """The installed feature sets, if they give what the model was trained on."""
+    combination = Combination.parse("+".join(one.name for one in features))
+    said = [(one.name, one.needs) for one in features]
+    if said != [(term.name, term.needs) for term in combination.terms]:
+        raise InputError(f"In {path} 'features' is wrong: these are no such sets.", HINT)
+    terms = []
+    for term, wanted in zip(combination.terms, features, strict=True):
+        found = term.naming(wanted.columns) if isinstance(term, ColumnFeatureSet) else term
+        digest = found.digest()
+        if digest != wanted.digest or found.names() != wanted.columns:
+            raise InputError(
+                f"The model reads the features '{wanted.name}' {wanted.digest[:12]}, "
+                f"but those installed are {digest[:12]}.",
+                "Install the versions of matminer and pymatgen listed in its README.md.",
+            )
+        terms.append(found)
+    return Combination(tuple(terms))

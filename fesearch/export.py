@@ -96,10 +96,11 @@ def _card(row: StudyRow, prepared: Prepared, trial: TrialResult, look: Look | No
         unit=data.units[prepared.target],
         target_range=(float(y.min()), float(y.max())),
         elements=_elements(prepared),
-        features=FeatureNames(
-            name=prepared.features.name,
-            digest=prepared.features.digest,
-            columns=prepared.features.names,
+        features=tuple(
+            FeatureNames(
+                name=term.name, needs=term.needs, digest=term.digest(), columns=term.names()
+            )
+            for term in prepared.features.combination.terms
         ),
         data=Data(
             name=data.name,

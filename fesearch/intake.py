@@ -21,7 +21,7 @@ from fesearch.errors import InputError, quoted
 from fesearch.paths import checked_name
 from fesearch.rejects import Rejects, rejects_file
 from fesearch.source import RawRow, RawTable, no_column
-from fesearch.structure import Packed, canonical, formula_of, from_cif
+from fesearch.structure import Packed, formula_of, from_cell
 
 _SHOWN = 3  # bad rows named in an error
 
@@ -179,6 +179,7 @@ class _Intake:
 
     def __init__(self, wanted: Wanted, origin: str, folder: Path, rejects: Rejects | None) -> None:
         self.wanted, self.origin, self.folder, self.rejects = wanted, origin, folder, rejects
+        self.names = tuple(dict.fromkeys(wanted))
         self.formulas: list[str] = []
         self.reduced: list[str] = []
         self.ids: list[str] = []
@@ -219,7 +220,7 @@ class _Intake:
             if cells.text(name, row.cells.get(name)).strip() != value:
                 self.passed_over[place] += 1
                 return
-        found = {name: cells.cell(row.cells, name, self.wanted.missing) for name in self.wanted}
+        found = {name: cells.cell(row.cells, name, self.wanted.missing) for name in self.names}
         structure = self._structure(found)
         formula, reduced = self._formula(found, structure)
         targets = [cells.number(name, found[name]) for name in self.targets]
@@ -242,11 +243,8 @@ class _Intake:
         """The structure of a row; "" for none."""
         if self.wanted.structure is None or found[self.wanted.structure] is None:
             return ""
-        value = found[self.wanted.structure]
         try:
-            if isinstance(value, str) and not value.startswith("{"):
-                return from_cif(self.folder / value)
-            return canonical(value)
+            return from_cell(found[self.wanted.structure], self.folder)
         except InputError as error:
             raise BadRowError(error.message.rstrip(".")) from None
 

@@ -13,15 +13,14 @@ def render(card: Card) -> str:
     return f"""\
 # {card.target} ({card.unit}) by {trained.family}
 
-Predicts `{card.target}` in {card.unit} from the chemical formula of a compound. It is trial
+Predicts `{card.target}` in {card.unit} from {_reads(card)} of a compound. It is trial
 {trained.trial} of the study `{trained.study}`, found and exported with fesearch.
 
 ## Use
 
 In this folder, with fesearch {card.versions.get("fesearch", "")} installed:
 
-    fesearch predict . Fe2O3 NaCl
-    fesearch predict . --file compounds.csv --formula formula --to predictions.csv
+{_commands(card)}
 
 `fesearch study start study.toml --name again` repeats the search that found it.
 
@@ -39,7 +38,7 @@ In this folder, with fesearch {card.versions.get("fesearch", "")} installed:
 | division | `{split.spec}`, fingerprint `{split.fingerprint[:12]}` |
 | rows | {split.train} to train, {split.val} to validate, {split.test} to test |
 | target in training | {low:.4g} to {high:.4g} {card.unit} |
-| features | `{card.features.name}`, {len(card.features.columns)} columns |
+| features | {_features(card)} |
 | training | {trained.resource} {trained.unit}, best after {trained.best_resource}; \
 {trained.seconds:.3g} s |
 | parameters | {trained.parameters} |
@@ -52,8 +51,7 @@ Elements, with the number of training rows that contain them: {_counts(card.elem
 
 ## Limits
 
-It has seen formulas only: compounds of one composition and different structures get one
-prediction. Elements not listed above, and values outside the range above, are guesses. The
+{_blind(card)}Elements not listed above, and values outside the range above, are guesses. The
 validation score chose this model among others and is therefore a little too good.
 
 ## Citation
@@ -67,6 +65,34 @@ Data: {data.citation or data.source or data.name}. Model: the source of its fami
 
 `SHA256SUMS` vouches for every file here: `sha256sum -c SHA256SUMS`.
 """
+
+
+def _reads(card: Card) -> str:
+    """What it predicts from, in words."""
+    columns = [f"`{name}`" for name in card.columns]
+    what = ["the chemical formula", *(["the crystal structure"] * card.reads_structures), *columns]
+    return " and ".join([", ".join(what[:-1]), what[-1]] if len(what) > 1 else what)
+
+
+def _commands(card: Card) -> str:
+    """How it is used; what no word on the command line can say comes in a file."""
+    structure = " --structure structure" if card.reads_structures else ""
+    words = [] if card.reads_structures or card.columns else ["Fe2O3 NaCl"]
+    words.append(f"--file compounds.csv --formula formula{structure} --to predictions.csv")
+    return "\n".join(f"    fesearch predict . {word}" for word in words)
+
+
+def _features(card: Card) -> str:
+    return ", ".join(f"`{one.name}`: {len(one.columns)} columns" for one in card.features)
+
+
+def _blind(card: Card) -> str:
+    if card.reads_structures:
+        return ""
+    return (
+        "It has seen no structures: compounds of one composition and different structures get one\n"
+        "prediction. "
+    )
 
 
 def _scores(card: Card) -> str:

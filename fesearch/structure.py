@@ -98,6 +98,20 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
+def from_cell(value: str | Mapping[str, Any], folder: Path) -> str:
+    """The canonical text of what stands in a table: pymatgen's JSON, or the path of a CIF file.
+
+    Args:
+        folder: what such a path starts from.
+
+    Raises:
+        InputError: it is no structure; the message says why.
+    """
+    if isinstance(value, str) and not value.startswith("{"):
+        return from_cif(folder / value)
+    return canonical(value)
+
+
 def canonical(value: str | Mapping[str, Any]) -> str:
     """The one text of a structure that pymatgen wrote.
 

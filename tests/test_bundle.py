@@ -120,9 +120,9 @@ def edit(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None
 
 def test_features_that_are_not_installed_are_named_with_those_that_are(folder: Path) -> None:
     card = json.loads((folder / CARD).read_text())
-    installed = card["features"]["digest"]
-    features = card["features"] | {"digest": "f" * 64}
-    edit(folder / CARD, lambda said: said | {"features": features})
+    installed = card["features"][0]["digest"]
+    features = card["features"][0] | {"digest": "f" * 64}
+    edit(folder / CARD, lambda said: said | {"features": [features]})
     error = refused(vouched(folder))
     assert error.message == (
         "The model reads the features 'magpie' ffffffffffff, "
@@ -142,7 +142,9 @@ def test_a_card_of_another_model_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        ({"format": 2, "new": 1}, "format"),
+        ({"format": 3, "new": 1}, "format"),
+        ({"format": 1}, "format"),
+        ({"features": {}}, "features"),
         ({"unit": 3}, "unit"),
         ({"surprise": 1}, "surprise"),
         ({"elements": {"Al": "many"}}, "elements.Al"),
@@ -154,6 +156,33 @@ def test_a_wrong_card_names_its_key(folder: Path, change: dict[str, Any], key: s
     error = refused(vouched(folder))
     assert f"In {folder / CARD} '{key}" in error.message
     assert ("version of fesearch" in error.hint) == (key == "format")
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "magpie+element_grid"}, {"needs": "structure"}, {"name": "columns"}]
+)
+def test_features_that_are_another_kind_of_set_are_refused(
+    folder: Path, change: dict[str, str]
+) -> None:
+    card = json.loads((folder / CARD).read_text())
+    edit(folder / CARD, lambda said: said | {"features": [card["features"][0] | change]})
+    message = f"In {folder / CARD} 'features' is wrong: these are no such sets."
+    assert refused(vouched(folder)).message == message
+
+
+def test_a_card_of_format_1_is_read(folder: Path) -> None:
+    """It has one feature set, of formulas, and does not say so."""
+    expected = open_bundle(folder).predict(["AlTi", "Fe2O3"])
+
+    def as_before(said: dict[str, Any]) -> dict[str, Any]:
+        [features] = said["features"]
+        del features["needs"]
+        return said | {"format": 1, "features": features}
+
+    edit(folder / CARD, as_before)
+    bundle = open_bundle(vouched(folder))
+    np.testing.assert_array_equal(bundle.predict(["AlTi", "Fe2O3"]), expected)
+    assert [(one.name, one.needs) for one in bundle.card.features] == [("magpie", "formula")]
 
 
 def test_a_card_that_is_no_json_is_refused(folder: Path) -> None:

@@ -93,7 +93,7 @@ def test_the_card_says_what_it_was_trained_on(studies: str, tmp_path: Path) -> N
     assert sum(card.elements.values()) == 2 * len(train)
     y = prepared.dataset.target("h_form")[train]
     assert card.target_range == (y.min(), y.max())
-    assert len(card.features.columns) == 145
+    assert [(one.name, len(one.columns)) for one in card.features] == [("magpie", 145)]
     assert (card.unit, card.data.licence, card.split.train) == ("eV/atom", "CC0", len(train))
     assert card.test is None
 

@@ -23,12 +23,21 @@ def predict(
     column: Annotated[
         str | None, typer.Option("--formula", help="That column; 'formula' by default.")
     ] = None,
+    structure: Annotated[
+        str | None,
+        typer.Option(
+            "--structure", help="Column of structures (JSON or CIF paths), if it reads them."
+        ),
+    ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", help="CSV to write: the file with predictions added.")
     ] = None,
     format: FormatOption = "table",
 ) -> None:
-    """Predict formulas, or a whole file of them, with an exported model."""
+    """Predict formulas, or a whole file of them, with an exported model.
+
+    A model that reads structures or numeric columns of its training data needs a file with them.
+    """
     if bool(formulas) == (file is not None):
         raise InputError(
             "Give formulas, or a file of them; not both, not neither.",
@@ -36,18 +45,19 @@ def predict(
         )
     if (file is None) != (to is None):
         raise InputError("--file and --to belong together.", "Give --file in.csv --to out.csv")
-    if column is not None and file is None:
-        raise InputError(
-            "--formula names a column, but there is no --file.",
-            "Give --file, or leave --formula out.",
-        )
+    for option, name in (("--formula", column), ("--structure", structure)):
+        if name is not None and file is None:
+            raise InputError(
+                f"{option} names a column, but there is no --file.",
+                f"Give --file, or leave {option} out.",
+            )
     from fesearch.bundle import open_bundle
 
     bundle = open_bundle(folder)
     if file is not None and to is not None:
-        from fesearch.predict import predict_file
+        from fesearch.predict import Columns, predict_file
 
-        done = predict_file(bundle, file, to, column or "formula")
+        done = predict_file(bundle, file, to, Columns(column or "formula", structure))
         _warn(done.unseen)
         print(f"Wrote {done.rows} predictions of {bundle.card.target} to {to}.", file=sys.stderr)
         return
