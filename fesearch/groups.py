@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,10 +62,14 @@ class Groups:
     def order(self, salt: str) -> np.ndarray:
         """The groups in the order of the sha256 of "salt|label", (m,) int64."""
         if salt not in self._orders:
-            sha256, start = hashlib.sha256, f"{salt}|"
-            digests = [sha256((start + label).encode()).digest() for label in self.labels]
+            sha256, start = hashlib.sha256, f"{salt}|".encode()
+            digests = [sha256(start + label).digest() for label in self._encoded]
             self._orders[salt] = np.argsort(np.frombuffer(b"".join(digests), dtype="S32"))
         return self._orders[salt]
+
+    @cached_property
+    def _encoded(self) -> list[bytes]:
+        return [label.encode() for label in self.labels]
 
     def before(self, rows: np.ndarray, salt: str) -> np.ndarray:
         """How many of some rows are in groups earlier in an order, (m,) int64.
