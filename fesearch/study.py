@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,8 +15,13 @@ from fesearch.family import FAMILIES, Family, Resource
 from fesearch.metrics import Metric, metric_named
 from fesearch.paths import checked_name
 from fesearch.registry import nearest
-from fesearch.space import Space, Value
+from fesearch.space import Config, Domain, Float, Space, Value, When
 from fesearch.splitspec import SplitSpec
+
+MOST_TRIALS = 2**31 - 1  # the store numbers them in an INTEGER
+MOST_EPOCHS = 1_000_000
+"""Of a trial, which lists the epochs it reports after; a thousand times what the papers train."""
+_MOST_TRIED = 1000  # values of a range; of a wider one the ends are tried
 
 
 class Study(BaseModel):
@@ -56,9 +61,9 @@ class Study(BaseModel):
     space: dict[str, Any] = Field(default_factory=dict)
     split: str | dict[str, Any] = "random"
     metric: str = "mae"
-    trials: int = Field(default=100, ge=1)
+    trials: int = Field(default=100, ge=1, le=MOST_TRIALS)
     time_limit: str | None = None
-    max_epochs: int | None = Field(default=None, ge=1)
+    max_epochs: int | None = Field(default=None, ge=1, le=MOST_EPOCHS)
     patience: int | None = Field(default=None, ge=1)
     sampler: Literal["tpe", "random", "grid"] = "tpe"
     pruner: Literal["asha", "none"] = "asha"
@@ -68,7 +73,7 @@ class Study(BaseModel):
     cpus: int | None = Field(default=None, ge=1)
     cpus_per_trial: int = Field(default=1, ge=1)
     gpus: int = Field(default=0, ge=0)
-    gpus_per_trial: float = Field(default=1.0, gt=0)
+    gpus_per_trial: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     address: str | None = None
     runner: Literal["ray", "inline"] = "ray"
     keep: int = Field(default=5, ge=1)
@@ -136,6 +141,11 @@ class Study(BaseModel):
             raise InputError(
                 f"{self.gpus} GPUs are asked for, but {family.name} does not use them.",
                 "Leave --gpus out.",
+            )
+        if self.gpus_per_trial > 1 and not self.gpus_per_trial.is_integer():
+            raise InputError(
+                f"A trial is to take {self.gpus_per_trial:g} GPUs.",
+                "Give a whole number, or a share of one, such as --gpus-per-trial 0.5.",
             )
         if self.gpus and self.gpus_per_trial > self.gpus:
             raise InputError(
@@ -265,7 +275,7 @@ def _toml(path: Path) -> dict[str, Any]:
         raise InputError(
             f"The study file '{path}' cannot be read: {error.strerror}.", "Check the path."
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not UTF-8, not TOML, or a number of thousands of digits
         raise InputError(
             f"The study file '{path}' is not TOML: {error}.", "Mend that line."
         ) from None
@@ -280,7 +290,7 @@ def _put(keys: dict[str, Any], text: str) -> None:
         )
     try:
         value = tomllib.loads(f"value = {written}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # a word without quotes
         value = written
     table, _, inner = key.partition(".")
     if not inner:
@@ -295,11 +305,34 @@ def _put(keys: dict[str, Any], text: str) -> None:
 
 
 def _check_values(family: Family, space: Space, parameter: str) -> None:
-    """Try the ends and every listed value of a parameter in a config the family can build."""
-    best = space.nearest(family.best)
-    domain = space.active(parameter, best)
-    if domain is None:
+    """Try the values of a parameter in configs the family can build.
+
+    Beside the family's best config; a parameter that exists only under some values of another one
+    is tried beside each of these.
+    """
+    for config in _having(family, space, parameter):
+        domain = space.active(parameter, config)
+        assert domain is not None, f"'{parameter}' is in the config it is tried in"
+        for value in _tried(domain):
+            family.check(space.nearest({**config, parameter: value}))
+
+
+def _having(family: Family, space: Space, parameter: str) -> Iterator[Config]:
+    """Configs of the space that have a parameter, one for each value that brings it about."""
+    entry = space.parameters[parameter]
+    if not isinstance(entry, When):
+        yield space.nearest(family.best)
         return
-    values: list[Value] = list(domain.values() or ())
-    for value in values or [domain.at(0.0), domain.at(1.0)]:
-        family.check({**best, parameter: value})
+    for config in _having(family, space, entry.parameter):
+        deciding = space.active(entry.parameter, config)
+        for value in entry.equals:
+            if deciding is not None and value in deciding:
+                yield space.nearest({**config, entry.parameter: value})
+
+
+def _tried(domain: Domain) -> Sequence[Value]:
+    values = domain.values()
+    if values is None:
+        assert isinstance(domain, Float)
+        return domain.low, domain.high
+    return values if len(values) <= _MOST_TRIED else (values[0], values[-1])

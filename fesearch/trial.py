@@ -2,6 +2,7 @@
 
 import math
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -132,7 +133,7 @@ class _Member:
         """Train up to the next step of the spec and score the model there."""
         began = time.perf_counter()
         state = self._state
-        target = next(step for step in self._spec.steps if step > state.resource)
+        target = self._spec.steps[bisect_right(self._spec.steps, state.resource)]
         while state.resource < target:
             predictions = self._learner.advance()
             state.resource += self._family.resource.step

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fesearch.errors import InputError
-from fesearch.space import Choice, Float, Int
+from fesearch.space import Choice, Float, Int, When
 from fesearch.study import Study, duration, from_keys, load, shipped
 
 
@@ -43,9 +43,14 @@ def test_flags_stand_over_the_file_and_set_over_flags(tmp_path: Path) -> None:
         str(file), {"trials": 7, "seed": None}, ("space.depth=9", "space.width=0.5", "keep=2")
     )
     assert (study.name, study.trials, study.seed, study.keep) == ("mine", 7, 1, 2)
-    space = study.search_space()
-    assert space.parameters["depth"] == Choice((9,))
-    assert space.parameters["width"] == Choice((0.5,))
+    assert domain_of(study, "depth") == Choice((9,))
+    assert domain_of(study, "width") == Choice((0.5,))
+
+
+def domain_of(study: Study, parameter: str) -> object:
+    """The values of a parameter, whenever it exists."""
+    entry = study.search_space().parameters[parameter]
+    return entry.domain if isinstance(entry, When) else entry
 
 
 @pytest.mark.parametrize(
@@ -63,7 +68,7 @@ def test_flags_stand_over_the_file_and_set_over_flags(tmp_path: Path) -> None:
     ],
 )
 def test_set_writes_values_lists_and_ranges(text: str, name: str, domain: object) -> None:
-    assert load("irnet", sets=(text,)).search_space().parameters[name] == domain
+    assert domain_of(load("irnet", sets=(text,)), name) == domain
 
 
 @pytest.mark.parametrize(
@@ -112,6 +117,18 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
         ("seed=-1", "seed = -1", "Input should be greater than or equal to 0."),
         (f"seed={2**63}", f"seed = {2**63}", f"Input should be less than {2**63}."),
         ("reduction_factor=1", "reduction_factor = 1", "Input should be greater than or equal to"),
+        (
+            f"trials={2**31}",
+            f"trials = {2**31}",
+            f"Input should be less than or equal to {2**31 - 1}",
+        ),
+        (
+            "max_epochs=1000001",
+            "max_epochs = 1000001",
+            "Input should be less than or equal to 1000000",
+        ),
+        ("gpus_per_trial=inf", "gpus_per_trial = inf", "Input should be a finite number."),
+        ("gpus_per_trial=nan", "gpus_per_trial = nan", "Input should be a finite number."),
         ("gpus_per_trial=0", "gpus_per_trial = 0", "Input should be greater than 0."),
         ("space=3", "space = 3", "Input should be a valid dictionary."),
         ("sampler=tpee", "sampler = 'tpee'", "Did you mean 'tpe'? Input should be 'tpe', "),
@@ -135,6 +152,9 @@ def test_a_value_of_the_wrong_kind(text: str, message: str, hint: str) -> None:
         ("space.depth=99", "'depth' is 99, outside its space.", "Give one of: 3 … 48."),
         ("space.depth=[3,2]", "'depth' is 2, outside its space.", "Give one of: 3 … 48."),
         ("space.depth={low=3,high=50}", "'depth' is 49, outside its space.", "Give one of: 3 "),
+        ("space.depth=[]", "'depth': A list of choices is empty.", "Give at least one value."),
+        ("space.depth={low=3,high=1000000000}", "'depth' is 1000000000, outside its space.", ""),
+        ("space.depth={low=3,high=9,step='a'}", "'depth': A range has step 'a'.", ""),
         ("space.depth=none", "'depth' is None, outside its space.", "Give one of: 3 … 48."),
         ("time_limit='30'", "The time limit is '30'.", "Write it as 90s, 30m, 2h or 1h30m."),
         ("time_limit=0s", "The time limit is '0s'.", "Give more than no time."),
@@ -179,6 +199,12 @@ def test_what_a_key_cannot_be(text: str, message: str, hint: str) -> None:
         ),
         (
             "irnet",
+            {"gpus": 4, "gpus_per_trial": 1.5},
+            "A trial is to take 1.5 GPUs.",
+            "Give a whole number, or a share of one, such as --gpus-per-trial 0.5.",
+        ),
+        (
+            "irnet",
             {"cpus": 1, "cpus_per_trial": 2},
             "A trial is to take 2 CPU cores of 1.",
             "Give --cpus-per-trial 1 or less.",
@@ -186,7 +212,8 @@ def test_what_a_key_cannot_be(text: str, message: str, hint: str) -> None:
         (
             "irnet",
             {"sampler": "grid", "preset": "full"},
-            "The parameter 'width' is continuous (0.125 … 2 (log)), so there is no grid of it.",
+            "The parameter 'width' is continuous (0.125 … 2 (log), when layers is none), so there "
+            "is no grid of it.",
             "List its values, as in --set space.width=[...], or use --sampler tpe.",
         ),
     ],
@@ -196,6 +223,32 @@ def test_keys_that_do_not_go_together(
 ) -> None:
     error = refused(source, **flags)
     assert (error.message, error.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        (['space.optimizer=["adam", "momentum"]', "space.momentum=5"], "'momentum' is 5, outside "),
+        (["space.momentum=[0.9, 5]"], "'momentum' is 5, outside its space."),
+        (["space.momentum={low=0.5, high=5}"], "'momentum' is 5.0, outside its space."),
+        (['space.schedule=["constant", "one_cycle"]', "space.epochs=0"], "'epochs' is 0, out"),
+    ],
+)
+def test_what_only_some_trials_would_have_is_refused_too(sets: list[str], message: str) -> None:
+    error = refused("irnet", *sets, preset="full")
+    assert error.message.startswith(message)
+    sound = load("irnet", {"preset": "full"}, ("space.optimizer=adam", "space.momentum=0.9"))
+    assert domain_of(sound, "momentum") == Choice((0.9,))
+
+
+def test_a_number_of_thousands_of_digits_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "long.toml").write_text(f"trials = {'9' * 5000}\n")
+    assert refused(f"{tmp_path}/long.toml").message.endswith(
+        "value has 5000 digits; use sys.set_int_max_str_digits() to increase the limit."
+    )
+    assert refused("smoke", f"trials={'9' * 5000}").message.startswith(
+        "The study 'smoke' has trials"
+    )
 
 
 HOSTILE = ["../x", "a b", "x'; DROP TABLE", "", ".", "-x", "a\nb", "a\0b", "ü", "x" * 65, "a/b"]
