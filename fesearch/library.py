@@ -11,7 +11,7 @@ from fesearch.dataset import Dataset, Step, make
 from fesearch.errors import InputError
 from fesearch.paths import artifacts_dir, atomic_write, checked_name
 from fesearch.registry import unknown
-from fesearch.source import LISTING, SOURCES, BuiltIn, Summary
+from fesearch.source import LISTING, SOURCES, BuiltIn, Remote, Summary
 from fesearch.structure import Structures, digest
 
 
@@ -25,6 +25,9 @@ def load(name: str) -> Dataset:
         return source.load()
     path = _path(checked_name("data set", name))
     if not path.is_file():
+        if any(isinstance(source, Remote) and name in source.offers for source in SOURCES):
+            hint = f"Type: fesearch data fetch {name}"
+            raise InputError(f"The data set '{name}' has not been fetched.", hint)
         raise unknown("data set", name, [summary.name for summary in listing()], LISTING)
     return _read(path)
 

@@ -57,6 +57,15 @@ def test_a_data_set_is_kept_with_all_that_is_said_about_it(opened: list[str]) ->
     assert opened == ["begun", "kept"]
 
 
+@pytest.mark.parametrize("name", ["oqmd", "matbench_mp_e_form"])
+def test_what_was_not_fetched_says_how_it_is(name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        library.load(name)
+    assert str(caught.value) == (
+        f"The data set '{name}' has not been fetched.\nType: fesearch data fetch {name}"
+    )
+
+
 def test_what_is_offered() -> None:
     assert {"oqmd", "materials_project", *matminer_sets.OFFERS} == set(offers())
     assert {"matbench_perovskites", "jarvis_dft_3d", "flla", "expt_formation_enthalpy"} < set(

@@ -9,6 +9,7 @@ where that file has none, the reason stands beside. Columns without a unit anywh
 """
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -23,6 +24,8 @@ from fesearch.source import Delivery, Offer, Query, RawRow, RawTable, Remote, Re
 from fesearch.structure import canonical, formula_of
 
 LARGEST = 2 * 2**30  # bytes of a file
+
+log = logging.getLogger(__name__)
 
 _PER_ATOM, _EV = "eV/atom", "eV"
 _GAPS = {"gap opt": _EV, "gap tbmbj": _EV}
@@ -105,6 +108,7 @@ def open_query(query: Query, report: Report) -> Iterator[Delivery]:
     if not path.is_file() or _digest(path) != about("hash"):
         _download(about("url"), path, about("hash"), report)
     offer = OFFERS[query.name]
+    log.info("%s: reading %s rows", query.name, about("num_entries"))
     with _split_json.table(path) as (columns, rows):
         table = RawTable(
             [*columns, *({offer.formula} - {*columns})], (_with_formula(row, offer) for row in rows)
@@ -159,4 +163,6 @@ def _with_formula(row: RawRow, offer: Offer) -> RawRow:
 def _text(composition: Mapping[str, Any]) -> str:
     """The formula of pymatgen's JSON of a composition: symbol -> amount, and @-keys of its own."""
     amounts = {symbol: amount for symbol, amount in composition.items() if symbol[0] != "@"}
-    return "".join(f"{symbol}{Decimal(repr(float(amount))):f}" for symbol, amount in amounts.items())
+    return "".join(
+        f"{symbol}{Decimal(repr(float(amount))):f}" for symbol, amount in amounts.items()
+    )
