@@ -30,6 +30,7 @@ from typing import Any
 from fesearch.featuresets import magpie_voronoi
 
 HERE = Path(__file__).resolve().parent
+LIMIT = 600.0  # seconds a structure; none takes long, but the machine may
 Figures = dict[str, Any]
 
 
@@ -53,7 +54,7 @@ def once(texts: list[str], workers: int) -> Figures:
         times.append(time.perf_counter() - began)
         print(f"{done} {total}", flush=True)
 
-    matrix, failed = magpie_voronoi.rows(texts, progress, workers=workers)
+    matrix, failed = magpie_voronoi.rows(texts, progress, limit=LIMIT, workers=workers)
     return {
         "computed": len(times) - 1,
         "failed": len(failed),

@@ -64,10 +64,14 @@ def featurizer() -> Callable[[str], np.ndarray]:
         # It keeps the neighbours of the last structure, and gives them to one that pymatgen holds
         # to be equal: a slightly strained one, or the same sites in another order.
         caching._get_all_nearest_neighbors.cache_clear()
-        structure = Structure.from_dict(json.loads(text))
-        if not structure.is_ordered:
+        given = Structure.from_dict(json.loads(text))
+        if not given.is_ordered:
             raise ValueError("it is disordered: elements share a site")
-        structure.remove_oxidation_states()
+        given.remove_oxidation_states()
+        # pymatgen puts an atom that is outside of the cell into its tessellation twice inside, and
+        # not where it is. The second time is for -1e-17, of which the remainder is 1.
+        inside = given.frac_coords % 1 % 1
+        structure = Structure(given.lattice, given.species, inside)
         return np.concatenate([np.asarray(part.featurize(structure), float) for part in parts])
 
     return row
