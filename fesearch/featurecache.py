@@ -1,10 +1,10 @@
 """Matrices of features on disk, found by what they were computed from.
 
-A matrix is one ``.npy`` file beside a JSON header that vouches for it by checksum: rows of float32
-in the order models read them can be mapped into memory as they are, where Arrow and Parquet keep
-columns, which would have to be copied into rows. Both files appear whole or not at all, the header
-last, so that a kill leaves nothing that is taken for features, and two processes that compute the
-same write the same.
+A matrix is one ``.npy`` file beside a JSON header that vouches for both by checksum: rows of
+float32 in the order models read them can be mapped into memory as they are, where Arrow and Parquet
+keep columns, which would have to be copied into rows. Both files appear whole or not at all, the
+header last, so that a kill leaves nothing that is taken for features, and two processes that
+compute the same write the same.
 """
 
 import hashlib
@@ -65,9 +65,9 @@ def save(path: Path, matrix: np.ndarray, facts: Mapping[str, Any]) -> None:
         with atomic_write(path) as partial:
             with partial.open("wb") as file:
                 np.save(file, matrix, allow_pickle=False)
-            checksum = _checksum(partial)
+            header = {"sha256": _checksum(partial, facts), "facts": facts}
         with atomic_write(_header(path)) as partial:
-            partial.write_text(json.dumps({"sha256": checksum, **facts}), encoding="utf-8")
+            partial.write_text(json.dumps(header), encoding="utf-8")
 
 
 def load(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, dict[str, Any]] | None:
@@ -80,11 +80,12 @@ def load(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, dict[str, Any]
         None where anything of it is missing or damaged.
     """
     try:
-        facts = json.loads(_header(path).read_text(encoding="utf-8"))
-        if facts.pop("sha256") != _checksum(path):
+        header = json.loads(_header(path).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = header["facts"]
+        if header["sha256"] != _checksum(path, facts):
             return None
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     if matrix.shape != shape or matrix.dtype != np.float32:
         return None
@@ -145,6 +146,9 @@ def _writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _checksum(path: Path) -> str:
+def _checksum(path: Path, facts: Mapping[str, Any]) -> str:
+    """SHA-256 hex of a file and of what is said of it."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(json.dumps(facts, sort_keys=True).encode())
+    return digest.hexdigest()

@@ -246,8 +246,7 @@ def _built(term: FeatureSet, inputs: Inputs, progress: Progress | None) -> _Buil
         computed = term.compute(inputs, progress)
         found = _reported(computed)
         if all(reason == NO_STRUCTURE for reason in computed.lacking.values()):
-            facts = {"names": term.names(), **found.report._asdict()}
-            featurecache.save(path, found.matrix, facts)
+            featurecache.save(path, found.matrix, found.report._asdict())
     return found
 
 
@@ -256,13 +255,9 @@ def _load(path: Path, term: FeatureSet, rows: int) -> _Built | None:
     if found is None:
         return None
     matrix, facts = found
-    try:
-        if tuple(facts["names"]) != term.names():
-            return None
-        pairs = [[(at, what) for at, what in facts[key]] for key in ("non_finite", "lacking")]
-        return _Built(matrix, _Report(facts["constant"], *pairs))
-    except (KeyError, TypeError, ValueError):
-        return None
+    if facts.keys() != set(_Report._fields):
+        return None  # of another version
+    return _Built(matrix, _Report(**facts))
 
 
 def _reported(computed: Computed) -> _Built:

@@ -206,9 +206,12 @@ class StructureFeatureSet(FeatureSet):
     def compute(self, inputs: Inputs, progress: Progress | None = None) -> Computed:
         assert inputs.structures is not None, "bound refuses them"
         digests = inputs.structures.digests
-        first = {digest: row for row, digest in reversed(list(enumerate(digests))) if digest}
+        first: dict[str, int] = {}
+        for row, digest in enumerate(digests):
+            if digest:
+                first.setdefault(digest, row)
         place = _places(first)
-        texts = list(inputs.structures.texts([first[digest] for digest in place]))
+        texts = list(inputs.structures.texts(list(first.values())))
         rows, failed = self.structure_rows(texts, progress)
         matrix = np.full((len(digests), len(self.names())), np.nan, dtype=np.float32)
         lacking = {}
