@@ -3,9 +3,9 @@
 import math
 from dataclasses import asdict
 
-from fesearch.errors import InputError, NoResultError
+from fesearch.errors import InputError
 from fesearch.model import FittedModel
-from fesearch.record import TrialResult
+from fesearch.record import TrialResult, TrialState, nothing_usable
 from fesearch.search.folder import model_folder
 from fesearch.search.prepare import Prepared
 from fesearch.store.results import Store
@@ -24,10 +24,7 @@ def ranked(store: Store, row: StudyRow) -> list[TrialResult]:
     trials = {trial.number: trial for trial in store.trials(row)}
     order = [one.number for one in store.ranking(**asdict(row.key)) if one.study == row.name]
     if not order:
-        raise NoResultError(
-            f"The study '{row.name}' has no usable trial among {len(trials)}.",
-            f"Type: fesearch trials {row.name}",
-        )
+        raise nothing_usable(row.name, trials.values())
     return [trials[number] for number in order]
 
 
@@ -52,8 +49,11 @@ def kept_model(row: StudyRow, prepared: Prepared, trial: TrialResult) -> FittedM
     """The model of a trial, scored again on the validation part: it is the one on record.
 
     Raises:
-        InputError: its weights are not kept, or are not those of the trial's recorded score.
+        InputError: it failed or has not ended, or its weights are not kept, or are not those of
+            the trial's recorded score.
     """
+    if not trial.state.usable:
+        raise _without_model(row, trial)
     folder = model_folder(row, trial.number)
     if not folder.is_dir():
         raise InputError(
@@ -72,3 +72,15 @@ def kept_model(row: StudyRow, prepared: Prepared, trial: TrialResult) -> FittedM
             f"Choose another trial (fesearch trials {row.name}), or search again.",
         )
     return model
+
+
+def _without_model(row: StudyRow, trial: TrialResult) -> InputError:
+    what = f"Trial {trial.number} of '{row.name}'"
+    if trial.state is TrialState.FAIL:
+        return InputError(
+            f"{what} never had a model: it failed ({trial.reason}).",
+            f"Choose another trial: fesearch trials {row.name}",
+        )
+    return InputError(
+        f"{what} has not ended yet.", f"Go on with it: fesearch study resume {row.name}"
+    )

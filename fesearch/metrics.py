@@ -24,6 +24,7 @@ class Metric:
         unit: ``{unit}`` stands for the unit of the target; empty if the score has none.
         direction: Optuna's word for which way is better.
         function: (truth (n,), prediction (n,)) -> score.
+        spread: it is defined only where true values differ.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Metric:
     unit: str
     direction: Direction
     function: "Callable[[Array, Array], float]"
+    spread: bool = False
 
     def __call__(self, truth: Array, prediction: Array) -> float:
         """The score of (n,) predictions against (n,) true values."""
@@ -75,7 +77,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric("mae", "MAE", "{unit}", "minimize", _mae),
             Metric("rmse", "RMSE", "{unit}", "minimize", _rmse),
             Metric("p90", "90th percentile of |error|", "{unit}", "minimize", _p90),
-            Metric("r2", "R²", "", "maximize", _r2),
+            Metric("r2", "R²", "", "maximize", _r2, spread=True),
         )
     }
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fesearch.errors import InputError, NoResultError
-from fesearch.record import ResultKey
+from fesearch.record import ResultKey, nothing_usable
 from fesearch.store.results import Store
 from fesearch.store.types import Division, Effort, KeySummary, RankedTrial, StudyRow
 
@@ -84,6 +84,9 @@ def tables(
             _refuse_ambiguous(split, keys)
         wanted = set(studies or rows)
         found = [_table(store, summary, names, rows, wanted, every) for summary in keys]
+        found = [table for table in found if table.entries]
+        if chosen and not found:
+            raise nothing_usable(chosen[0].name, store.trials(chosen[0]))
     if not found:
         raise NoResultError(
             "There is no usable trial to rank, or none that was asked for.",

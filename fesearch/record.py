@@ -1,10 +1,11 @@
 """What passes between running, storing and deciding: frozen values, standard library only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from fesearch.errors import NoResultError
 from fesearch.space import Value
 
 
@@ -141,3 +142,19 @@ class TrialResult:
     reason: str = ""
     fault: Fault | None = None
     after_look: bool = False
+
+
+def nothing_usable(study: str, results: Iterable[TrialResult]) -> NoResultError:
+    """The error for a study without a usable trial: why there is none, and what to type."""
+    states = [result.state for result in results]
+    failed = states.count(TrialState.FAIL)
+    if states and all(state.finished for state in states):
+        return NoResultError(
+            f"The study '{study}' has no usable trial: {failed} of {len(states)} failed.",
+            f"See why: fesearch trials {study}",
+        )
+    unfinished = len(states) - failed
+    return NoResultError(
+        f"The study '{study}' has no usable trial yet: {failed} failed, {unfinished} unfinished.",
+        f"Go on with: fesearch study resume {study}",
+    )

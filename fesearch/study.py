@@ -92,6 +92,11 @@ class Study(BaseModel):
             _check_values(family, space, parameter)
         return space
 
+    def budget(self) -> int:
+        """Trials in all: no more than there are configs."""
+        size = self.search_space().size()
+        return self.trials if size is None else min(self.trials, size)
+
     def declared_metric(self) -> Metric:
         """The metric's declaration."""
         return metric_named(self.metric)

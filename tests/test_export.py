@@ -16,6 +16,7 @@ from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.export import export
 from fesearch.holdout import holdout
 from fesearch.model import FittedModel
+from fesearch.record import TrialSpec
 from fesearch.search.folder import model_folder
 from fesearch.search.prepare import prepare_again, study_of
 from fesearch.store.results import Store
@@ -124,6 +125,28 @@ def test_the_readme_speaks_to_who_finds_it(studies: str, tmp_path: Path) -> None
         f"Al {card.elements['Al']}, ",
     ):
         assert words in readme, words
+
+
+def test_a_trial_without_a_model_says_why(studies: str, tmp_path: Path) -> None:
+    with Store.open(studies) as store:
+        lease = store.acquire(store.study("forests"))
+        store.begin_trial(lease, TrialSpec(3, "random_forest", {}, 1, (1,)), "trees")
+    for number, message, hint in (
+        (
+            2,
+            "Trial 2 of 'forests' never had a model: it failed (MemoryError: no message).",
+            "Choose another trial: fesearch trials forests",
+        ),
+        (
+            3,
+            "Trial 3 of 'forests' has not ended yet.",
+            "Go on with it: fesearch study resume forests",
+        ),
+        (10**20, f"The study 'forests' has no trial {10**20}.", "Type: fesearch trials forests"),
+    ):
+        with pytest.raises(InputError) as caught:
+            export("forests", studies, tmp_path / "model", trial=number)
+        assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 @pytest.mark.parametrize("taken", ["file", "folder"])

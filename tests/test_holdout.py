@@ -169,7 +169,8 @@ def test_a_study_without_a_usable_trial_is_3(
     for command in (["holdout", "none"], ["best", "none"]):
         assert run(command) == 3
         assert capsys.readouterr().err == (
-            "The study 'none' has no usable trial among 0.\nType: fesearch trials none\n"
+            "The study 'none' has no usable trial yet: 0 failed, 0 unfinished.\n"
+            "Go on with: fesearch study resume none\n"
         )
     with pytest.raises(StudyNotFoundError):
         holdout("nobody", studies)

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+import searched
 
 from fesearch.cli.app import run
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
@@ -59,6 +60,30 @@ def test_filters_leave_the_keys_that_have_what_is_asked_for(studies: str) -> Non
             tables(studies, **{part: "nowhere"})
     with pytest.raises(StudyNotFoundError):
         tables(studies, studies=["nts"])
+
+
+def test_a_study_without_a_usable_trial_is_3_though_its_key_has_some(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    searched.search(studies, "broken", "random_forest", [])
+    assert run(["rank", "--study", "broken"]) == 3
+    assert capsys.readouterr() == (
+        "",
+        "The study 'broken' has no usable trial yet: 0 failed, 0 unfinished.\n"
+        "Go on with: fesearch study resume broken\n",
+    )
+    with Store.open(studies) as store:
+        lease = store.acquire(store.study("broken"))
+        store.begin_trial(lease, TrialSpec(0, "random_forest", {}, 1, (1,)), "trees")
+        failed = store.trial(store.study("forests"), 2)
+        store.finish_trial(lease, replace(failed, number=0))
+    assert run(["rank", "--study", "broken", "--format", "json"]) == 3
+    assert capsys.readouterr() == (
+        "",
+        "The study 'broken' has no usable trial: 1 of 1 failed.\nSee why: fesearch trials broken\n",
+    )
+    (table,) = tables(studies, studies=["broken", "nets"])
+    assert [entry.trial.study for entry in table.entries] == ["nets"]
 
 
 def test_a_mixed_comparison_is_declined_with_both_fingerprints(studies: str) -> None:

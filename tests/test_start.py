@@ -1,5 +1,6 @@
 """Studies in this process: interrupted, killed and resumed anywhere, they end alike."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -618,3 +619,36 @@ def test_the_command_line_says_that_no_trial_is_usable(
     assert err.endswith(
         "The study 'irnet' has no usable trial: 2 of 2 failed.\nSee why: fesearch trials irnet\n"
     )
+
+
+def test_the_command_line_points_on_where_time_ran_out_before_the_first_trial_ended(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data", searched.DATA, "--trials", "9", "--max-epochs", "9999", "--pruner", "none"]
+    sets = [part for key, value in SPACE.items() for part in ("--set", f"space.{key}={value}")]
+    started = ["study", "start", "irnet", *words, "--set", "runner=inline", *sets]
+    assert run([*started, "--time-limit", "0.1s"]) == 3
+    stopped = "Stopped: the time limit is reached; no trial is usable yet."
+    again = "Go on with:  fesearch study resume irnet --time-limit"
+    assert capsys.readouterr().err.endswith(f"{stopped}\n{again} 0.1s\n")
+    assert run(["study", "resume", "irnet", "--time-limit", "0.2s"]) == 3
+    assert capsys.readouterr().err.endswith(f"{stopped}\n{again} 0.2s\n")
+
+
+def test_the_budget_of_a_list_is_no_more_than_there_are_configs(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = {**SPACE, "activation": "relu", "loss": "mae", "optimizer": "adam"}
+    start.start(small(space={**two, "learning_rate": [0.01, 0.001]}, trials=50), url)
+    start.start(small("other", trials=1), url)
+    assert run(["study", "list", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["name"], row["trials"], row["budget"]) for row in rows] == [
+        ("deep", 2, 2), ("other", 1, 1)
+    ]  # fmt: skip
+    with Store.open(url) as store, store.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE fesearch_studies SET definition = replace(definition, 'irnet', 'gone')"
+        )
+    assert run(["study", "list", "--format", "json"]) == 0
+    assert [row["budget"] for row in json.loads(capsys.readouterr().out)] == [50, 1]

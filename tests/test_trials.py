@@ -38,6 +38,11 @@ def test_one_trial_is_shown_with_its_curve_and_files(
     assert run(["trials", "show", "nets", "0"]) == 0
     assert "best so far (eV/atom)" in capsys.readouterr().out
     assert run(["trials", "show", "nets", "7"]) == 2
+    capsys.readouterr()
+    assert run(["trials", "show", "nets", "99999999999999999999"]) == 2
+    assert capsys.readouterr().err == (
+        "The study 'nets' has no trial 99999999999999999999.\nType: fesearch trials nets\n"
+    )
     assert run(["trials", "nobody"]) == 4
     assert run(["trials"]) == 2
     assert run(["trials", "--help"]) == 0

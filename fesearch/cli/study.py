@@ -12,8 +12,8 @@ from fesearch.cli.options import FormatOption, StorageOption, group
 from fesearch.cli.output import Column, Format, detail, progress, show
 from fesearch.errors import InputError, NoResultError
 from fesearch.paths import storage_url
-from fesearch.record import TrialState
-from fesearch.study import Study, load
+from fesearch.record import nothing_usable
+from fesearch.study import Study, from_keys, load
 
 if TYPE_CHECKING:
     from fesearch.search.start import Outcome
@@ -97,7 +97,7 @@ def start_study(
     url = storage_url(storage)
     with progress("features", "compositions") as report, watching(_quiet()) as watchers:
         outcome = start.start(study, url, or_resume=or_resume, progress=report, watchers=watchers)
-    _conclude(outcome, study, format)
+    _conclude(outcome, study, study.time_limit, format)
 
 
 @app.command("resume")
@@ -121,7 +121,8 @@ def resume_study(
             progress=report,
             watchers=watchers,
         )
-    _conclude(outcome, study_of(outcome.row), format)
+    study = study_of(outcome.row)
+    _conclude(outcome, study, time_limit or study.time_limit, format)
 
 
 @app.command("list")
@@ -233,7 +234,7 @@ def _line(store: Any, summary: Any) -> dict[str, Any]:
         "name": row.name,
         "state": state,
         "trials": ended,
-        "budget": row.definition["study"]["trials"],
+        "budget": _budget(row),
         "best": summary.best,
         "unit": row.unit,
         "family": row.definition["study"]["family"],
@@ -244,24 +245,36 @@ def _line(store: Any, summary: Any) -> dict[str, Any]:
     }
 
 
-def _conclude(outcome: "Outcome", study: Study, format: Format) -> None:
-    """The best trials, what to type next, and the exit code."""
+def _budget(row: Any) -> int:
+    """Trials in all; of a study whose family is not installed here, those asked for."""
+    study = from_keys(row.definition["study"], row.name)
+    try:
+        return study.budget()
+    except InputError:
+        return study.trials
+
+
+def _conclude(outcome: "Outcome", study: Study, limit: str | None, format: Format) -> None:
+    """The best trials, what to type next, and the exit code.
+
+    Args:
+        limit: time limit of this run.
+    """
     from fesearch.search import core
 
     _show_best(outcome, study, format)
     name = outcome.row.name
+    more = f" --time-limit {limit}" if outcome.stopped == core.LATE else ""
+    again = f"Go on with:  fesearch study resume {name}{more}"
+    ended = outcome.results and all(result.state.finished for result in outcome.results)
+    if outcome.stopped not in ("", core.INTERRUPTED) and not ended and not outcome.usable:
+        raise NoResultError(f"Stopped: {outcome.stopped}; no trial is usable yet.", again)
     if outcome.stopped:
-        late = outcome.stopped == core.LATE and study.time_limit is not None
-        more = f" --time-limit {study.time_limit}" if late else ""
-        _say(f"Stopped: {outcome.stopped}.", f"Go on with:  fesearch study resume {name}{more}")
+        _say(f"Stopped: {outcome.stopped}.", again)
     if outcome.stopped == core.INTERRUPTED:
         raise typer.Exit(INTERRUPTED)
     if not outcome.usable:
-        failed = sum(result.state is TrialState.FAIL for result in outcome.results)
-        raise NoResultError(
-            f"The study '{name}' has no usable trial: {failed} of {len(outcome.results)} failed.",
-            f"See why: fesearch trials {name}",
-        )
+        raise nothing_usable(name, outcome.results)
     _say(
         "Next:",
         "  fesearch rank                            all models on this division",

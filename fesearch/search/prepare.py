@@ -25,6 +25,7 @@ from fesearch.study import Study, from_keys
 Progress = Callable[[int, int], None]
 _PACKAGES = ("numpy", "optuna", "ray", "torch", "scikit-learn", "matminer", "pymatgen")
 _SHOWN = 3  # rows named in an error
+_FEWEST_TO_TRAIN = 2  # one row has no spread to scale features and target by
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ def prepare(study: Study, progress: Progress | None = None) -> Prepared:
         progress: called with (compositions done, in all) while features are built.
 
     Raises:
-        InputError: a key of the study names what is not there, the data cannot be divided, or
-            rows of the division have no features.
+        InputError: a key of the study names what is not there, the data cannot be divided, a part
+            has too few rows, or rows of the division have no features.
     """
     study.check()
     family = study.declared_family()
@@ -95,6 +96,7 @@ def prepare(study: Study, progress: Progress | None = None) -> Prepared:
     rows.target(target)
     spec = study.split_spec()
     repeated, split = _divided(rows, spec, target, progress)
+    _refuse_too_few(split, rows.target(target), study.declared_metric())
     study = study.resolved(target)
     features = build(study.features or family.features, Inputs.of(rows), progress)
     _refuse_lacking(rows, spec, split, features)
@@ -152,6 +154,22 @@ def _divided(
         return None, make(rows, spec, target=target, having=having)
     repeated = members(rows, spec, target=target, having=having)
     return repeated, repeated.members[spec.member]
+
+
+def _refuse_too_few(split: Split, values: np.ndarray, metric: Metric) -> None:
+    """Refuse a division on which no trial could be trained, or have a score."""
+    if len(split.train) < _FEWEST_TO_TRAIN:
+        raise InputError(
+            f"The division {split.spec} has {len(split.train)} row to train on.",
+            f"Choose a --split with {_FEWEST_TO_TRAIN} or more, or data of more rows.",
+        )
+    asked = values[split.val]
+    if metric.spread and (asked == asked[0]).all():
+        raise InputError(
+            f"The {metric.title} of the validation part is not defined: its target is {asked[0]:g} "
+            f"in {'its one row' if len(asked) == 1 else f'all {len(asked)} rows'}.",
+            "Give --metric mae, or a --split with more rows to validate on.",
+        )
 
 
 def _refuse_lacking(rows: Dataset, spec: SplitSpec, split: Split, features: Features) -> None:

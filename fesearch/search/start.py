@@ -233,7 +233,6 @@ def _settings(row: StudyRow, prepared: Prepared, limit: float | None) -> Setting
     study, resource = prepared.study, prepared.family.resource
     maximum = study.max_epochs or resource.maximum
     first = study.grace or first_rung(resource.step, study.reduction_factor, maximum)
-    size = prepared.space.size()
     if limit is None and study.time_limit is not None:
         limit = max(duration(study.time_limit) - row.seconds, 0.0)
     return Settings(
@@ -243,7 +242,7 @@ def _settings(row: StudyRow, prepared: Prepared, limit: float | None) -> Setting
         metric=prepared.metric,
         unit=row.unit,
         seed=study.seed,
-        trials=study.trials if size is None else min(study.trials, size),
+        trials=study.budget(),
         maximum=maximum,
         patience=study.patience or resource.patience,
         rungs=rungs(first, study.reduction_factor, maximum) if study.pruner == "asha" else (),
