@@ -115,7 +115,7 @@ def _formulas(data: Dataset) -> figures.Panel:
         dict(counts.most_common(MOST_FREQUENT)),
         title="Anonymous formulas",
         axis="rows",
-        note=_shown_of(counts, "formulas"),
+        note=_shown_of(counts, "formulas", len(data)),
     )
 
 
@@ -129,18 +129,19 @@ def _crystals(
         for text, digest in zip(data.reduced, structures.digests, strict=True)
         if digest
     ]
-    spaces = Counter((_title(group), _system(group)) for _, group in rows)
-    prototypes = Counter((f"{text} {_symbol(group)}", _system(group)) for text, group in rows)
+    known = [(text, group) for text, group in rows if group]
+    spaces = Counter((f"{_symbol(group)} ({group.number})", group.system) for _, group in known)
+    prototypes = Counter((f"{text} {_symbol(group)}", group.system) for text, group in known)
+    most = _shown_of(spaces, "space groups", len(rows))
+    others = _shown_of(prototypes, "prototypes", len(rows))
     without = len(data) - len(rows)
     missing = f" Rows without a structure: {without:,}." if without else ""
-    note = f"By spglib, within {TOLERANCE} Å. {_shown_of(spaces, 'space groups')}{missing}"
+    unknown = len(rows) - len(known)
     return [
-        _by_system(spaces, "Space groups", note),
         _by_system(
-            prototypes,
-            "Prototypes",
-            f"Formula and space group. {_shown_of(prototypes, 'prototypes')}",
+            spaces, unknown, "Space groups", f"By spglib, within {TOLERANCE} Å. {most}{missing}"
         ),
+        _by_system(prototypes, unknown, "Prototypes", f"Formula and space group. {others}"),
     ]
 
 
@@ -158,9 +159,13 @@ def _space_groups(
     return groups
 
 
-def _by_system(counts: Counter[tuple[str, str]], title: str, note: str) -> figures.Panel:
+def _by_system(
+    counts: Counter[tuple[str, str]], unknown: int, title: str, note: str
+) -> figures.Panel:
     """The most frequent of what is counted, (label, crystal system), in the system's colour."""
     most = counts.most_common(MOST_FREQUENT)
+    if unknown:
+        most.append(((UNKNOWN, UNKNOWN), unknown))
     return figures.bars(
         {label: count for (label, _), count in most},
         title=title,
@@ -171,26 +176,16 @@ def _by_system(counts: Counter[tuple[str, str]], title: str, note: str) -> figur
     )
 
 
-def _shown_of(counts: Counter[Any], things: str) -> str:
-    """A sentence on how much of all the most frequent things are."""
+def _shown_of(counts: Counter[Any], things: str, rows: int) -> str:
+    """A sentence on how many of so many rows the most frequent things are."""
     most = counts.most_common(MOST_FREQUENT)
     if len(most) == len(counts):
         return f"All {things} there are: {len(counts)}."
-    percent = 100 * sum(count for _, count in most) / counts.total()
+    percent = 100 * sum(count for _, count in most) / rows
     first = f"The {len(most)} most frequent of {len(counts):,} {things}"
-    return f"{first}: {percent:.0f} % of the rows."
+    return f"{first}: {percent:.0f} % of {rows:,} rows."
 
 
-def _system(group: SpaceGroup | None) -> str:
-    return group.system if group else UNKNOWN
-
-
-def _symbol(group: SpaceGroup | None) -> str:
+def _symbol(group: SpaceGroup) -> str:
     """The symbol with its screw axes as subscripts: P6₃/mmc."""
-    return (
-        _SCREW.sub(lambda axis: axis[1].translate(_SUBSCRIPTS), group.symbol) if group else UNKNOWN
-    )
-
-
-def _title(group: SpaceGroup | None) -> str:
-    return f"{_symbol(group)} ({group.number})" if group else UNKNOWN
+    return _SCREW.sub(lambda axis: axis[1].translate(_SUBSCRIPTS), group.symbol)

@@ -15,8 +15,8 @@ _TAIL = 0.1  # percent of the values on each side that do not say where the axis
 _MARGIN = 0.25  # … which is this share of the span of the others beyond them
 _SKEW = 100  # from this ratio of the fullest bin to the median bin on, the axis is logarithmic
 _NAMED = 5  # bars in the alternative text
-_LONGEST_LABEL, _LONGEST_NAME = 24, 40  # characters
-_TICKS = 5  # at most, on the axis of the bars
+_LONGEST_LABEL, _LONGEST_NAME, _LONGEST_UNIT = 24, 32, 16  # characters
+_TICKS = 5  # at most, on an axis from left to right
 _THICKEST = 6  # bars that fill the axes; fewer leave room below
 
 
@@ -29,7 +29,7 @@ def histogram(values: np.ndarray, *, title: str, unit: str) -> Panel:
     Args:
         values: (n,), at least one.
     """
-    title, unit = plain(title, _LONGEST_NAME), plain(unit, _LONGEST_NAME)
+    title, unit = plain(title, _LONGEST_NAME), plain(unit, _LONGEST_UNIT)
     low, high = _limits(values)
     bins = int(np.clip(np.sqrt(values.size), _FEWEST, _MOST))
     counts, edges = np.histogram(values, bins, range=(low, high))
@@ -48,6 +48,8 @@ def histogram(values: np.ndarray, *, title: str, unit: str) -> Panel:
             axes.set_ylim(bottom=0.7)
             axes.minorticks_off()
         axes.yaxis.set_major_formatter(tick)
+        axes.xaxis.set_major_locator(MaxNLocator(_TICKS))
+        axes.xaxis.set_major_formatter(lambda value, place: _number(value, 6))
         axes.margins(x=0)
         axes.set(xlabel=f"{title} ({unit})", ylabel="rows (log scale)" if log else "rows")
 
@@ -107,7 +109,7 @@ def bars(
         axes.bar_label(drawn, [f"{count:,}" for count in counts.values()], padding=3, fontsize=8)
         axes.set_yticks(places, shown)
         axes.set_ylim(max(len(counts), _THICKEST) - 0.4, -0.6)
-        axes.set_xlim(0, 1.15 * max(counts.values()))  # room for the counts
+        axes.set_xlim(0, max(counts.values()))  # the counts stand beside the axes
         axes.tick_params(axis="y", length=0)
         axes.xaxis.set_major_locator(MaxNLocator(_TICKS, integer=True, steps=(1, 2, 5, 10)))
         axes.xaxis.set_major_formatter(tick)
@@ -117,8 +119,8 @@ def bars(
         if used:
             keys = [Patch(color=palette[group], label=group) for group in palette if group in used]
             axes.legend(
-                handles=keys, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4,
-                frameon=False, fontsize=8, handlelength=1,
+                handles=keys, loc="upper right", bbox_to_anchor=(1, 0), borderaxespad=4.5,
+                ncols=3, frameon=False, fontsize=8, handlelength=1, columnspacing=1.5,
             )  # fmt: skip
 
     first = [f"{label} {count:,}" for label, count in zip(shown, counts.values(), strict=True)]
@@ -126,8 +128,8 @@ def bars(
     return Panel(title, note, f"{title}. {note} {alt}", draw)
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}".replace("-", "−")
+def _number(value: float, digits: int = 4) -> str:
+    return f"{value:.{digits}g}".replace("-", "−")
 
 
 def _percent(share: float) -> str:

@@ -5,7 +5,8 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from fesearch.figures.render import columns, panel_svg
+from fesearch.figures.layout import columns
+from fesearch.figures.render import panel_svg
 from fesearch.figures.sheet import Panel, Sheet
 from fesearch.figures.style import FAINT, INK
 

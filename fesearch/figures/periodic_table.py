@@ -78,6 +78,8 @@ def periodic_table(
         for numbers, below in _BELOW.items():
             row = place(below[-1] + 1)[1]
             axes.text(3, row, numbers, ha="center", va="center", fontsize=7.5)
+        for drawn in (*axes.texts, *axes.patches):
+            drawn.set_in_layout(False)  # all lie inside; to measure them takes as long as to draw
         if values:
             _key(axes, colours, f"{label} (log scale)" if log else label)
 
@@ -104,9 +106,7 @@ def _key(axes: Axes, colours: ScalarMappable, label: str) -> None:
     """The bar of colours, in the gap between beryllium and boron."""
     inside = axes.inset_axes((3.0, 1.95, 9.0, 0.28), transform=axes.transData)
     bar = Colorbar(inside, colours, orientation="horizontal")
-    assert bar.solids is not None
     bar.outline.set_visible(False)
-    bar.solids.set_edgecolor("face")  # else the background shows between the steps
     bar.ax.xaxis.set_major_formatter(tick)
     bar.ax.minorticks_off()
     bar.ax.set_title(label, fontsize=10, loc="left")

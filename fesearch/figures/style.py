@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib.style
-from matplotlib.figure import Figure
 
 # The page puts colours of its own in the place of these two, so that they suit dark and light:
 # nothing else may be drawn in them.
@@ -42,11 +41,6 @@ def styled() -> Iterator[None]:
         # The font lacks Chinese, say: boxes in PNG, and in SVG the viewer has other fonts.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
-
-
-def blank(width: float, height: float) -> Figure:
-    """A figure of so many inches, whose axes make room for their labels."""
-    return Figure(figsize=(width, height), layout="constrained")
 
 
 def compact(value: float) -> str:
