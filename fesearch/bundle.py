@@ -174,7 +174,8 @@ class Bundle:
             first = [f"{quoted(formulas[row])} ({lacking[row]})" for row in rows[:_SHOWN]]
             more = f"; and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
             raise InputError(
-                f"{len(rows)} compounds cannot be predicted: {'; '.join(first)}{more}.",
+                f"{len(rows)} of {len(formulas)} compounds cannot be predicted: "
+                f"{'; '.join(first)}{more}.",
                 "Leave them out.",
             )
         return self.predictor(matrix)

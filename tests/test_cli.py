@@ -247,7 +247,7 @@ def test_features_are_built_once_listed_and_cleared(
     out, err = capsys.readouterr()
     built = json.loads(out)
     assert (built["rows"], built["columns"]) == (2, 145)
-    assert "magpie: 2 of 2 formulas" in err
+    assert "magpie: 2 of 2 rows" in err
     assert run(build) == 0
     assert capsys.readouterr() == (out, "")
 

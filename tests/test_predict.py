@@ -193,8 +193,23 @@ def test_wrong_usage_is_two_lines(
     assert len(err.splitlines()) == 2
 
 
-def test_formula_without_a_file_is_not_ignored(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("option", ["--formula", "--structure"])
+def test_a_column_without_a_file_is_not_ignored(
+    folder: Path, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["predict", str(folder), "AlTi", "--formula", "compound"]) == 2
-    assert capsys.readouterr().err.startswith("--formula names a column, but there is no --file.\n")
+    assert run(["predict", str(folder), "AlTi", option, "compound"]) == 2
+    assert capsys.readouterr().err == (
+        f"{option} names a column, but there is no --file.\nGive --file, or leave {option} out.\n"
+    )
+
+
+def test_structures_for_a_model_of_formulas_are_not_ignored(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.csv").write_text(ROWS)
+    words = ["--file", f"{tmp_path}/in.csv", "--structure", "note", "--to", f"{tmp_path}/out.csv"]
+    assert run(["predict", str(folder), *words]) == 2
+    assert capsys.readouterr().err == (
+        "The model reads no structures, and so not the column 'note'.\nLeave --structure out.\n"
+    )
+    assert not (tmp_path / "out.csv").exists()

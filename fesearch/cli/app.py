@@ -37,7 +37,7 @@ COMMANDS: Mapping[str, Line] = MappingProxyType(
         "data": Line(
             "fesearch.cli.data:app", "Data sets: list, show, import, fetch, plot, split, delete."
         ),
-        "features": Line("fesearch.cli.features:app", "Feature sets: list, build, clear."),
+        "features": Line("fesearch.cli.features:app", "Feature sets: list, build, export, clear."),
         "families": Line("fesearch.cli.families:app", "Model families: list, show."),
         "study": Line("fesearch.cli.study:app", "Searches: start, resume, list, show and more."),
         "trials": Line("fesearch.cli.trials:app", "The trials of a study, or one of them."),
