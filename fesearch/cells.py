@@ -35,7 +35,7 @@ def text(name: str, value: Any) -> str:
         return _shared(value)
     if isinstance(value, int | float | Decimal):
         return "" if value != value else str(value)  # a table of pandas has NaN for nothing
-    raise BadRowError(f"{name} is {_kind(value)}, not a text")
+    raise BadRowError(f"{name} is {kind(value)}, not a text")
 
 
 @lru_cache(maxsize=4096)
@@ -72,11 +72,11 @@ def _digits(name: str, value: Any) -> str | int | float | Decimal:
     elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return value
     else:
-        raise BadRowError(f"{name} is {_kind(value)}, not a number")
+        raise BadRowError(f"{name} is {kind(value)}, not a number")
     raise BadRowError(f"{name} {quoted(value)} is not a number")
 
 
-def _kind(value: Any) -> str:
+def kind(value: Any) -> str:
     """What a cell is, in words."""
     if isinstance(value, bool):
         return str(value).lower()

@@ -157,12 +157,11 @@ def _check(wanted: Wanted) -> None:
             "No column of formulas or structures was given.",
             "Name one: --formula COL or --structure COL",
         )
-    twice = [
-        name for name, count in Counter([*wanted.targets, *wanted.numbers]).items() if count > 1
-    ]
+    numeric = [*wanted.targets, *wanted.numbers]
+    twice = [name for name, count in Counter(numeric).items() if count > 1]
     if twice:
         raise InputError(
-            f"The column {quoted(twice[0])} cannot be a number to learn from twice, or a target.",
+            f"The column {quoted(twice[0])} is wanted as a number twice, or as a target too.",
             "Name each column once in --target and --numbers.",
         )
 
@@ -243,8 +242,11 @@ class _Intake:
         """The structure of a row; "" for none."""
         if self.wanted.structure is None or found[self.wanted.structure] is None:
             return ""
+        value = found[self.wanted.structure]
+        if not isinstance(value, str | Mapping):
+            raise BadRowError(f"{self.wanted.structure} is {cells.kind(value)}, not a structure")
         try:
-            return from_cell(found[self.wanted.structure], self.folder)
+            return from_cell(value, self.folder)
         except InputError as error:
             raise BadRowError(error.message.rstrip(".")) from None
 

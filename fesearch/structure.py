@@ -159,7 +159,8 @@ def _matrix(rows: Any) -> list[list[float]]:
     """Three lattice vectors with a volume between them, Å."""
     if not isinstance(rows, list) or len(rows) != 3:
         _refuse("its lattice has not three vectors")
-    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = matrix = [_vector(row, "lattice") for row in rows]
+    matrix = [_vector(row, "its lattice") for row in rows]
+    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = matrix
     volume = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
     if not SMALLEST <= abs(volume) < math.inf:
         _refuse(f"its cell has a volume of {abs(volume):.3g} Å³")
@@ -202,7 +203,7 @@ def _vector(value: Any, what: str) -> list[float]:
     numbers = [_real(number) for number in value] if isinstance(value, list) else []
     found = [number for number in numbers if number is not None]
     if len(numbers) != 3 or len(found) != 3:
-        _refuse(f"the coordinates of its {what} are not three finite numbers")
+        _refuse(f"the coordinates of {what} are not three finite numbers")
     return found
 
 
@@ -255,9 +256,9 @@ def from_cif(path: Path) -> str:
             _refuse(f"{path.name} is longer than {LONGEST_CIF} bytes")
         content = path.read_text(encoding="utf-8")
     except OSError as error:
-        _refuse(f"{quoted(str(path))} cannot be read, {error.strerror}")
+        _refuse(f"{quoted(str(path), 200)} cannot be read, {error.strerror}")
     except ValueError:
-        _refuse(f"{quoted(str(path))} is no text in UTF-8")
+        _refuse(f"{quoted(str(path), 200)} is no text in UTF-8")
     from pymatgen.core.structure import Structure
 
     try:
