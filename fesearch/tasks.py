@@ -59,7 +59,7 @@ def run(
     the work prints goes nowhere. Whatever ends this call, no worker is left behind.
 
     Args:
-        make: importable by name in another process; and so is what it returns, or its parts.
+        make: a function that another process can import; what it returns stays in the worker.
         pieces: of work; they and their results must pickle.
         report: called here with (place, result or failure), in the order in which they end.
         seconds: that a piece may take, once its worker is ready.
@@ -172,7 +172,8 @@ class _Crew(Generic[P, R]):
                 else:
                     self._employ(task.worker)
                 yield task.place, result
-            for task in self._overdue():
+            for reference in self._overdue():
+                task = self._tasks.pop(reference)
                 if task.place is None:
                     self._started(task.worker, f"it took longer than {SECONDS_TO_START:g} s")
                     continue
@@ -180,17 +181,17 @@ class _Crew(Generic[P, R]):
                 yield task.place, Failure(Cause.TIME, f"took longer than {self._seconds:g} s")
 
     def _ended(self) -> list[Any]:
-        """References to what has ended; waits for the first, or for the first to be overdue."""
+        """References to what has ended, once anything has or is overdue."""
         references = list(self._tasks)
         patience = min(task.deadline for task in self._tasks.values()) - time.monotonic()
         ray.wait(references, num_returns=1, timeout=max(0.0, patience))
         ended, _ = ray.wait(references, num_returns=len(references), timeout=0)
         return list(ended)
 
-    def _overdue(self) -> list[_Task]:
+    def _overdue(self) -> list[Any]:
+        """References to what has not ended in its time."""
         now = time.monotonic()
-        late = [reference for reference, task in self._tasks.items() if task.deadline <= now]
-        return [self._tasks.pop(reference) for reference in late]
+        return [reference for reference, task in self._tasks.items() if task.deadline <= now]
 
     def _started(self, worker: Any, failure: Failure | str | None) -> None:
         """Employ a worker that is ready; do without one that is not, as long as there are others.
