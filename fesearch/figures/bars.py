@@ -13,6 +13,7 @@ from fesearch.figures.style import FAINT, INK, MAIN, plain, tick
 _FEWEST, _MOST = 10, 60  # bins
 _TAIL = 0.1  # percent of the values on each side that do not say where the axis ends …
 _MARGIN = 0.25  # … which is this share of the span of the others beyond them
+_SAME = 1e-9  # of their size: values nearer to each other cannot be told apart in bins
 _SKEW = 100  # from this ratio of the fullest bin to the median bin on, the axis is logarithmic
 _NAMED = 5  # bars in the alternative text
 _LONGEST_LABEL, _LONGEST_NAME, _LONGEST_UNIT = 24, 32, 16  # characters
@@ -65,10 +66,15 @@ def histogram(values: np.ndarray, *, title: str, unit: str) -> Panel:
 def _limits(values: np.ndarray) -> tuple[float, float]:
     """Where the axis begins and ends: at the extremes, unless they are far from all others."""
     first, last = np.percentile(values, (_TAIL, 100 - _TAIL))
+    least, most = float(values.min()), float(values.max())
     margin = _MARGIN * (last - first)
+    low, high = max(least, first - margin), min(most, last + margin)
     if margin == 0:  # nearly all are the same
-        return float(values.min()), float(values.max())
-    return float(max(values.min(), first - margin)), float(min(values.max(), last + margin))
+        low, high = least, most
+    size = max(abs(low), abs(high)) or 1.0
+    if high - low <= _SAME * size:
+        return low - size / 2, high + size / 2
+    return float(low), float(high)
 
 
 def _left_out(values: np.ndarray, low: float, high: float, unit: str) -> str:
