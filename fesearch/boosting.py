@@ -6,6 +6,7 @@ long training but for their random draws, features and target are binned once, a
 exact in any package, because nothing of a booster but its predictions passes to the next one.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
@@ -21,6 +22,9 @@ Booster: TypeAlias = Any
 
 LARGEST = 1 << 28
 """Bytes of one booster at most: twice those of 50 trees of 65,536 leaves."""
+
+DIGEST = 32
+"""Bytes of SHA-256 before each booster: a package may crash on one that is cut short or damaged."""
 
 CENTRES: dict[str, Callable[[np.ndarray], np.floating]] = {
     "squared_error": np.mean,
@@ -120,14 +124,14 @@ class BoostedLearner:
             before=self._step * len(self._chunks),
             seed=derive(self._seed, "chunk", len(self._chunks)),
         )
-        self._chunks.append(np.frombuffer(self._package.write(booster), np.uint8))
+        self._chunks.append(packed(self._package.write(booster)))
         self._margins = margins.astype(np.float64)
         self._sum += self._package.predict(booster, self._val)
         self._leaves += self._package.leaves(booster)
         return self._sum.copy()
 
     def model(self) -> Arrays:
-        """The start value (1,) and the boosters (bytes,) uint8; nothing is copied."""
+        """The start value (1,) and each booster (bytes,) uint8 as ``packed``; nothing is copied."""
         chunks = {f"chunk{index}": chunk for index, chunk in enumerate(self._chunks)}
         return {"start": self._start, **chunks}
 
@@ -202,10 +206,18 @@ def known(x: np.ndarray) -> np.ndarray:
     return x if finite.all() else np.where(finite, x, np.float32(np.nan))
 
 
-def _booster(name: str, content: np.ndarray, package: Package, width: int) -> Booster:
-    if content.size > LARGEST:
-        raise broken(f"The booster '{name}' has {content.size} bytes; {LARGEST} are possible.")
-    booster = package.read(content.tobytes())
+def packed(content: bytes) -> np.ndarray:
+    """A booster's bytes behind their digest, (DIGEST + bytes,) uint8."""
+    return np.frombuffer(hashlib.sha256(content).digest() + content, np.uint8)
+
+
+def _booster(name: str, array: np.ndarray, package: Package, width: int) -> Booster:
+    if array.size > LARGEST:
+        raise broken(f"The booster '{name}' has {array.size} bytes; {LARGEST} are possible.")
+    content = array[DIGEST:].tobytes()
+    if not content or not np.array_equal(array, packed(content)):
+        raise broken(f"The booster '{name}' is damaged.")
+    booster = package.read(content)
     found = package.width(booster)
     if found != width:
         raise broken(f"The booster '{name}' takes {found} features, not {width}.")

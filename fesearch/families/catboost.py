@@ -126,7 +126,7 @@ class Package:
         try:
             return self.module.CatBoost().load_model(blob=content)
         except CatBoostError as error:
-            raise broken(f"CatBoost cannot read a booster: {str(error).splitlines()[0]}") from error
+            raise broken("CatBoost cannot read a booster.") from error
 
     def width(self, booster: Any) -> int:
         return len(booster.feature_names_)

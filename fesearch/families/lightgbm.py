@@ -64,7 +64,7 @@ FULL = Space(
         "num_leaves": Int(15, 1023, log=True, source=OURS),
         "min_data_in_leaf": Int(1, 100, log=True, source=OURS),
         "bagging_fraction": Float(0.5, 1.0, source=OURS),
-        "feature_fraction": Float(0.1, 1.0, source=OURS),
+        "feature_fraction": Float(0.2, 1.0, source=OURS),
         "lambda_l2": Float(1e-3, 100.0, log=True, source=OURS),
         "extra_trees": Choice((False, True), source=OURS),
         "max_bin": Choice((127, 255, 511), source=OURS),
@@ -112,8 +112,8 @@ class Package:
 
         try:
             return self.module.Booster(model_str=content.decode())
-        except (LightGBMError, ValueError) as error:
-            raise broken(f"LightGBM cannot read a booster: {str(error).splitlines()[0]}") from error
+        except (LightGBMError, UnicodeDecodeError) as error:
+            raise broken("LightGBM cannot read a booster.") from error
 
     def width(self, booster: Any) -> int:
         return int(booster.num_feature())

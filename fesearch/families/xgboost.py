@@ -116,8 +116,8 @@ class Package:
         try:
             booster.load_model(bytearray(content))
             config = json.loads(booster.save_config())["learner"]
-        except XGBoostError as error:
-            raise broken(f"XGBoost cannot read a booster: {str(error).splitlines()[0]}") from error
+        except (XGBoostError, UnicodeDecodeError) as error:  # its message may quote the bytes
+            raise broken("XGBoost cannot read a booster.") from error
         kind, objective = config["gradient_booster"]["name"], config["objective"]["name"]
         if kind != "gbtree" or objective not in OBJECTIVES.values():
             raise broken(f"A booster of XGBoost is {kind} for {objective}.")
