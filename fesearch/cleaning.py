@@ -32,50 +32,7 @@ from fesearch import formula
 from fesearch.dataset import Step
 from fesearch.errors import InputError, quoted
 from fesearch.registry import nearest
-from fesearch.structure import Structures
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Rows:
-    """n rows on their way to a data set, in the order read.
-
-    Attributes:
-        ids: as given, perhaps repeated; None where the source has none.
-        formulas, reduced: n formulas, and their reduced spellings.
-        targets, numbers: name -> (n,) float64; numbers are NaN where empty.
-        columns: name -> n texts.
-        structures: of the n rows, or None where no row has one.
-    """
-
-    ids: Sequence[str] | None
-    formulas: Sequence[str]
-    reduced: Sequence[str]
-    targets: Mapping[str, np.ndarray]
-    numbers: Mapping[str, np.ndarray]
-    columns: Mapping[str, Sequence[str]]
-    structures: Structures | None
-
-    def __len__(self) -> int:
-        return len(self.formulas)
-
-    @property
-    def first(self) -> np.ndarray:
-        """The first target, (n,)."""
-        return next(iter(self.targets.values()))
-
-    def taken(self, places: np.ndarray) -> "Rows":
-        """Some of the rows."""
-        order = places.tolist()
-        return Rows(
-            ids=None if self.ids is None else [self.ids[row] for row in order],
-            formulas=[self.formulas[row] for row in order],
-            reduced=[self.reduced[row] for row in order],
-            targets={name: values[places] for name, values in self.targets.items()},
-            numbers={name: values[places] for name, values in self.numbers.items()},
-            columns={name: [texts[row] for row in order] for name, texts in self.columns.items()},
-            structures=None if self.structures is None else self.structures.taken(order),
-        )
-
+from fesearch.rows import Rows
 
 #: Rows -> the rows that stay.
 Clean: TypeAlias = Callable[[Rows], Rows]

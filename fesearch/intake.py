@@ -4,26 +4,24 @@ Rows come one by one and are kept column by column, so that memory is that of th
 any row is bad the table is refused whole, or the bad rows go to a file of their own when asked.
 """
 
-from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fesearch import cells, cleaning, source
 from fesearch.cells import BadRowError
-from fesearch.cleaning import Rows
 from fesearch.dataset import Dataset, Step, make
 from fesearch.errors import InputError, quoted
 from fesearch.paths import checked_name
 from fesearch.rejects import Rejects, rejects_file
+from fesearch.rows import Gathered, Row, Rows
 from fesearch.source import RawRow, RawTable, no_column
-from fesearch.structure import Packed, formula_of, from_cell
+from fesearch.structure import formula_of, from_cell
 
 _SHOWN = 3  # bad rows named in an error
+_LISTED = 1000  # columns that are remembered for an error
 
 
 @dataclass(frozen=True)
@@ -179,14 +177,8 @@ class _Intake:
     def __init__(self, wanted: Wanted, origin: str, folder: Path, rejects: Rejects | None) -> None:
         self.wanted, self.origin, self.folder, self.rejects = wanted, origin, folder, rejects
         self.names = tuple(dict.fromkeys(wanted))
-        self.formulas: list[str] = []
-        self.reduced: list[str] = []
-        self.ids: list[str] = []
+        self.good = Gathered(tuple(wanted.targets), wanted.numbers, wanted.columns)
         self.places: dict[str, str] = {}  # id -> where it stands
-        self.targets = {name: array("d") for name in wanted.targets}
-        self.numbers = {name: array("d") for name in wanted.numbers}
-        self.columns: dict[str, list[str]] = {name: [] for name in wanted.columns}
-        self.structures = Packed()
         self.count = self.bad = 0
         self.reasons: list[str] = []  # of the first bad rows
         self.passed_over = [0] * len(wanted.where)  # rows that each condition took
@@ -197,54 +189,67 @@ class _Intake:
         Raises:
             InputError: there is none, or a bad one and no file for it.
         """
-        seen: set[str] = set(table.columns)
+        unseen = set() if table.columns else set(self.names)
+        known: set[str] = set()  # columns, for a message: not all, should each row have others
         for row in table.rows:
             self.count += 1
-            if not table.columns:
-                seen.update(row.cells)
+            if unseen and row.cells:
+                unseen.difference_update(row.cells)
+                known.update(row.cells if len(known) < _LISTED else ())
             try:
                 self._take(row, repeated_ids)
             except BadRowError as reason:
                 self._reject(row, str(reason))
-        if seen:
-            _check_columns(self.wanted, self.origin, sorted(seen))
+        if unseen and known:
+            name = next(name for name in self.names if name in unseen)
+            raise no_column(self.origin, name, sorted(known))
         self._refuse(header=bool(table.columns))
-        return self._rows()
+        return self.good.rows()
 
-    def _take(self, row: RawRow, repeated_ids: bool) -> None:
+    def _take(self, raw: RawRow, repeated_ids: bool) -> None:
         """Keep a row, unless it is bad or not asked for."""
-        if row.fault:
-            raise BadRowError(row.fault)
+        if raw.fault:
+            raise BadRowError(raw.fault)
         for place, (name, value) in enumerate(self.wanted.where):
-            if cells.text(name, row.cells.get(name)).strip() != value:
+            if cells.text(name, raw.cells.get(name)).strip() != value:
                 self.passed_over[place] += 1
                 return
-        found = {name: cells.cell(row.cells, name, self.wanted.missing) for name in self.names}
+        row = self._row(raw)
+        if self.wanted.id is not None and not repeated_ids:
+            if row.id in self.places:
+                raise BadRowError(
+                    f"{self.wanted.id} {quoted(row.id)} is on {self.places[row.id]} too"
+                )
+            self.places[row.id] = raw.place
+        self.good.add(row)
+
+    def _row(self, raw: RawRow) -> Row:
+        """What the cells of a row mean."""
+        wanted = self.wanted
+        found = {name: cells.cell(raw.cells, name, wanted.missing) for name in self.names}
         structure = self._structure(found)
         formula, reduced = self._formula(found, structure)
-        targets = [cells.number(name, found[name]) for name in self.targets]
-        numbers = [cells.number_or_nan(name, found[name]) for name in self.numbers]
-        columns = [cells.text(name, found[name]) for name in self.columns]
-        if self.wanted.id is not None:
-            self._name(cells.text(self.wanted.id, found[self.wanted.id]), row.place, repeated_ids)
-        self.formulas.append(formula)
-        self.reduced.append(formula if formula == reduced else reduced)
-        for name, number in zip(self.targets, targets, strict=True):
-            self.targets[name].append(number)
-        for name, number in zip(self.numbers, numbers, strict=True):
-            self.numbers[name].append(number)
-        for name, text in zip(self.columns, columns, strict=True):
-            self.columns[name].append(text)
-        if self.wanted.structure is not None:
-            self.structures.append(structure)
+        row = Row(
+            id="" if wanted.id is None else cells.text(wanted.id, found[wanted.id]),
+            formula=formula,
+            reduced=reduced,
+            targets=[cells.number(name, found[name]) for name in wanted.targets],
+            numbers=[cells.number_or_nan(name, found[name]) for name in wanted.numbers],
+            columns=[cells.text(name, found[name]) for name in wanted.columns],
+            structure=structure,
+        )
+        if wanted.id is not None and not row.id:
+            raise BadRowError(f"{wanted.id} is missing")
+        return row
 
     def _structure(self, found: Mapping[str, Any]) -> str:
         """The structure of a row; "" for none."""
-        if self.wanted.structure is None or found[self.wanted.structure] is None:
+        name = self.wanted.structure
+        if name is None or found[name] is None:
             return ""
-        value = found[self.wanted.structure]
+        value = found[name]
         if not isinstance(value, str | Mapping):
-            raise BadRowError(f"{self.wanted.structure} is {cells.kind(value)}, not a structure")
+            raise BadRowError(f"{name} is {cells.kind(value)}, not a structure")
         try:
             return from_cell(value, self.folder)
         except InputError as error:
@@ -261,18 +266,6 @@ class _Intake:
             raise BadRowError(f"{quoted(formula)} has a structure of {quoted(inside)}")
         return formula, reduced
 
-    def _name(self, row_id: str, place: str, repeated_ids: bool) -> None:
-        """Keep the id of a row that is good but for this."""
-        if not row_id:
-            raise BadRowError(f"{self.wanted.id} is missing")
-        if not repeated_ids:
-            if row_id in self.places:
-                raise BadRowError(
-                    f"{self.wanted.id} {quoted(row_id)} is on {self.places[row_id]} too"
-                )
-            self.places[row_id] = place
-        self.ids.append(row_id)
-
     def _reject(self, row: RawRow, reason: str) -> None:
         self.bad += 1
         if len(self.reasons) < _SHOWN:
@@ -282,7 +275,7 @@ class _Intake:
 
     def _refuse(self, header: bool) -> None:
         """Refuse a table with bad rows that may not be left out, or without any good one."""
-        if self.bad and (self.rejects is None or not self.formulas):
+        if self.bad and (self.rejects is None or not self.good):
             more = f"; and {self.bad - _SHOWN} more" if self.bad > _SHOWN else ""
             raise InputError(
                 f"{self.bad} of {self.count} rows of {self.origin} cannot be used: "
@@ -296,36 +289,22 @@ class _Intake:
                 f"{self.origin} has {'a header and ' if header else ''}no rows.",
                 "Give a file with at least one row.",
             )
-        if not self.formulas:
+        if not self.good:
             wanted = " and ".join(f"{name}={value}" for name, value in self.wanted.where)
             raise InputError(
                 f"None of the {self.count} rows of {self.origin} has {wanted}.",
                 "Look at the values of that column, or leave out --where.",
             )
 
-    def _rows(self) -> Rows:
-        return Rows(
-            ids=self.ids if self.wanted.id is not None else None,
-            formulas=self.formulas,
-            reduced=self.reduced,
-            targets={name: np.frombuffer(values) for name, values in self.targets.items()},
-            numbers={name: np.frombuffer(values) for name, values in self.numbers.items()},
-            columns=self.columns,
-            structures=self.structures.structures() if self.wanted.structure is not None else None,
-        )
-
     def steps(self) -> list[Step]:
         """What took rows before any cleaning."""
-        steps, before = [], self.count
         taken = [
-            *(
-                (f"where:{name}={value}", rows)
-                for (name, value), rows in zip(self.wanted.where, self.passed_over, strict=True)
-            ),
-            ("drop-bad", self.bad),
+            (f"where:{name}={value}", rows)
+            for (name, value), rows in zip(self.wanted.where, self.passed_over, strict=True)
         ]
+        taken += [("drop-bad", self.bad)] if self.bad else []
+        steps, before = [], self.count
         for text, rows in taken:
-            if rows or text != "drop-bad":
-                steps.append(Step(text, before, before - rows))
+            steps.append(Step(text, before, before - rows))
             before -= rows
         return steps

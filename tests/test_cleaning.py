@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fesearch import cleaning, formula
-from fesearch.cleaning import Rows
 from fesearch.dataset import Step
 from fesearch.errors import InputError
+from fesearch.rows import Rows
 from fesearch.structure import Structures
 
 FORMULAS = ["Fe2O3", "Al", "Fe4O6", "LiO", "Fe2O3", "XeF2"]
