@@ -5,8 +5,10 @@ and a trial resumed alone draws what it would have drawn among its siblings.
 """
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def derive(seed: int, *names: str | int) -> int:
@@ -15,6 +17,8 @@ def derive(seed: int, *names: str | int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
-def generator(seed: int, *names: str | int) -> np.random.Generator:
+def generator(seed: int, *names: str | int) -> "np.random.Generator":
     """A NumPy generator for the stream called ``names`` of a study seed."""
+    import numpy as np
+
     return np.random.Generator(np.random.PCG64(derive(seed, *names)))

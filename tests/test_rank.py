@@ -188,6 +188,8 @@ def test_nothing_to_rank_is_3(studies: str, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize("command", [["rank"], ["best", "nets"], ["trials", "nets"]], ids=str)
 def test_looking_at_results_loads_nothing_heavy(studies: str, command: list[str]) -> None:
     heavy = ["torch", "ray", "optuna", "matminer", "pymatgen", "sklearn", "pandas", "pyarrow"]
+    heavy += ["alembic", "sqlalchemy.dialects.postgresql"]
+    heavy += ["numpy"] if command == ["rank"] else []
     program = (
         "import sys; from fesearch.cli.app import run; "
         f"code = run({command}); "

@@ -9,8 +9,6 @@ found to work, since no paper prints one for it.
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fesearch.arrays import Arrays
 from fesearch.family import Family, Learner, Predictor, Resource
 from fesearch.nets.config import FULL_TRAINING, OURS, TRAINING, check_net, complete, epochs
@@ -97,6 +95,8 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """A trained network; see ``family.Load``."""
+    import numpy as np
+
     from fesearch.nets.sequence import require_sequences
     from fesearch.nets.train import NetPredictor
 

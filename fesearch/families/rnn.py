@@ -14,8 +14,6 @@ are read with ``--features element_sequence:longest=12``.
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fesearch.arrays import Arrays
 from fesearch.family import Family, Learner, Predictor, Resource
 from fesearch.nets.config import FULL_TRAINING, OURS, TRAINING, check_net, complete, epochs
@@ -93,6 +91,8 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """A trained network; see ``family.Load``."""
+    import numpy as np
+
     from fesearch.nets.sequence import require_sequences
     from fesearch.nets.train import NetPredictor
 

@@ -1,7 +1,6 @@
 """Who may write the results of a study, and the wishes of those who may not."""
 
 import os
-import secrets
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +27,7 @@ class Leases(Database):
         Raises:
             InputError: another process is driving it.
         """
-        token = secrets.token_hex(16)
+        token = os.urandom(16).hex()
         with self.write() as connection:
             refuse_held(connection, study)
             now = _now(connection)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.metrics import Direction
@@ -167,6 +166,9 @@ def add_division(
 
 def insert_missing(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> None:
     """Insert a row unless one with its primary or unique key is there."""
+    # Readers need neither: the one of PostgreSQL alone costs them an eighth of their time.
+    from sqlalchemy.dialects import postgresql, sqlite
+
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     connection.execute(insert(table).values(row).on_conflict_do_nothing())
 
