@@ -13,13 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fesearch import intake, library
-from fesearch.dataset import Dataset, make
+from fesearch import dataset, intake, library
+from fesearch.dataset import Dataset, Step, make
 from fesearch.description import describe
 from fesearch.errors import InputError
 from fesearch.formula import ELEMENTS
 from fesearch.intake import Wanted
 from fesearch.source import Summary
+from fesearch.structure import Structures
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +123,51 @@ def test_saved_loaded_and_listed(artifacts: Path) -> None:
 def _content(data: Dataset) -> dict[str, object]:
     arrays = {name: array.tolist() for name, array in data.targets.items()}
     return {**vars(data), "targets": arrays, "hash": data.hash}
+
+
+def test_numbers_structures_and_steps_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "_GROUP", 2)
+    texts = ["one", "", "three"]  # of the rows c, a and b
+    steps = (Step("compounds", 4, 3),)
+    numbers = {"volume": [1.0, np.nan, 3.0]}
+    data = small(numbers=numbers, structures=Structures.of(texts), steps=steps)
+    library.save(data)
+    loaded = library.load("oxides")
+    assert loaded.hash == data.hash != small().hash
+    assert loaded.steps == steps
+    np.testing.assert_array_equal(loaded.numbers["volume"], [np.nan, 3.0, 1.0])
+    assert loaded.structures is not None
+    assert list(loaded.structures.texts([2, 0, 1])) == ["one", "", "three"]
+    assert small(steps=steps).hash == small().hash
+
+
+def test_a_structure_that_was_changed_is_refused() -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = library.save(small(structures=Structures.of(["one", "two", "three"])))
+    table = pq.read_table(path)
+    place = table.column_names.index("structure")
+    pq.write_table(table.set_column(place, "structure", pa.array(["two", "3", "one"])), path)
+    structures = library.load("oxides").structures
+    assert structures is not None
+    assert list(structures.texts([0])) == ["two"]
+    with pytest.raises(InputError, match="The file of the data set 'oxides' is damaged"):
+        list(structures.texts([1]))
+
+
+def test_an_infinite_number_is_refused() -> None:
+    with pytest.raises(InputError, match="The number 'volume' of row 'a' is inf"):
+        small(numbers={"volume": [1.0, np.inf, 2.0]})
+
+
+def test_the_hash_of_many_rows_does_not_depend_on_the_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = small(structures=Structures.of(["a", "", "b"])).hash
+    for piece in (1, 2, 3):
+        monkeypatch.setattr(dataset, "_PIECE", piece)
+        assert small(structures=Structures.of(["a", "", "b"])).hash == whole
 
 
 def test_a_name_is_never_given_to_other_data() -> None:
