@@ -54,6 +54,19 @@ def check(arrays: Arrays, expected: Mapping[str, Layout], what: str) -> None:
             raise broken(f"The array '{name}' of the {what} is {found}, not {wanted}.")
 
 
+def check_finite(arrays: Arrays, what: str) -> None:
+    """Refuse arrays with a NaN or an infinite number, with which nothing can be predicted.
+
+    Raises:
+        InputError: names the first such array.
+    """
+    import numpy as np
+
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise broken(f"The array '{name}' of the {what} has a number that is not finite.")
+
+
 def section(arrays: Arrays, prefix: str) -> "dict[str, np.ndarray]":
     """The arrays whose names begin with ``prefix``, by the rest of their names."""
     return {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from fesearch.arrays import Arrays, Layout, broken, check
+from fesearch.arrays import Arrays, Layout, check, check_finite
 
 RANGES: Mapping[str, tuple[float, float]] = {
     "sigmoid": (0.0, 1.0),
@@ -79,9 +79,7 @@ class Scaling:
             {"x_mean": features, "x_factor": features, "y_offset": number, "y_scale": number},
             "scaling",
         )
-        for name, array in arrays.items():
-            if not np.isfinite(array).all():
-                raise broken(f"The array '{name}' of the scaling has a number that is not finite.")
+        check_finite(arrays, "scaling")
         return cls(**arrays)
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import torch
 from linear import linear
 
 from fesearch.errors import InputError
-from fesearch.families.irnet import build
+from fesearch.families.irnet import build, load
 from fesearch.nets.config import BEST_2019 as BEST
 from fesearch.nets.config import check_stack as check
 from fesearch.nets.train import NetLearner, batches
@@ -240,6 +240,32 @@ def test_without_standardising_features_reach_the_network_as_they_are() -> None:
 def test_a_config_no_network_can_be_trained_from_is_refused(name: str, value: object) -> None:
     with pytest.raises(InputError, match=f"'{name}' is "):
         check({**BEST, name: value})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("worth", [np.nan, np.inf])
+@pytest.mark.parametrize("ending", [".weight", ".bias", ".running_mean", ".running_var"])
+def test_weights_that_are_not_finite_are_refused(ending: str, worth: float) -> None:
+    name, message = refused(ending, worth)
+    assert message == f"The array '{name}' of the model has a number that is not finite."
+
+
+def test_a_variance_below_zero_is_refused() -> None:
+    name, message = refused(".running_var", -1e-3)
+    assert message == f"The array '{name}' of the model has a variance below zero."
+
+
+def refused(ending: str, worth: float) -> tuple[str, str]:
+    """The last array of that ending, one number of it forged, and what is said of it."""
+    learner = learner_of(SMALL, linear())
+    learner.advance()
+    arrays = dict(learner.model())
+    assert load(SMALL, arrays, width=8, threads=1, device="cpu")(linear().val_x).shape == (40,)
+    name = [found for found in arrays if found.endswith(ending)][-1]
+    arrays[name] = arrays[name].copy()
+    arrays[name].flat[-1] = worth
+    with pytest.raises(InputError) as caught:
+        load(SMALL, arrays, width=8, threads=1, device="cpu")
+    return name, caught.value.message
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

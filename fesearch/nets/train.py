@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fesearch.arrays import Arrays, Layout, broken, check, prefixed, section
+from fesearch.arrays import Arrays, Layout, broken, check, check_finite, prefixed, section
 from fesearch.errors import InputError
 from fesearch.nets.config import complete, epochs
 from fesearch.nets.schedule import Schedule
@@ -186,7 +186,8 @@ class NetPredictor:
         width: number of features.
 
     Raises:
-        InputError: the arrays are not a model of this config and width.
+        InputError: the arrays are not a model of this config and width, or no model at all: a
+            number is not finite, a variance below zero.
     """
 
     def __init__(
@@ -203,6 +204,8 @@ class NetPredictor:
             self._net = make()
         weights = {name: arrays[name] for name in arrays if not name.startswith("scaling.")}
         check(weights, _net_layout(self._net), "model")
+        check_finite(weights, "model")
+        _check_variances(weights)
         self._scaling = Scaling.from_arrays(section(arrays, "scaling."), width=width)
         self._net.load_state_dict(_tensors(section(weights, "net.")), assign=True)
         self._net.to(device)
@@ -259,6 +262,13 @@ def _seeded(device: torch.device, seed: int, *names: str | int) -> Iterator[None
         if on_gpu:
             torch.cuda.manual_seed(stream)
         yield
+
+
+def _check_variances(weights: Arrays) -> None:
+    """Refuse what batch norm would take the square root of, and make NaN."""
+    for name, array in weights.items():
+        if name.endswith(".running_var") and (array < 0).any():
+            raise broken(f"The array '{name}' of the model has a variance below zero.")
 
 
 def _net_layout(net: nn.Module) -> dict[str, Layout]:
