@@ -201,8 +201,14 @@ def _read_summary(path: Path) -> Summary:
 
     try:
         meta: dict[str, Any] = json.loads(pq.read_schema(path).metadata[_META])
-        rest = (meta["rows"], meta["targets"], meta["hash"], meta["notes"]["source"])
-        return Summary(path.stem, *rest)
+        return Summary(
+            path.stem,
+            meta["rows"],
+            meta["targets"],
+            meta["hash"],
+            meta["notes"]["source"],
+            meta["structures"],
+        )
     except (OSError, LookupError, TypeError, ValueError, pa.ArrowException) as error:
         raise _damaged(path) from error
 

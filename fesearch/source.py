@@ -19,13 +19,19 @@ LISTING = "fesearch data list"
 
 @dataclass(frozen=True)
 class Summary:
-    """One line of ``data list``; ``targets`` is name -> unit."""
+    """One line of ``data list``.
+
+    Attributes:
+        targets: name -> unit.
+        structures: whether any row has one.
+    """
 
     name: str
     rows: int
     targets: Mapping[str, str]
     hash: str
     source: str
+    structures: bool = False
 
 
 class RawRow(NamedTuple):

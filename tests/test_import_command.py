@@ -91,6 +91,9 @@ def test_structures_are_imported_and_counted(capsys: pytest.CaptureFixture[str])
     capsys.readouterr()
     assert run(["data", "show", "iron", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["structures"] == 1
+    assert run(["data", "list", "--format", "json"]) == 0
+    listed = {row["name"]: row["structures"] for row in json.loads(capsys.readouterr().out)}
+    assert listed == {"iron": True, "miedema": False}
     data = library.load("iron")
     assert data.structures is not None
     text, none = data.structures.texts([data.formulas.index(f) for f in ("Fe", "NaCl")])
@@ -127,6 +130,15 @@ def test_what_cannot_be_done_is_refused_in_two_lines(
     assert run(["data", "import", "oqmd.csv", "--name", "oqmd", *words]) == 2
     assert capsys.readouterr().err == message
     assert [path.name for path in here.iterdir()] == ["oqmd.csv"]
+
+
+def test_a_name_that_is_taken_is_refused_before_the_file_is_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["data", "import", "absent.csv", "--name", "miedema", *WORDS]) == 2
+    assert capsys.readouterr().err == (
+        "'miedema' is the name of data that comes with fesearch.\nChoose another: --name NAME\n"
+    )
 
 
 def test_the_help_says_how_oqmd_comes_in(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,12 +35,17 @@ def list_data(format: FormatOption = "table") -> None:
             "name": summary.name,
             "rows": summary.rows,
             "targets": [f"{target} ({unit})" for target, unit in summary.targets.items()],
+            "structures": summary.structures,
             "hash": summary.hash,
             "source": summary.source,
         }
         for summary in library.listing()
     ]
-    show(rows, ["name", "rows", "targets", Column("hash", letters=12), "source"], format)
+    show(
+        rows,
+        ["name", "rows", "targets", "structures", Column("hash", letters=12), "source"],
+        format,
+    )
 
 
 @app.command("show")

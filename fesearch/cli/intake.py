@@ -86,7 +86,7 @@ def import_data(
     )
     data = intake.read(
         file,
-        name,
+        library.free_name(name),
         wanted,
         steps=clean or (),
         rejects=drop_bad,
