@@ -114,6 +114,8 @@ class Family:
         length: the config's own maximum resource, such as its number of trees.
         features: the feature set it is meant for.
         gpu: whether ``device="cuda"`` is of use to it.
+        seeded: whether the seed changes what its best config is trained to.
+        linear: whether its predictions are linear in the features.
     """
 
     name: str
@@ -129,6 +131,8 @@ class Family:
     length: Callable[[Config], int | None] = lambda config: None
     features: str = "magpie"
     gpu: bool = False
+    seeded: bool = True
+    linear: bool = False
 
     def space(self, preset: str) -> Space:
         """The space of a preset, "published" or "full".

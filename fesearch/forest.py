@@ -1,24 +1,28 @@
-"""A random forest grown some trees at a time, so that a search can stop a poor one early."""
+"""Means of trees grown some at a time, so that a search can stop a poor forest early."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from fesearch.arrays import Arrays, Layout, broken, check, layout, prefixed, section
 from fesearch.seeds import derive
-from fesearch.space import Config
 from fesearch.split import Development
 from fesearch.trees import Trees
+
+Ensemble: TypeAlias = Callable[..., Any]
+"""A class of scikit-learn whose fitted objects have trees in ``estimators_``, to be averaged."""
 
 
 class ForestLearner:
     """A forest in training; implements ``family.Learner``.
 
-    Trees are grown in chunks, each a scikit-learn forest with a seed of its own, and kept as
+    Trees are grown in chunks, each a scikit-learn ensemble with a seed of its own, and kept as
     arrays; a forest taken up again goes on with the seed of its next chunk.
 
     Args:
-        growth: keyword arguments of scikit-learn's RandomForestRegressor.
+        ensemble: what grows a chunk, such as scikit-learn's RandomForestRegressor.
+        growth: keyword arguments of it.
         data: training and validation rows.
         step: trees in a chunk.
         seed: of bootstrap samples and of the features tried at each split.
@@ -26,9 +30,16 @@ class ForestLearner:
     """
 
     def __init__(
-        self, growth: Config, data: Development, *, step: int, seed: int, threads: int
+        self,
+        ensemble: Ensemble,
+        growth: dict[str, Any],
+        data: Development,
+        *,
+        step: int,
+        seed: int,
+        threads: int,
     ) -> None:
-        self._growth: dict[str, Any] = dict(growth)
+        self._ensemble, self._growth = ensemble, growth
         self._step, self._seed, self._threads = step, seed, threads
         self._medians = medians(data.train_x)
         self._x = filled(data.train_x, self._medians)
@@ -44,26 +55,24 @@ class ForestLearner:
 
     def advance(self) -> np.ndarray:
         """Grow one chunk; predictions (n_val,) float64 of the whole forest after it."""
-        from sklearn.ensemble import RandomForestRegressor
+        from joblib import parallel_config
 
-        chunk = RandomForestRegressor(
+        chunk = self._ensemble(
             **self._growth,
             n_estimators=self._step,
             random_state=derive(self._seed, "chunk", len(self._chunks)),
             n_jobs=self._threads,
         )
-        chunk.fit(self._x, self._y)
-        trees = Trees.of(chunk.estimators_)
+        with parallel_config("threading"):  # processes would each copy the rows
+            chunk.fit(self._x, self._y)
+        trees = Trees.of(chunk.estimators_, getattr(chunk, "estimators_features_", None))
         trees.add(self._val_x, self._sum)
         self._chunks.append(trees)
         return self._sum / sum(chunk.count for chunk in self._chunks)
 
     def model(self) -> Arrays:
         """The trees, and what stands for a missing feature; nothing is copied."""
-        found: dict[str, np.ndarray] = {"medians": self._medians}
-        for index, chunk in enumerate(self._chunks):
-            found |= prefixed(chunk.arrays(), f"chunk{index}.")
-        return found
+        return forest_arrays(self._medians, self._chunks)
 
     def checkpoint(self) -> Arrays:
         """The model and the sum of its trees' validation predictions."""
@@ -105,6 +114,14 @@ class ForestPredictor:
         for chunk in self._chunks:
             chunk.add(x, total)
         return total / sum(chunk.count for chunk in self._chunks)
+
+
+def forest_arrays(middle: np.ndarray, chunks: Sequence[Trees]) -> Arrays:
+    """Medians (d,) and chunks as ``ForestPredictor`` takes them; nothing is copied."""
+    found: dict[str, np.ndarray] = {"medians": middle}
+    for index, chunk in enumerate(chunks):
+        found |= prefixed(chunk.arrays(), f"chunk{index}.")
+    return found
 
 
 def parts(arrays: Arrays, *, width: int) -> tuple[np.ndarray, list[Trees]]:

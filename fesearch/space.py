@@ -314,6 +314,13 @@ class Space:
             yield from self._walk(rest, choices, {**config, name: value})
 
 
+def number(config: Config, name: str) -> float:
+    """A parameter of a checked config that is a number, as a float: 1 and 1.0 mean the same."""
+    value = config[name]
+    assert _is_number(value), f"'{name}' is a number in every config that passes its check"
+    return float(value)
+
+
 def corners(space: Space) -> Iterator[dict[str, Value]]:
     """The configs with every parameter at its first value and at its last."""
     for u in (0.0, math.nextafter(1.0, 0.0)):

@@ -44,8 +44,12 @@ class Trees:
         return len(self.right)
 
     @classmethod
-    def of(cls, estimators: Any) -> "Trees":
-        """The trees of fitted scikit-learn regressors of one target."""
+    def of(cls, estimators: Any, columns: Any = None) -> "Trees":
+        """The trees of fitted scikit-learn regressors of one target.
+
+        Args:
+            columns: for each tree, the features (d,) it was given, by number; None: all.
+        """
         trees = [estimator.tree_ for estimator in estimators]
         for tree in trees:
             split = np.flatnonzero(tree.feature >= 0)
@@ -53,6 +57,11 @@ class Trees:
                 raise RuntimeError("scikit-learn no longer numbers the nodes of a tree depth first")
         leaf = [tree.feature < 0 for tree in trees]
         pairs = list(zip(trees, leaf, strict=True))
+        looked_at = [tree.feature for tree in trees]
+        if columns is not None:
+            looked_at = [
+                given[np.maximum(f, 0)] for given, f in zip(columns, looked_at, strict=True)
+            ]
         return cls(
             offsets=np.cumsum([0, *(tree.node_count for tree in trees)], dtype=np.int64),
             right=np.concatenate(
@@ -61,7 +70,9 @@ class Trees:
                 casting="unsafe",
             ),
             feature=np.concatenate(
-                [np.where(end, -1, t.feature) for t, end in pairs], dtype="i4", casting="unsafe"
+                [np.where(end, -1, f) for end, f in zip(leaf, looked_at, strict=True)],
+                dtype="i4",
+                casting="unsafe",
             ),
             number=np.concatenate(
                 [np.where(end, t.value[:, 0, 0], t.threshold) for t, end in pairs]
@@ -99,6 +110,13 @@ class Trees:
             rows = slice(start, start + ROWS)
             for tree in range(self.count):
                 self._add_one(tree, x[rows], total[rows])
+
+    def each(self, x: np.ndarray) -> np.ndarray:
+        """The prediction of each tree, (n, trees) float64, for x (n, width) float32, finite."""
+        found = np.zeros((self.count, len(x)))
+        for tree in range(self.count):
+            self._add_one(tree, x, found[tree])
+        return found.T
 
     def _add_one(self, tree: int, x: np.ndarray, total: np.ndarray) -> None:
         nodes = slice(self.offsets[tree], self.offsets[tree + 1])

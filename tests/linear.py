@@ -1,4 +1,7 @@
-"""Small data for tests of training: a linear target, so that any sane model beats its mean."""
+"""Small data for tests of training: a linear target, so that any sane model beats its mean.
+
+And a curved one that no linear model has a hold on.
+"""
 
 import numpy as np
 
@@ -10,16 +13,26 @@ from fesearch.split import Development
 METALS = ("Al", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn")
 
 
-def linear(rows: int = 200, width: int = 8, seed: int = 0) -> Development:
-    """``rows`` rows, one in five of them for validation; the target has mean -3."""
+def linear(rows: int = 200, width: int = 8, seed: int = 0, *, curved: bool = False) -> Development:
+    """``rows`` rows, one in five of them for validation; the target has mean -3.
+
+    Args:
+        curved: the target is the square of the first feature.
+    """
     draw = np.random.default_rng(seed)
     x = draw.normal(size=(rows, width)).astype(np.float32)
     y = x.astype(np.float64) @ np.linspace(2.0, -1.0, width) - 3.0
-    return _divided(x, y)
+    return _divided(x, x[:, 0].astype(np.float64) ** 2 if curved else y)
 
 
-def compositions(features: str, rows: int = 200, seed: int = 0) -> Development:
-    """The same for alloys of three metals; the target is linear in the fractions."""
+def compositions(
+    features: str, rows: int = 200, seed: int = 0, *, curved: bool = False
+) -> Development:
+    """The same for alloys of three metals; the target is linear in the fractions.
+
+    Args:
+        curved: the target is the squared distance of that one from its middle.
+    """
     draw = np.random.default_rng(seed)
     formulas, y = [], np.zeros(rows)
     for row in range(rows):
@@ -28,12 +41,14 @@ def compositions(features: str, rows: int = 200, seed: int = 0) -> Development:
         formulas.append("".join(f"{METALS[i]}{n}" for i, n in zip(places, amounts, strict=True)))
         y[row] = amounts @ np.linspace(2.0, -1.0, len(METALS))[places] / amounts.sum() - 3.0
     x = Combination.parse(features).compute(Inputs.of_formulas(formulas)).matrix
-    return _divided(x, y)
+    return _divided(x, (y - np.mean(y)) ** 2 if curved else y)
 
 
-def data_for(family: Family, rows: int = 200) -> Development:
+def data_for(family: Family, rows: int = 200, *, curved: bool = False) -> Development:
     """Data of the features the family is meant for."""
-    return linear(rows) if family.features == "magpie" else compositions(family.features, rows)
+    if family.features == "magpie":
+        return linear(rows, curved=curved)
+    return compositions(family.features, rows, curved=curved)
 
 
 def _divided(x: np.ndarray, y: np.ndarray) -> Development:

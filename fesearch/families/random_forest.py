@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fesearch.arrays import Arrays
 from fesearch.family import Family, Learner, Predictor, Resource
-from fesearch.space import Choice, Config, Float, Int, Space
+from fesearch.space import Choice, Config, Float, Int, Space, number
 
 if TYPE_CHECKING:
     from fesearch.split import Development
@@ -73,10 +73,13 @@ def check(config: Config) -> None:
 
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
     """A forest without trees yet; ``device`` is always the CPU. See ``family.Build``."""
+    from sklearn.ensemble import RandomForestRegressor
+
     from fesearch.forest import ForestLearner
 
     growth = {name: value for name, value in complete(config).items() if name != "n_estimators"}
-    return ForestLearner(growth, data, step=STEP, seed=seed, threads=threads)
+    growth["max_features"] = number(config, "max_features")  # a whole 1 would be one feature
+    return ForestLearner(RandomForestRegressor, growth, data, step=STEP, seed=seed, threads=threads)
 
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:

@@ -1,0 +1,110 @@
+"""What methods cost that grow faster than their rows: known, and refused, before they start."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fesearch.errors import InputError
+from fesearch.space import Config, Int, Space, Value
+
+if TYPE_CHECKING:
+    from fesearch.split import Development
+
+MOST_HOURS = 2.0
+"""Of one fit, which cannot be stopped half way: beyond it a search of many trials has no end."""
+SHARE = 0.5
+"""Of the free memory one fit may take: other trials run beside it."""
+ROWS = Int(2, 1 << 40, source="fesearch")
+"""Training rows to draw; a config may have None instead, which is all of them."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a fit takes: memory in bytes, time in seconds."""
+
+    memory: float
+    seconds: float
+
+    @property
+    def affordable(self) -> bool:
+        """Whether this machine's memory and ``MOST_HOURS`` suffice."""
+        return self.memory <= SHARE * free_memory() and self.seconds <= 3600 * MOST_HOURS
+
+
+def check(limits: Space, config: Config) -> None:
+    """Refuse a config outside ``limits``, whose ``rows`` are a number or None.
+
+    Raises:
+        InputError: names the parameter.
+    """
+    drawn = "rows" in config and config["rows"] is None
+    limits.check({**config, "rows": ROWS.low} if drawn else config)
+
+
+def drawn(data: "Development", rows: Value, seed: int) -> "Development":
+    """The data with so many training rows, drawn by the seed; all where there are no more."""
+    from fesearch.seeds import generator
+
+    if rows is None:
+        return data
+    assert isinstance(rows, int)
+    if rows >= len(data.train_y):
+        return data
+    chosen = generator(seed, "rows").choice(len(data.train_y), rows, replace=False)
+    chosen.sort()
+    return replace(data, train_x=data.train_x[chosen], train_y=data.train_y[chosen])
+
+
+def refuse_too_many(family: str, rows: int, cost: Callable[[int], Cost]) -> None:
+    """Refuse a fit that this machine's memory or ``MOST_HOURS`` do not suffice for.
+
+    Args:
+        cost: of a fit on so many training rows.
+
+    Raises:
+        InputError: says what it would take, and a number of rows that is affordable.
+    """
+    wanted = cost(rows)
+    if wanted.affordable:
+        return
+    fewer = rows
+    while fewer > ROWS.low and not cost(fewer).affordable:
+        fewer = int(0.9 * fewer)
+    raise InputError(
+        f"{family} on {rows} training rows takes about {wanted.memory / 1e9:.1f} GB and "
+        f"{wanted.seconds / 3600:.1f} hours; a trial may take {SHARE * free_memory() / 1e9:.1f} GB "
+        f"and {MOST_HOURS:g} hours here.",
+        f"Train it on rows drawn from them: --set space.rows={_rounded(fewer)}",
+    )
+
+
+def free_memory() -> int:
+    """Bytes a process can take without swapping; the limit of a container counts."""
+    limit, used = (_number(Path("/sys/fs/cgroup") / f"memory.{n}") for n in ("max", "current"))
+    free = _available()
+    return free if limit is None or used is None else max(min(free, limit - used), 0)
+
+
+def _available() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:  # not Linux: all there is
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    found = next(line for line in lines if line.startswith("MemAvailable:"))
+    return int(found.split()[1]) * 1024
+
+
+def _number(path: Path) -> int | None:
+    """The whole number in a file, or None: there is no such file, or it says "max"."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _rounded(rows: int) -> int:
+    """Rounded down to two digits."""
+    digits = str(rows)
+    return max(int(digits[:2].ljust(len(digits), "0")), ROWS.low)
