@@ -104,7 +104,7 @@ def test_a_pickle_is_refused_and_not_executed(folder: Path, name: str) -> None:
     ("changes", "message"),
     [
         ({"family": "irnt"}, "There is no family 'irnt'"),
-        ({"family": "random_forest"}, "There is no parameter 'depth'"),
+        ({"family": "random_forest"}, "There is no parameter 'layers'"),
         ({"family": "../irnet"}, "There is no family"),
         ({"family": 3}, "'family' is 3"),
         ({"width": 7}, "is float32"),
