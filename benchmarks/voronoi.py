@@ -6,9 +6,10 @@ computes all structures of the file on one worker; then on two, in a process tha
 SIGKILL when half of them are done, and again in another, which must compute the rest alone and end
 with the same numbers. Each run is a process of its own; those on one and on two workers start with
 an empty cache. A line a run, with device and commit, goes to benchmarks/results/. Seconds are of
-the clock, and the load of the machine is beside them, for it may have other work; those to start
-Ray and to import matminer are counted apart, up to the first structure that is done. ``--smoke``
-takes few structures and writes nothing.
+the clock, from the first structure that is done to the last, so that those to start Ray and to
+import matminer stand apart; beside them are the load of the machine, which may have other work, and
+the processor's seconds that the workers spent on structures. ``--smoke`` takes few structures and
+writes nothing.
 """
 
 import argparse
@@ -22,15 +23,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from fesearch.featuresets import magpie_voronoi
+import numpy as np
+
+from fesearch.featuresets import _voronoi, magpie_voronoi
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 600.0  # seconds a structure; none takes long, but the machine may
+LOG = "processor_seconds"  # in the folder of the cache
 Figures = dict[str, Any]
 
 
@@ -45,8 +50,28 @@ def sites(texts: list[str]) -> int:
     return sum(len(json.loads(text)["sites"]) for text in texts)
 
 
+def timed(log: Path) -> Callable[[], Callable[[str], np.ndarray]]:
+    """Makes workers that also note the processor's seconds for each structure."""
+
+    def make() -> Callable[[str], np.ndarray]:
+        row = _voronoi.featurizer()
+
+        def noted(text: str) -> np.ndarray:
+            began = time.process_time()
+            try:
+                return row(text)
+            finally:
+                with log.open("a") as file:
+                    file.write(f"{time.process_time() - began}\n")
+
+        return noted
+
+    return make
+
+
 def once(texts: list[str], workers: int) -> Figures:
     """One run in this process; says on stdout how far it is."""
+    _voronoi.featurizer = timed(Path(os.environ["FESEARCH_CACHE_DIR"]) / LOG)
     times: list[float] = []
     began = time.perf_counter()
 
@@ -69,6 +94,8 @@ def run(cache: str, file: Path, count: int | None, workers: int, killed_at: int 
     command = [sys.executable, __file__, "--file", str(file), "--once", str(workers)]
     command += ["--structures", str(count)] if count else []
     load = os.getloadavg()[0]
+    log = Path(cache) / LOG
+    log.unlink(missing_ok=True)
     environment = os.environ | {"FESEARCH_CACHE_DIR": cache}
     began = start = time.perf_counter()
     last = ""
@@ -81,7 +108,12 @@ def run(cache: str, file: Path, count: int | None, workers: int, killed_at: int 
             if killed_at and done >= killed_at:
                 process.kill()
                 break
-    figures = {"workers": workers, "load": round(load, 1), "killed": bool(killed_at)}
+    figures = {
+        "workers": workers,
+        "load": round(load, 1),
+        "killed": bool(killed_at),
+        "cpu_seconds": round(sum(map(float, log.read_text().split())), 1),
+    }
     if killed_at:
         return figures | {
             "computed": killed_at,
@@ -114,7 +146,11 @@ def measure(file: Path, count: int | None) -> list[Figures]:
 
 def with_sites(figures: Figures, count: int) -> Figures:
     """Figures of a run that did structures of so many sites."""
-    return figures | {"sites": count, "seconds_per_site": round(figures["seconds"] / count, 4)}
+    return figures | {
+        "sites": count,
+        "seconds_per_site": round(figures["seconds"] / count, 4),
+        "cpu_seconds_per_site": round(figures["cpu_seconds"] / count, 4),
+    }
 
 
 def write(lines: list[Figures]) -> Path:
