@@ -38,16 +38,10 @@ class DescentLearner:
         return self._width + 1
 
     def advance(self) -> np.ndarray:
-        """One epoch; predictions (n_val,) float64, NaN once the descent has diverged."""
+        """One epoch; predictions (n_val,) float64, huge but finite if the descent diverges."""
         self._sgd.random_state = derive(self._seed, "epoch", self._epochs)
         self._epochs += 1
-        try:
-            with np.errstate(all="ignore"):
-                self._sgd.partial_fit(self._x, self._y)
-        except ValueError as error:
-            if "overflow" not in str(error):
-                raise
-            return np.full(len(self._val_x), np.nan)
+        self._sgd.partial_fit(self._x, self._y)
         predict = LinearPredictor(self.model(), width=self._width, threads=self._threads)
         return predict(self._val_x)
 
