@@ -7,7 +7,7 @@ find it; the data set's own columns are not, for there is nothing to compute.
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -172,26 +172,7 @@ def build(name: str, inputs: Inputs, progress: Progress | None = None) -> Featur
             reports.append(found.report)
             del found  # before the next one is computed
     matrix.setflags(write=False)
-    starts = [columns.start for columns, _ in combination.spans()]
-    return Features(
-        combination,
-        matrix,
-        constant=tuple(
-            combination.names[start + column]
-            for start, report in zip(starts, reports, strict=True)
-            for column in report.constant
-        ),
-        non_finite=MappingProxyType(
-            {
-                combination.names[start + column]: count
-                for start, report in zip(starts, reports, strict=True)
-                for column, count in report.non_finite
-            }
-        ),
-        lacking=MappingProxyType(
-            {row: reason for report in reversed(reports) for row, reason in report.lacking}
-        ),
-    )
+    return _features(combination, matrix, reports)
 
 
 def available(name: str, dataset: Dataset, progress: Progress | None = None) -> np.ndarray:
@@ -228,6 +209,25 @@ class _Report(NamedTuple):
 class _Built(NamedTuple):
     matrix: np.ndarray
     report: _Report
+
+
+def _features(combination: Combination, matrix: np.ndarray, reports: Sequence[_Report]) -> Features:
+    """A matrix with what there is to say of each of its sets, by the names of all columns."""
+    spans = [columns for columns, _ in combination.spans()]
+    named = [
+        (combination.names[columns], report) for columns, report in zip(spans, reports, strict=True)
+    ]
+    non_finite = {
+        names[column]: count for names, report in named for column, count in report.non_finite
+    }
+    lacking = {row: why for report in reversed(reports) for row, why in report.lacking}
+    return Features(
+        combination,
+        matrix,
+        constant=tuple(names[column] for names, report in named for column in report.constant),
+        non_finite=MappingProxyType(non_finite),
+        lacking=MappingProxyType(lacking),
+    )
 
 
 def _built(term: FeatureSet, inputs: Inputs, progress: Progress | None) -> _Built:

@@ -206,7 +206,7 @@ def test_the_tables_are_those_of_matminer_and_pymatgen() -> None:
 
 def test_an_element_that_the_tables_lack_is_named() -> None:
     with pytest.raises(InputError) as refused:
-        magpie.FEATURE_SET.compute(["Fe2O3", "NhO"])
+        magpie.FEATURE_SET.rows(["Fe2O3", "NhO"])
     assert str(refused.value) == (
         "The element tables of magpie lack Nh, which 'NhO' contains.\n"
         "Leave the formula out of the data."
@@ -243,7 +243,7 @@ def test_matminer_is_not_imported() -> None:
     """It takes seconds, and hundreds of megabytes."""
     code = (
         "import sys; from fesearch.featureset import FEATURE_SETS\n"
-        "assert FEATURE_SETS.get('magpie').compute(['Fe2O3', 'NaCl']).shape == (2, 145)\n"
+        "assert FEATURE_SETS.get('magpie').rows(['Fe2O3', 'ClNa']).shape == (2, 145)\n"
         "print(*{'matminer', 'pymatgen', 'pandas', 'torch'} & set(sys.modules))"
     )
     done = subprocess.run(
