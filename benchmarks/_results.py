@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parent / "results"
 
 def write(name: str, lines: Sequence[Mapping[str, Any]]) -> Path:
     """Lines of figures as ``results/<date>-<device>-<name>.csv``, each with device and commit."""
-    named = ["git", "rev-parse", "--short", "HEAD"]
+    named = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     commit = subprocess.run(named, cwd=FOLDER, capture_output=True, text=True, check=True)
     device = f"{os.cpu_count()} cores, {platform.machine()}"
     path = FOLDER / f"{datetime.now(UTC).date().isoformat()}-{os.cpu_count()}cpu-{name}.csv"

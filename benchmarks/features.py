@@ -17,7 +17,6 @@ import csv
 import gzip
 import json
 import os
-import platform
 import random
 import resource
 import subprocess
@@ -26,11 +25,11 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _results import write
 
 from fesearch import featurecache, formula, library
 from fesearch.features import Combination, build
@@ -172,21 +171,6 @@ def measure(file: Path | None, smoke: bool) -> dict[str, Any]:
     return figures | (compared(file, 30, 50, 20) if smoke else compared(file, 2000, 5000, 2000))
 
 
-def write(figures: dict[str, Any]) -> Path:
-    """One line of CSV with device and commit."""
-    named = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(named, cwd=HERE, capture_output=True, text=True, check=True)
-    device = f"{os.cpu_count()} cores, {platform.machine()}"
-    line = {"commit": commit.stdout.strip(), "device": device, **figures}
-    stamp = datetime.now(UTC).date().isoformat()
-    path = HERE / "results" / f"{stamp}-{os.cpu_count()}cpu-features.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(line))
-        writer.writeheader()
-        writer.writerow(line)
-    return path
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--file", type=Path, help="CSV with a column 'formula', gzip or not")
@@ -200,7 +184,7 @@ def main() -> None:
     for name, value in figures.items():
         print(f"{name:40} {value}")
     if not given.smoke:
-        print(f"written: {write(figures).name}")
+        write("features", [figures])
 
 
 if __name__ == "__main__":

@@ -11,18 +11,16 @@ predictions).
 """
 
 import argparse
-import csv
 import gzip
 import itertools
 import json
 import os
-import platform
 import subprocess
-import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
+
+from _results import write
 
 HERE = Path(__file__).resolve().parent
 SMOKE = ["--max-epochs", "3", "--trials", "3"]
@@ -67,20 +65,6 @@ def search(file: Path, smoke: bool, forest_limit: str, irnet_limit: str) -> list
     return ranking
 
 
-def write(ranking: list[dict[str, object]], to: Path) -> None:
-    """The ranking as CSV, each line with device and commit."""
-    named = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(named, cwd=HERE, capture_output=True, text=True, check=True)
-    device = f"{os.cpu_count()} cores, {platform.machine()}"
-    with to.open("w", newline="") as file:
-        keys = ["commit", "device", *ranking[0]]
-        writer = csv.DictWriter(file, keys)
-        writer.writeheader()
-        writer.writerows(
-            {"commit": commit.stdout.strip(), "device": device, **line} for line in ranking
-        )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, help="mp_e_form_folds.csv.gz")
@@ -97,10 +81,7 @@ def main() -> None:
         ranking = search(file, given.smoke, given.forest_limit, given.irnet_limit)
     if given.smoke:
         return
-    stamp = datetime.now(UTC).date().isoformat()
-    results = HERE / "results" / f"{stamp}-{os.cpu_count()}cpu-fold0.csv"
-    write(ranking, results)
-    print(f"written: {results.name}", file=sys.stderr)
+    write("fold0", ranking)
 
 
 if __name__ == "__main__":

@@ -14,15 +14,15 @@ import csv
 import gzip
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
+
+from _results import write
 
 from fesearch import library
 
@@ -113,21 +113,6 @@ def measure(file: Path | None, rows: int) -> dict[str, Any]:
     return figures
 
 
-def write(figures: dict[str, Any]) -> Path:
-    """One line of CSV with device and commit."""
-    named = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(named, cwd=HERE, capture_output=True, text=True, check=True)
-    device = f"{os.cpu_count()} cores, {platform.machine()}"
-    line = {"commit": commit.stdout.strip(), "device": device, **figures}
-    stamp = datetime.now(UTC).date().isoformat()
-    path = HERE / "results" / f"{stamp}-{os.cpu_count()}cpu-intake.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(line))
-        writer.writeheader()
-        writer.writerow(line)
-    return path
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--file", type=Path, help="CSV with columns 'formula' and 'target'")
@@ -138,7 +123,7 @@ def main() -> None:
     for name, value in figures.items():
         print(f"{name:20} {value}")
     if not given.smoke:
-        print(f"written: {write(figures).name}")
+        write("intake", [figures])
 
 
 if __name__ == "__main__":

@@ -13,14 +13,12 @@ nothing.
 import argparse
 import csv
 import gzip
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from _results import write
 
 from fesearch import dataset, library
 from fesearch.dataset import Dataset
@@ -70,21 +68,6 @@ def measure(data: Dataset) -> Iterator[dict[str, Any]]:
         }
 
 
-def write(lines: list[dict[str, Any]]) -> Path:
-    """The lines as CSV with device and commit."""
-    named = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(named, cwd=HERE, capture_output=True, text=True, check=True)
-    device = f"{os.cpu_count()} cores, {platform.machine()}"
-    stamp = datetime.now(UTC).date().isoformat()
-    path = HERE / "results" / f"{stamp}-{os.cpu_count()}cpu-splits.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["commit", "device", *lines[0]])
-        writer.writeheader()
-        for line in lines:
-            writer.writerow({"commit": commit.stdout.strip(), "device": device, **line})
-    return path
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("files", type=Path, nargs="*", help="CSV with columns formula and target")
@@ -97,7 +80,7 @@ def main() -> None:
             print("  ".join(f"{name}={value}" for name, value in line.items()), flush=True)
             lines.append(line)
     if not given.smoke:
-        print(f"written: {write(lines).name}")
+        write("splits", lines)
 
 
 if __name__ == "__main__":
