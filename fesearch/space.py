@@ -16,10 +16,8 @@ from fesearch.registry import nearest
 Value: TypeAlias = bool | int | float | str | None
 Config: TypeAlias = Mapping[str, Value]
 
-LARGEST = 2**53
-"""Of whole numbers: a float64 holds each up to here, and no hyperparameter is beyond."""
-LARGEST_GRID = 1_000_000
-"""Configs of a grid, which is held in memory; more take longer than anyone waits."""
+LARGEST = 2**53  # of whole numbers: a float64 holds each up to here
+LARGEST_GRID = 1_000_000  # configs, which are held in memory
 
 
 @dataclass(frozen=True)
@@ -63,13 +61,10 @@ class Int:
 
     def __post_init__(self) -> None:
         _check_range(self.low, self.high, self.log)
-        if not 1 <= self.step <= LARGEST:
+        if not 1 <= self.step <= LARGEST or (self.log and self.step != 1):
             raise InputError(
-                f"An integer range has step {quoted(str(self.step))}.", "Give a step of 1 or more."
-            )
-        if self.log and self.step != 1:
-            raise InputError(
-                f"A logarithmic range has step {self.step}.", "Leave step out, or log."
+                f"An integer range has step {quoted(str(self.step))}.",
+                "Give a step of 1 or more, and none in a logarithmic range.",
             )
 
     def at(self, u: float) -> int:
@@ -334,10 +329,9 @@ def _with_none(given: Any) -> Any:
 
 
 def _domain(given: Any) -> Domain:
-    if isinstance(given, list | tuple):
-        return Choice(tuple(given), source="the study")
     if not isinstance(given, Mapping):
-        return Choice((given,), source="the study")
+        options = tuple(given) if isinstance(given, list | tuple) else (given,)
+        return Choice(options, source="the study")
     low, high, log = given.get("low"), given.get("high"), given.get("log", False)
     known = set(given) <= {"low", "high", "log", "step"}
     if not (known and _is_number(low) and _is_number(high) and isinstance(log, bool)):

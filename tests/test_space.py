@@ -181,7 +181,7 @@ HUGE = 10**400
         ({"low": 1, "high": 9, "step": True}, "A range has step 'True'."),
         ({"low": 1, "high": 9, "step": 0}, "An integer range has step '0'."),
         ({"low": 1, "high": 9, "step": HUGE}, "An integer range has step '1000"),
-        ({"low": 1, "high": 9, "step": 2, "log": True}, "A logarithmic range has step 2."),
+        ({"low": 1, "high": 9, "step": 2, "log": True}, "An integer range has step '2'."),
         ({"low": 1, "high": HUGE}, "A range runs from '1' to '1000"),
         ({"low": 0.5, "high": HUGE}, "A range runs from '0.5' to '1000"),
         (HUGE, "A choice is '1000"),
