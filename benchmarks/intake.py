@@ -26,7 +26,6 @@ from _results import write
 
 from fesearch import library
 
-HERE = Path(__file__).resolve().parent
 HEADER = ("id", "formula", "target", "part")
 
 CHILD = """
