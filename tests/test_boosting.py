@@ -186,6 +186,21 @@ def test_parameters_are_the_start_and_the_leaves(name: str) -> None:
     assert learner.parameters == 1 + sum(leaves_dumped(name, booster) for booster in boosters)
 
 
+@pytest.mark.parametrize("name", ["xgboost", "catboost"])
+def test_trees_grown_leaf_by_leaf_are_as_large_as_allowed(name: str) -> None:
+    policy = {"xgboost": "lossguide", "catboost": "Lossguide"}[name]
+    levels = {"xgboost": "max_depth", "catboost": "depth"}[name]
+    config = {key: value for key, value in small(name).items() if key != levels}
+    config |= {"grow_policy": policy, "max_leaves": 100}
+    if name == "catboost":
+        config |= {"min_data_in_leaf": 1}
+    FAMILIES.get(name).check(config)
+    learner = learner_of(name, config, curved())
+    learner.advance()
+    rounds = FAMILIES.get(name).resource.step
+    assert 80 * rounds < learner.parameters <= 1 + 100 * rounds
+
+
 QUIET = """
 import sys
 from linear import linear

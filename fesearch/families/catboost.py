@@ -37,6 +37,8 @@ STEP = 50
 
 LOSS_FUNCTIONS = {"squared_error": "RMSE", "absolute_error": "MAE"}
 LOSSES = tuple(LOSS_FUNCTIONS)
+DEEPEST = 16
+"""Levels of a tree at most, as CatBoost allows."""
 GROW_POLICIES = ("SymmetricTree", "Depthwise", "Lossguide")
 
 BEST: Config = {
@@ -81,7 +83,7 @@ LIMITS = Space(
         "loss": Choice(LOSSES),
         "learning_rate": Float(1e-6, 1.0),
         "grow_policy": Choice(GROW_POLICIES),
-        "depth": When("grow_policy", GROW_POLICIES[:2], Int(1, 16)),
+        "depth": When("grow_policy", GROW_POLICIES[:2], Int(1, DEEPEST)),
         "max_leaves": When("grow_policy", ("Lossguide",), Int(2, 1 << 16)),
         "min_data_in_leaf": When("grow_policy", GROW_POLICIES[1:], Int(1, 1 << 30)),
         "l2_leaf_reg": Float(0.0, 1e9),
@@ -147,6 +149,7 @@ class Grow:
             name: value for name, value in config.items() if name not in ("loss", "border_count")
         }
         self._params = {
+            "depth": DEEPEST,  # else 6, unless the config has one
             **growth,
             "loss_function": LOSS_FUNCTIONS[str(config["loss"])],
             "boosting_type": "Plain",

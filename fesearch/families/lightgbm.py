@@ -42,7 +42,7 @@ BEST: Config = {
     "loss": "squared_error",
     "learning_rate": 0.05,
     "num_leaves": 255,
-    "min_data_in_leaf": 10,
+    "min_data_in_leaf": 3,
     "bagging_fraction": 0.8,
     "feature_fraction": 0.5,
     "lambda_l2": 1.0,
