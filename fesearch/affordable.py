@@ -57,15 +57,20 @@ def drawn(data: "Development", rows: Value, seed: int) -> "Development":
     return replace(data, train_x=data.train_x[chosen], train_y=data.train_y[chosen])
 
 
-def refuse_too_many(family: str, rows: int, cost: Callable[[int], Cost]) -> None:
+def refuse_too_many(
+    family: str, config: Config, data: "Development", cost: Callable[[int], Cost]
+) -> None:
     """Refuse a fit that this machine's memory or ``MOST_HOURS`` do not suffice for.
 
     Args:
+        config: its ``rows`` are drawn from those to train on, or None are drawn.
         cost: of a fit on so many training rows.
 
     Raises:
         InputError: says what it would take, and a number of rows that is affordable.
     """
+    drawn = config["rows"]
+    rows = min(len(data.train_y), drawn) if isinstance(drawn, int) else len(data.train_y)
     wanted = cost(rows)
     if wanted.affordable:
         return

@@ -111,6 +111,8 @@ class Family:
         resource: what its training is counted in.
         build, load: see the protocols.
         check: refuses a config no model can be built from (InputError naming the parameter).
+        suits: refuses data no model of a config can be trained on (InputError): features it cannot
+            read, more rows than it has time or memory for. A study asks before its first trial.
         length: the config's own maximum resource, such as its number of trees.
         features: the feature set it is meant for.
         gpu: whether ``device="cuda"`` is of use to it.
@@ -128,6 +130,7 @@ class Family:
     build: Build
     load: Load
     check: Callable[[Config], None]
+    suits: "Callable[[Config, Development], None]" = lambda config, data: None
     length: Callable[[Config], int | None] = lambda config: None
     features: str = "magpie"
     gpu: bool = False

@@ -16,6 +16,7 @@ from fesearch.families import k_neighbors, krr, svr
 from fesearch.family import FAMILIES
 from fesearch.onefit import standardised
 from fesearch.space import Config
+from fesearch.split import Development
 
 FAMILY_OF = {name: FAMILIES.get(name) for name in ("svr", "krr", "k_neighbors")}
 
@@ -102,19 +103,24 @@ def test_a_refusal_says_the_cost_and_how_many_rows_are_affordable(
 ) -> None:
     monkeypatch.setattr(affordable, "free_memory", lambda: 16_000_000_000)
 
-    def cost(rows: int) -> Cost:
-        return Cost(memory=8.0 * rows**2, seconds=1e-6 * rows**2)
+    def cost(count: int) -> Cost:
+        return Cost(memory=8.0 * count**2, seconds=1e-6 * count**2)
+
+    def rows(count: int) -> Development:
+        empty = np.zeros((count, 1), np.float32)
+        return Development(empty, empty[:, 0], empty[:5], empty[:5, 0])
 
     with pytest.raises(InputError) as refused:
-        refuse_too_many("krr", 100_000, cost)
+        refuse_too_many("krr", {"rows": None}, rows(100_000), cost)
     assert refused.value.message == (
         "krr on 100000 training rows takes about 80.0 GB and 2.8 hours; a trial may take 8.0 GB "
         "and 2 hours here."
     )
     assert refused.value.hint == "Train it on rows drawn from them: --set space.rows=31000"
-    refuse_too_many("krr", 31_000, cost)
+    refuse_too_many("krr", {"rows": None}, rows(31_000), cost)
+    refuse_too_many("krr", {"rows": 31_000}, rows(100_000), cost)
     with pytest.raises(InputError, match="31700 training rows"):
-        refuse_too_many("krr", 31_700, cost)
+        refuse_too_many("krr", {"rows": 50_000}, rows(31_700), cost)
 
 
 def test_estimates_are_of_the_measured_size() -> None:

@@ -16,7 +16,7 @@ import pytest
 import searched
 from driven import check_optuna_agrees, results, story, study_row
 
-from fesearch import dataset, library
+from fesearch import affordable, dataset, library
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError, InputError, StudyNotFoundError
 from fesearch.export import export
@@ -432,6 +432,27 @@ def test_nothing_is_written_where_something_is_not_there(
     assert caught.value.message.startswith(message)
     assert list(tmp_path.iterdir()) == []
     assert sorted(artifacts_dir().rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("family", "message"),
+    [
+        ("rnn", "The family rnn reads sequences of elements, and these features are none."),
+        ("cnn", "The family cnn reads pictures of 100 cells, and there are 145 features."),
+        ("krr", "krr on "),
+        ("svr", "svr on "),
+        ("k_neighbors", "k_neighbors on "),
+    ],
+)
+def test_a_family_that_cannot_be_trained_on_the_data_is_refused_before_the_study(
+    family: str, message: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(affordable, "MOST_HOURS", 0.0)
+    study = Study(name="deep", family=family, data=searched.DATA, features="magpie")
+    with pytest.raises(InputError) as caught:
+        start.start(study, url)
+    assert caught.value.message.startswith(message)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_data_that_changed_are_refused(url: str) -> None:

@@ -69,6 +69,13 @@ def check(config: Config) -> None:
     check_net(config, LIMITS)
 
 
+def suits(config: Config, data: "Development") -> None:
+    """Refuse features that are no sequences of elements; see ``family.Family``."""
+    from fesearch.nets.sequence import require_sequences
+
+    require_sequences(data.train_x, "attention")
+
+
 def _make(config: Config) -> Any:
     from fesearch.nets.attention import AttentionNet
 
@@ -83,10 +90,9 @@ def _make(config: Config) -> Any:
 
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
     """An untrained network; see ``family.Build``."""
-    from fesearch.nets.sequence import require_sequences
     from fesearch.nets.train import NetLearner
 
-    require_sequences(data.train_x, "attention")
+    suits(config, data)
     make = _make(config)
     return NetLearner(
         make, config, data, seed=seed, threads=threads, device=device, standardise=False
@@ -115,6 +121,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check,
+    suits=suits,
     length=epochs,
     features="element_sequence",
     gpu=True,

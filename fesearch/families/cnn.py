@@ -83,6 +83,19 @@ def check(config: Config) -> None:
     check_net(config, LIMITS)
 
 
+def suits(config: Config, data: "Development") -> None:
+    """Refuse features that are no picture; see ``family.Family``."""
+    _require_picture(data.width)
+
+
+def _require_picture(width: int) -> None:
+    if width != CELLS:
+        raise InputError(
+            f"The family cnn reads pictures of {CELLS} cells, and there are {width} features.",
+            "Leave --features out, or give --features element_grid.",
+        )
+
+
 def _make(config: Config, width: int) -> Any:
     """The module's maker.
 
@@ -91,11 +104,7 @@ def _make(config: Config, width: int) -> Any:
     """
     from fesearch.nets.conv import GridNet
 
-    if width != CELLS:
-        raise InputError(
-            f"The family cnn reads pictures of {CELLS} cells, and there are {width} features.",
-            "Leave --features out, or give --features element_grid.",
-        )
+    _require_picture(width)
     given: dict[str, Any] = complete(config)
     return lambda: GridNet(
         depth=given["convolutions"],
@@ -137,6 +146,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check,
+    suits=suits,
     length=epochs,
     features="element_grid",
     gpu=True,

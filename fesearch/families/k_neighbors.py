@@ -62,6 +62,13 @@ def cost(rows: int, val_rows: int, width: int) -> affordable.Cost:
     )
 
 
+def suits(config: Config, data: "Development") -> None:
+    """Refuse more rows than there is time or memory for; see ``family.Family``."""
+    affordable.refuse_too_many(
+        "k_neighbors", config, data, lambda n: cost(n, len(data.val_y), data.width)
+    )
+
+
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
     """A model without rows yet; ``device`` is always the CPU. See ``family.Build``.
 
@@ -72,10 +79,8 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     from fesearch.onefit import FitOnce
     from fesearch.scaling import Scaling
 
+    suits(config, data)
     rows = affordable.drawn(data, config["rows"], seed)
-    affordable.refuse_too_many(
-        "k_neighbors", len(rows.train_y), lambda n: cost(n, len(data.val_y), data.width)
-    )
 
     def fit() -> Arrays:
         scaling = Scaling.of(rows.train_x, rows.train_y)
@@ -118,6 +123,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check,
+    suits=suits,
     length=lambda config: 1,
     seeded=False,
 )

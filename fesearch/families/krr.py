@@ -72,6 +72,11 @@ def cost(rows: int, width: int) -> affordable.Cost:
     )
 
 
+def suits(config: Config, data: "Development") -> None:
+    """Refuse more rows than there is time or memory for; see ``family.Family``."""
+    affordable.refuse_too_many("krr", config, data, lambda n: cost(n, data.width))
+
+
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
     """A model not fitted yet; ``device`` is always the CPU. See ``family.Build``.
 
@@ -81,8 +86,8 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     from fesearch.kernels import KERNELS, kernel_arrays, solve_ridge
     from fesearch.onefit import FitOnce, standardised
 
+    suits(config, data)
     rows = affordable.drawn(data, config["rows"], seed)
-    affordable.refuse_too_many("krr", len(rows.train_y), lambda n: cost(n, data.width))
 
     def fit() -> Arrays:
         scaling, x, y = standardised(rows.train_x, rows.train_y)
@@ -119,6 +124,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check,
+    suits=suits,
     length=lambda config: 1,
     seeded=False,
 )

@@ -69,6 +69,11 @@ def cost(config: Config, rows: int, width: int) -> affordable.Cost:
     )
 
 
+def suits(config: Config, data: "Development") -> None:
+    """Refuse more rows than there is time or memory for; see ``family.Family``."""
+    affordable.refuse_too_many("svr", config, data, lambda n: cost(config, n, data.width))
+
+
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
     """A model not fitted yet; ``device`` is always the CPU. See ``family.Build``.
 
@@ -80,8 +85,8 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     from fesearch.kernels import kernel_arrays
     from fesearch.onefit import FitOnce, standardised
 
+    suits(config, data)
     rows = affordable.drawn(data, config["rows"], seed)
-    affordable.refuse_too_many("svr", len(rows.train_y), lambda n: cost(config, n, data.width))
 
     def fit() -> Arrays:
         from sklearn.svm import SVR
@@ -125,6 +130,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check,
+    suits=suits,
     length=lambda config: 1,
     seeded=False,
 )

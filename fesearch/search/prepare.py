@@ -87,7 +87,8 @@ def prepare(study: Study, progress: Progress | None = None) -> Prepared:
 
     Raises:
         InputError: a key of the study names what is not there, the data cannot be divided, a part
-            has too few rows, or rows of the division have no features.
+            has too few rows, rows of the division have no features, or the family cannot be
+            trained on them.
     """
     study.check()
     family = study.declared_family()
@@ -100,7 +101,7 @@ def prepare(study: Study, progress: Progress | None = None) -> Prepared:
     study = study.resolved(target)
     features = build(study.features or family.features, Inputs.of(rows), progress)
     _refuse_lacking(rows, spec, split, features)
-    return Prepared(
+    prepared = Prepared(
         study=study,
         family=family,
         space=study.search_space(),
@@ -111,6 +112,8 @@ def prepare(study: Study, progress: Progress | None = None) -> Prepared:
         split=split,
         repeated=repeated,
     )
+    family.suits(prepared.space.nearest(family.best), prepared.development)
+    return prepared
 
 
 def prepare_again(row: StudyRow, progress: Progress | None = None) -> Prepared:
