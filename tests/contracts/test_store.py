@@ -328,7 +328,7 @@ def test_a_repeated_division_takes_results_of_its_members(store: Store) -> None:
         {"resource": -1},
         {"config": sa.null()},
     ],
-    ids=str,
+    ids=lambda broken: next(iter(broken)),
 )
 def test_the_database_refuses_a_result_that_is_not_whole(store: Store, broken: Any) -> None:
     create(store)
