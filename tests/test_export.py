@@ -49,7 +49,7 @@ def test_any_trial_can_be_exported(studies: str, tmp_path: Path) -> None:
         assert card.trained.trial == number
     with pytest.raises(InputError, match="has no trial 9"):
         export("nets", studies, tmp_path / "9", trial=9)
-    with pytest.raises(InputError, match="weights of trial 2 of 'forests' are not kept"):
+    with pytest.raises(InputError, match="Trial 2 of 'forests' never had a model"):
         export("forests", studies, tmp_path / "2", trial=2)
     with pytest.raises(StudyNotFoundError):
         export("nobody", studies, tmp_path / "x")

@@ -8,7 +8,7 @@ import pytest
 
 HEAVY = [
     "torch", "ray", "optuna", "matminer", "pymatgen", "sklearn", "sqlalchemy", "alembic",
-    "pandas", "pyarrow", "matplotlib", "scipy",
+    "pandas", "pyarrow", "matplotlib", "scipy", "numpy",
 ]  # fmt: skip
 
 PROGRAM = """
