@@ -192,8 +192,6 @@ def test_trees_grown_leaf_by_leaf_are_as_large_as_allowed(name: str) -> None:
     levels = {"xgboost": "max_depth", "catboost": "depth"}[name]
     config = {key: value for key, value in small(name).items() if key != levels}
     config |= {"grow_policy": policy, "max_leaves": 100}
-    if name == "catboost":
-        config |= {"min_data_in_leaf": 1}
     FAMILIES.get(name).check(config)
     learner = learner_of(name, config, curved())
     learner.advance()
