@@ -1,5 +1,6 @@
 """Where files live: the store, the cache, the artifacts; and how a file is written whole."""
 
+import errno
 import os
 import re
 import shutil
@@ -53,7 +54,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Write a file whole or not at all: fill the path this yields, it then takes its place.
 
     The folder is made if it is missing. Whatever stops the block, ``path`` is as it was before.
+    A link is followed, so that the file it leads to is the one replaced.
+
+    Raises:
+        OSError: it cannot be written, or there is something that is no file: a device, a pipe.
     """
+    path = path.resolve()
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is no plain file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(descriptor)

@@ -58,6 +58,28 @@ def test_rows_without_ids_are_called_by_their_composition() -> None:
     assert small(ids=None).ids == ("Al2O3", "Fe2O3", "Fe2O3#2")
 
 
+ROW = st.tuples(
+    st.sampled_from(["Fe2O3", "Fe4O6", "NaCl"]),
+    st.sampled_from([-1.0, 0.0, 2.5]),
+    st.sampled_from([1.0, np.nan]),
+    st.sampled_from(["", "train"]),
+)
+
+
+@given(st.lists(ROW, min_size=1, max_size=8), st.randoms(use_true_random=False))
+def test_without_ids_the_order_of_rows_is_of_no_effect(
+    rows: list[tuple[str, float, float, str]], order: random.Random
+) -> None:
+    def data(some: list[tuple[str, float, float, str]]) -> Dataset:
+        formulas, targets, numbers, folds = zip(*some, strict=True)
+        kept = {"numbers": {"x": numbers}, "columns": {"fold": folds}}
+        return make("any", formulas, {"e": targets}, {"e": "eV"}, **kept)  # type: ignore[arg-type]
+
+    shuffled = order.sample(rows, len(rows))
+    assert data(shuffled).hash == data(rows).hash
+    assert data(shuffled).ids == data(rows).ids
+
+
 def test_the_hash_stands_for_the_rows_and_nothing_else() -> None:
     data = small()
     assert data.hash == "26ae7756a42f313bd9cb3199d859879fda323e90c0ebd338ba21f3995e89f35a"
@@ -159,6 +181,8 @@ def test_a_structure_that_was_changed_is_refused() -> None:
 def test_an_infinite_number_is_refused() -> None:
     with pytest.raises(InputError, match="The number 'volume' of row 'a' is inf"):
         small(numbers={"volume": [1.0, np.inf, 2.0]})
+    with pytest.raises(InputError, match=r"The number 'volume' of row 'a' is -1e\+39"):
+        small(numbers={"volume": [3e38, -1e39, 2.0]})
 
 
 def test_the_hash_of_many_rows_does_not_depend_on_the_pieces(

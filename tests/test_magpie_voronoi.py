@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fesearch import featureset, structure, structurecache, tasks
+from fesearch import featureset, formula, structure, structurecache, tasks
 from fesearch.errors import InputError
 from fesearch.featureset import FEATURE_SETS, Inputs, StructureFeatureSet
 from fesearch.featuresets import _voronoi, magpie, magpie_voronoi
@@ -196,7 +196,19 @@ def test_charges_of_ions_do_not_matter(row: Callable[[str], np.ndarray]) -> None
     charged = CSCL.replace('"Cs",', '"Cs", "oxidation_state": 1,')
     assert charged != CSCL
     np.testing.assert_array_equal(row(charged), row(CSCL))
-    assert magpie_voronoi.composition(charged) == "ClCs"
+
+
+def test_the_composition_is_that_of_the_data_whatever_its_occupancies() -> None:
+    """Sums of 0.1 are no sums in binary, and 0.00001 is no amount as Python prints it."""
+    sites = [{"species": [{"element": e, "occu": o} for e, o in shares]} for shares in MIXTURES]
+    text = json.dumps({"sites": sites})
+    found, failed = magpie_voronoi._of_compositions([text])
+    assert failed == {}
+    expected = magpie.rows([formula.reduced("Fe0.3Ni2.7Cs0.99999Rb0.00001")])
+    np.testing.assert_array_equal(found, expected)
+
+
+MIXTURES = [[("Fe", 0.1), ("Ni", 0.9)]] * 3 + [[("Cs", 0.99999), ("Rb", 0.00001)]]
 
 
 def test_nothing_is_imputed(row: Callable[[str], np.ndarray]) -> None:

@@ -1,5 +1,6 @@
 """Where files live, and writing them whole."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,20 @@ def test_names_that_cannot(name: str) -> None:
     with pytest.raises(InputError, match="A study cannot be called") as caught:
         paths.checked_name("study", name)
     assert "\n" not in caught.value.message
+
+
+def test_a_pipe_is_not_replaced_and_a_link_is_followed(tmp_path: Path) -> None:
+    pipe, file, link = (tmp_path / name for name in ("pipe", "file", "link"))
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="it is no plain file"), paths.atomic_write(pipe):
+        pytest.fail("it was begun")
+    assert pipe.is_fifo()
+    file.write_text("old")
+    link.symlink_to(file)
+    with paths.atomic_write(link) as partial:
+        partial.write_text("new")
+    assert link.is_symlink()
+    assert file.read_text() == "new"
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -20,9 +20,7 @@ than the option ``limit`` in seconds, has no row but a reason. With other option
 is the same, as in ``magpie_voronoi:limit=600,workers=8``, for neither changes a number.
 """
 
-import json
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -101,7 +99,7 @@ def rows(
 def _of_compositions(texts: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
     """Magpie's features of m structures, (m, 145), and why some have none."""
     try:
-        return magpie.rows([composition(text) for text in texts]), {}
+        return magpie.rows([formula.reduced(structure.formula_of(text)) for text in texts]), {}
     except InputError as error:
         if len(texts) == 1:
             return np.full((1, WIDTH), np.nan), {0: error.message}
@@ -110,15 +108,6 @@ def _of_compositions(texts: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
         _of_compositions(part) for part in (texts[:half], texts[half:])
     )
     return np.concatenate([first, second]), failed | {half + at: why for at, why in more.items()}
-
-
-def composition(text: str) -> str:
-    """The reduced formula of a structure's text."""
-    amounts: Counter[str] = Counter()
-    for site in json.loads(text)["sites"]:
-        for species in site["species"]:
-            amounts[species["element"]] += species["occu"]
-    return formula.reduced("".join(f"{symbol}{amount}" for symbol, amount in amounts.items()))
 
 
 def _computed(
@@ -183,7 +172,7 @@ FEATURE_SET = StructureFeatureSet(
     name=NAME,
     title="magpie and 128 features of the Voronoi cells of the structure (matminer)",
     source="Ward et al., Phys. Rev. B 96, 024104 (2017), doi:10.1103/PhysRevB.96.024104",
-    version="1",
+    version="2",
     names=names,
     tables=tables,
     configure=_configured,
