@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from fesearch import formula as formulas
+from fesearch.dataset import LARGEST_NUMBER
 from fesearch.errors import InputError, quoted
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -58,10 +59,13 @@ def number(name: str, value: Any) -> float:
 
 
 def number_or_nan(name: str, value: Any) -> float:
-    """A cell as a finite number, or NaN where there is nothing."""
+    """A cell as a number that a feature can be, or NaN where there is nothing."""
     if value is None or (isinstance(value, float | Decimal) and value != value):
         return math.nan
-    return number(name, value)
+    found = number(name, value)
+    if abs(found) > LARGEST_NUMBER:
+        raise BadRowError(f"{name} {quoted(str(value))} is beyond {LARGEST_NUMBER:.2g}")
+    return found
 
 
 def _digits(name: str, value: Any) -> str | int | float | Decimal:

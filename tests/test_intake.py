@@ -102,6 +102,13 @@ def test_a_wish_that_cannot_be_met_is_refused(wanted: Wanted, message: str) -> N
     assert refusal([{"f": "FeO", "e": 1}], wanted) == message
 
 
+def test_a_number_of_ones_own_fits_in_a_feature() -> None:
+    rows = [{"f": "FeO", "e": 1e39, "v": value} for value in ("3e38", "", "-1e39")]
+    assert refusal(rows, Wanted({"e": "eV"}, formula="f", numbers=("v",))).splitlines()[0] == (
+        "1 of 3 rows of HERE cannot be used: line 4: v '-1e39' is beyond 3.4e+38."
+    )
+
+
 def test_no_rows_are_refused() -> None:
     assert refusal([]) == "HERE has no rows.\nGive a file with at least one row."
 
