@@ -68,8 +68,13 @@ def test_rows_that_lack_features_are_told(
     words = ["-q", "features", "build", "salts", "--features", "toy_structures"]
     assert run([*words, "--format", "json"]) == 0
     out, err = capsys.readouterr()
-    assert json.loads(out)["rows_lacking"] == 2
-    assert err == ("Warning: 2 of 3 rows lack features: F2Xe (no structure); Fe2O3 (too slow).\n")
+    built = json.loads(out)
+    assert built["rows_lacking"] == 2
+    assert built["lacking"] == {"F2Xe": "no structure", "Fe2O3": "too slow"}
+    assert err == (
+        "Warning: 2 of 3 rows lack features, 1 failed and 1 have no structure: "
+        "Fe2O3 (too slow); F2Xe (no structure).\n"
+    )
 
 
 def test_features_are_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from fesearch.cli.options import FormatOption, group
 from fesearch.cli.output import detail, progress, show
 from fesearch.dataset import Dataset
 from fesearch.features import Features, build
-from fesearch.featureset import FEATURE_SETS, FeatureSet, Inputs
+from fesearch.featureset import FEATURE_SETS, NO_STRUCTURE, FeatureSet, Inputs
 
 app = group()
 
@@ -55,8 +55,9 @@ def build_features(
     format: FormatOption = "table",
 ) -> None:
     """Compute the features of a data set into the cache, so that a study starts at once."""
-    built = _built(library.load(data), features)
-    facts = {
+    dataset = library.load(data)
+    built = _built(dataset, features)
+    facts: dict[str, Any] = {
         "features": built.name,
         "data": data,
         "rows": len(built.matrix),
@@ -66,6 +67,8 @@ def build_features(
         "rows_not_finite": dict(built.non_finite),
         "digest": built.digest,
     }
+    if format == "json":
+        facts["lacking"] = {dataset.ids[row]: why for row, why in sorted(built.lacking.items())}
     detail(facts, format)
 
 
@@ -103,11 +106,17 @@ def _built(dataset: Dataset, name: str) -> Features:
     with progress(name, "rows") as report:
         built = build(name, Inputs.of(dataset), report)
     if built.lacking:
-        reasons = [f"{dataset.ids[row]} ({why})" for row, why in sorted(built.lacking.items())]
-        more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
-        print(
-            f"Warning: {len(reasons)} of {len(dataset)} rows lack features: "
-            f"{'; '.join(reasons[:_SHOWN])}{more}.",
-            file=sys.stderr,
-        )
+        print(_warning(dataset, built), file=sys.stderr)
     return built
+
+
+def _warning(dataset: Dataset, built: Features) -> str:
+    """What is told of rows that lack features: those that failed before those without structure."""
+    lacking = sorted(built.lacking.items(), key=lambda item: (item[1] == NO_STRUCTURE, item[0]))
+    without = sum(why == NO_STRUCTURE for _, why in lacking)
+    reasons = [f"{dataset.ids[row]} ({why})" for row, why in lacking]
+    more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
+    return (
+        f"Warning: {len(lacking)} of {len(dataset)} rows lack features, {len(lacking) - without} "
+        f"failed and {without} have no structure: {'; '.join(reasons[:_SHOWN])}{more}."
+    )
