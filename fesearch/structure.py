@@ -252,9 +252,13 @@ def from_cif(path: Path) -> str:
         InputError: it cannot be read, or pymatgen makes no structure of it.
     """
     try:
-        if path.stat().st_size > LONGEST_CIF:
+        if path.exists() and not path.is_file():  # a pipe would be waited for, a device is endless
+            _refuse(f"{quoted(str(path), 200)} is no file")
+        with path.open("rb") as file:
+            read = file.read(LONGEST_CIF + 1)
+        if len(read) > LONGEST_CIF:
             _refuse(f"{path.name} is longer than {LONGEST_CIF} bytes")
-        content = path.read_text(encoding="utf-8")
+        content = read.decode()
     except OSError as error:
         _refuse(f"{quoted(str(path), 200)} cannot be read, {error.strerror}")
     except ValueError:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,14 @@ def test_a_bad_cif_file_gets_a_reason(tmp_path: Path, content: bytes | None, rea
         from_cif(path)
     assert reason in caught.value.message
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_only_a_file_is_read_as_a_cif(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.cif")
+    (tmp_path / "folder.cif").mkdir()
+    for name in ("pipe.cif", "folder.cif"):
+        with pytest.raises(InputError, match=f"{name}' is no file"):
+            from_cif(tmp_path / name)
 
 
 def test_structures_are_packed_taken_and_left_out() -> None:
