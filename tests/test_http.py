@@ -120,6 +120,12 @@ def test_a_body_has_its_limit(server: Server, chunked: bool) -> None:
     assert caught.value.message == f"{server.host} sends more than 1 MB."
 
 
+@pytest.mark.parametrize("length", ["abc", "-1", "9" * 5000])
+def test_a_length_that_is_no_number_is_of_no_matter(server: Server, length: str) -> None:
+    server.faults = [as_json(BODY, chunked=True, headers={"Content-Length": length})]
+    assert get(server) == BODY
+
+
 def test_a_body_that_drips_is_broken_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_http, "PATIENCE", -1e6)
     with pytest.raises(FesearchError) as caught:

@@ -130,7 +130,8 @@ def _receive(
             url, params=query, headers=headers, stream=True, timeout=TIMEOUT
         ) as response:
             _check(url, response.status_code, response.reason, response.headers)
-            total = int(response.headers.get("Content-Length") or 0)
+            length = response.headers.get("Content-Length", "")
+            total = int(length) if length.isdecimal() and len(length) < 20 else 0
             for piece in response.iter_content(1 << 16):
                 done += len(piece)
                 if max(done, total) > most:
