@@ -17,14 +17,16 @@ FIRST = ("line", "reason")
 class Rejects:
     """A CSV file being written: line and reason, then the columns of the source.
 
-    Where the source names no columns beforehand each row stands as JSON in the one column ``row``.
+    A column of the source that is called like one of ours has an underscore behind its name. Fields
+    beyond the last column stand behind it. Where the source names no columns beforehand each row
+    stands as JSON in the one column ``row``, or as its line where that is no JSON.
     """
 
     def __init__(self, file: TextIO, path: Path, columns: Sequence[str]) -> None:
         self._writer = csv.writer(file, lineterminator="\n")
         self._path = path
-        self._columns = [name for name in columns if name not in FIRST]
-        self._write([*FIRST, *(self._columns or ["row"])])
+        self._columns = list(columns)
+        self._write([*FIRST, *(_renamed(self._columns) or ["row"])])
 
     def add(self, row: RawRow, reason: str) -> None:
         """Write a row.
@@ -33,14 +35,26 @@ class Rejects:
             InputError: the file cannot be written.
         """
         cells = [_cell(row.cells.get(name)) for name in self._columns]
-        cells = cells if self._columns else [_json(row.cells)]
-        self._write([row.place.removeprefix("line "), reason, *cells])
+        if not self._columns and not row.rest:
+            cells = [_json(row.cells)]
+        self._write([row.place.removeprefix("line "), reason, *cells, *row.rest])
 
     def _write(self, cells: Sequence[str]) -> None:
         try:
             self._writer.writerow(cells)
         except OSError as error:
             raise _unwritable(self._path, error) from error
+
+
+def _renamed(columns: Sequence[str]) -> list[str]:
+    """The columns, those called like ours with underscores until the name is free."""
+    taken = {*FIRST, *columns}
+    names = list(columns)
+    for place, name in enumerate(names):
+        if name in FIRST:
+            while names[place] in taken:
+                names[place] += "_"
+    return names
 
 
 def _cell(value: Any) -> str:

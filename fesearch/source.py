@@ -41,11 +41,13 @@ class RawRow(NamedTuple):
         place: where it is, for messages: "line 7", "row 7", "mp-149".
         cells: column -> text, number, JSON value or None.
         fault: why it cannot be read at all (too few fields, no JSON …), or an empty text.
+        rest: of such a row what is in no cell: fields beyond the last column, or the whole line.
     """
 
     place: str
     cells: Mapping[str, Any]
     fault: str = ""
+    rest: Sequence[str] = ()
 
 
 class RawTable(NamedTuple):
@@ -171,6 +173,12 @@ def no_column(origin: str, name: str, columns: Iterable[str]) -> InputError:
 SOURCES: Registry[Source] = Registry("data source", Source, "fesearch.datasets", "SOURCE", LISTING)
 
 
+def suffix_of(path: Path) -> str:
+    """The last suffix of a file's name that is not .gz, in lower case; "" where there is none."""
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    return suffixes[-1] if suffixes else ""
+
+
 def reader(path: Path) -> Reader:
     """What reads a file, by the end of its name.
 
@@ -178,9 +186,9 @@ def reader(path: Path) -> Reader:
         InputError: nothing does; the hint lists what can be read.
     """
     readers = [source for source in SOURCES if isinstance(source, Reader)]
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    suffix = suffix_of(path)
     for found in readers:
-        if suffixes and suffixes[-1] in found.suffixes:
+        if suffix in found.suffixes:
             return found
     known = " ".join(suffix for found in readers for suffix in found.suffixes)
     raise InputError(

@@ -175,6 +175,12 @@ def test_an_id_is_given_once_to_each_row(tmp_path: Path, rows_: bytes, reason: s
     assert caught.value.message == f"1 of 2 rows of {path} cannot be used: {reason}"
 
 
+@pytest.mark.parametrize("name", ["b.tsv.csv", "b.tsv.CSV.gz", "b.csv.tsv", "b.csv.gz.tab"])
+def test_the_last_suffix_says_how_a_file_is_read(tmp_path: Path, name: str) -> None:
+    content = GOOD if "csv" in name.lower().removesuffix(".gz")[-3:] else GOOD.replace(b",", b"\t")
+    assert len(read(tmp_path / name, content)) == 2
+
+
 def test_a_corrupt_gzip_is_refused(tmp_path: Path) -> None:
     content = bytearray(gzip.compress(GOOD * 1000, mtime=0))
     content[40] ^= 0xFF

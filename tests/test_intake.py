@@ -156,6 +156,18 @@ def test_rejects_that_were_mended_can_be_imported(tmp_path: Path) -> None:
     assert [(row["line"], row["name"]) for row in rows] == [("3", "Xx2")]
 
 
+def test_rejects_lose_nothing_of_a_row(tmp_path: Path) -> None:
+    path, rejects = tmp_path / "a.csv", tmp_path / "rejects.csv"
+    path.write_text("line,f,e,reason,line_\nA,Xx,1,why,B\nC,FeO,2,so,D,3,4\nE,FeO\nF,FeO,1,,G\n")
+    intake.read(path, "mine", Wanted({"e": "eV"}, formula="f"), rejects=rejects)
+    assert rejects.read_text().splitlines() == [
+        "line,reason,line__,f,e,reason_,line_",
+        "2,'Xx' is not a formula: there is no element Xx,A,Xx,1,why,B",
+        "3,7 fields where the header has 5,C,FeO,2,so,D,3,4",
+        "4,2 fields where the header has 5,E,FeO,,,",
+    ]
+
+
 def test_without_a_good_row_nothing_is_written(tmp_path: Path) -> None:
     rejects = tmp_path / "rejects.csv"
     assert refusal([{"f": "Xx", "e": 1}, {"f": "FeO", "e": "x"}], rejects=rejects) == (

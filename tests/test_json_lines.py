@@ -1,5 +1,6 @@
 """JSON lines, good and bad: a line that is no JSON is a bad row, and named."""
 
+import csv
 import gzip
 import json
 from pathlib import Path
@@ -88,6 +89,15 @@ def test_a_row_that_is_left_out_stands_whole_among_the_rejects(tmp_path: Path) -
     assert line.startswith("3,'Xx' is not a formula: there is no element Xx,")
     row = {"f": "Xx", "e": 1, "more": [1, "a"]}
     assert json.loads(line.split(",", 2)[2][1:-1].replace('""', '"')) == row
+
+
+@pytest.mark.parametrize("line", ['{"f": "FeO", "e": 1', '{"e": NaN}', "[1]", '{"e": 1, "e": 2}'])
+def test_a_line_that_is_no_row_stands_as_it_is_among_the_rejects(tmp_path: Path, line: str) -> None:
+    path, rejects = tmp_path / "a.jsonl", tmp_path / "rejects.csv"
+    path.write_bytes(GOOD + line.encode() + b"\r\n")
+    intake.read(path, "mine", Wanted({"e": "eV"}, formula="f"), rejects=rejects)
+    with rejects.open(newline="") as file:
+        assert [row["row"] for row in csv.DictReader(file)] == [line]
 
 
 def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

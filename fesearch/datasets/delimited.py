@@ -8,7 +8,7 @@ from pathlib import Path
 from fesearch.datasets import _text
 from fesearch.datasets._text import Kind
 from fesearch.errors import InputError, quoted
-from fesearch.source import RawRow, RawTable, Reader, no_column
+from fesearch.source import RawRow, RawTable, Reader, no_column, suffix_of
 
 CSV = Kind("CSV", "Save the table as CSV (UTF-8, separated by commas) and give that.")
 TSV = Kind("TSV", "Save the table as TSV (UTF-8, separated by tabs) and give that.")
@@ -23,7 +23,7 @@ def table(path: Path) -> Iterator[RawTable]:
     Raises:
         InputError: it cannot be read, or is no CSV or TSV.
     """
-    kind = TSV if set(_TSV_SUFFIXES) & {suffix.lower() for suffix in path.suffixes} else CSV
+    kind = TSV if suffix_of(path) in _TSV_SUFFIXES else CSV
     with _text.opened(path, kind) as text:
         rows = numbered_rows(path, text, kind)
         header = [name.strip() for name in next(rows, (0, []))[1]]
@@ -35,7 +35,7 @@ def _raw(header: Sequence[str], line: int, fields: Sequence[str]) -> RawRow:
     cells = {name: field.strip() for name, field in zip(header, fields, strict=False)}
     equal = len(fields) == len(header)
     fault = "" if equal else f"{len(fields)} fields where the header has {len(header)}"
-    return RawRow(f"line {line}", cells, fault)
+    return RawRow(f"line {line}", cells, fault, fields[len(header) :])
 
 
 SOURCE = Reader("Tables separated by commas or tabs", (".csv", *_TSV_SUFFIXES), table)

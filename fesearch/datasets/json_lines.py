@@ -41,20 +41,28 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[RawRow]:
 
 def _row(place: str, line: str) -> RawRow:
     try:
+        return RawRow(place, _object(line))
+    except _FaultError as fault:
+        return RawRow(place, {}, str(fault), (line.rstrip("\r\n"),))
+
+
+def _object(line: str) -> dict[str, Any]:
+    """The object in a line."""
+    try:
         found = json.loads(line, object_pairs_hook=_distinct, parse_constant=_no_constant)
         if "\\u" in line:
             json.dumps(found, ensure_ascii=False).encode()
-    except _FaultError as fault:
-        return RawRow(place, {}, str(fault))
+    except _FaultError:
+        raise
     except UnicodeEncodeError:
-        return RawRow(place, {}, "it has half of a character that takes two escapes")
+        raise _FaultError("it has half of a character that takes two escapes") from None
     except RecursionError:
-        return RawRow(place, {}, "it is nested too deeply")
+        raise _FaultError("it is nested too deeply") from None
     except ValueError as error:
-        return RawRow(place, {}, f"it is not JSON: {str(error).splitlines()[0]}")
+        raise _FaultError(f"it is not JSON: {str(error).splitlines()[0]}") from None
     if not isinstance(found, dict):
-        return RawRow(place, {}, "it is not a JSON object")
-    return RawRow(place, found)
+        raise _FaultError("it is not a JSON object")
+    return found
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
