@@ -120,7 +120,17 @@ def test_structures_are_imported_and_counted(capsys: pytest.CaptureFixture[str])
         ),
         (
             ["--formula", "name", "--target", "delta_e", "--unit", "gap=eV"],
-            "The target 'delta_e' has no unit.\nSay it, such as eV/atom.\n",
+            "--unit 'gap=eV' names none of the targets 'delta_e'.\n"
+            "Write it like --unit delta_e=eV/atom\n",
+        ),
+        (
+            ["--formula", "name", "--target", "gap", "--unit", "gap="],
+            "The target 'gap' has no unit.\nSay it, such as eV/atom.\n",
+        ),
+        (
+            [*WORDS, "--target", "gap", "--unit", "gap=eV"],
+            "--unit 'eV/atom' names none of the targets 'delta_e, gap'.\n"
+            "Write it like --unit delta_e=eV/atom\n",
         ),
     ],
 )
@@ -130,6 +140,17 @@ def test_what_cannot_be_done_is_refused_in_two_lines(
     assert run(["data", "import", "oqmd.csv", "--name", "oqmd", *words]) == 2
     assert capsys.readouterr().err == message
     assert [path.name for path in here.iterdir()] == ["oqmd.csv"]
+
+
+def test_columns_and_targets_with_odd_names_are_imported() -> None:
+    Path("odd.csv").write_text('f,a=b,"x, mean",50%\nFeO,1,2,low\n')
+    words = ["--formula", "f", "--target", "a=b", "--unit", "a=b=eV"]
+    words += ["--numbers", "x%2C mean", "--columns", "50%25, f"]
+    assert run(["data", "import", "odd.csv", "--name", "odd", *words]) == 0
+    data = library.load("odd")
+    assert data.units == {"a=b": "eV"}
+    assert data.numbers["x, mean"].tolist() == [2.0]
+    assert data.columns == {"50%": ("low",), "f": ("FeO",)}
 
 
 def test_a_name_that_is_taken_is_refused_before_the_file_is_read(

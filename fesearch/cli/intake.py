@@ -1,5 +1,6 @@
 """``fesearch data import``: a file becomes a data set."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,9 @@ from fesearch import intake, library
 from fesearch.cli.options import FormatOption
 from fesearch.cli.output import Format, detail, page
 from fesearch.dataset import Dataset
-from fesearch.errors import InputError
+from fesearch.errors import InputError, quoted
 from fesearch.intake import Wanted
+from fesearch.options import unescaped
 
 STEP_COLUMNS = ("step", "before", "taken", "after")
 HELP = """Import a file whole, or refuse it naming the rows that are wrong.
@@ -48,7 +50,8 @@ def import_data(
     ] = None,
     id: Annotated[str | None, _option("--id", "Column of distinct row ids.")] = None,
     columns: Annotated[
-        str, _option("--columns", "More columns to keep as text, such as fold0,fold1.")
+        str,
+        _option("--columns", "More columns to keep as text, such as fold0,fold1; a comma is %2C."),
     ] = "",
     numbers: Annotated[
         str, _option("--numbers", "Columns of numbers of your own, the feature set 'columns'.")
@@ -122,16 +125,29 @@ def steps_of(data: Dataset) -> list[dict[str, str | int]]:
 
 
 def _units(given: list[str], targets: list[str]) -> dict[str, str]:
-    """Target -> unit, from one unit for all or TARGET=UNIT for each."""
+    """Target -> unit, from one unit for all or TARGET=UNIT for each.
+
+    Raises:
+        InputError: one of several names no target.
+    """
     if len(given) == 1 and "=" not in given[0]:
         return dict.fromkeys(targets, given[0])
-    units = {target: unit for target, _, unit in (text.partition("=") for text in given)}
-    return {target: units.get(target, "") for target in targets}
+    units = dict.fromkeys(targets, "")
+    for text in given:
+        named = [name for name in targets if text.startswith(f"{name}=")]
+        if not named:
+            raise InputError(
+                f"--unit {quoted(text)} names none of the targets {quoted(', '.join(targets))}.",
+                f"Write it like --unit {shlex.quote(f'{targets[0]}=eV/atom')}",
+            )
+        name = max(named, key=len)  # there may be = in the name of a column
+        units[name] = text.removeprefix(f"{name}=")
+    return units
 
 
 def _listed(text: str) -> tuple[str, ...]:
-    """The names in a list with commas."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    """The names in a list with commas; a comma in a name is written %2C, and % itself %25."""
+    return tuple(unescaped(name) for name in text.split(",") if name.strip())
 
 
 def _condition(text: str) -> tuple[str, str]:
