@@ -5,8 +5,8 @@ Prokhorenkova et al., NeurIPS 2018, arXiv:1706.09516; the model of Huang and Lin
 error and that the rest were searched at random (II), neither ranges nor the winner: the published
 space has the loss, and everything else fixed at a first trial of ours. Its trees are free ones:
 CatBoost's symmetric ones need more rounds and time to follow formation energies (41,516 rows of
-OQMD, one thread: 0.120 eV/atom after 200 rounds in 50 s, where symmetric trees of 10 levels came to
-0.141 in 63 s). The full space is ours.
+OQMD, one thread: 0.12 eV/atom after 200 rounds in 50 s, where symmetric trees of 10 levels came to
+0.14 in 63 s). The full space is ours.
 
 Trees come ``STEP`` at a time (``boosting.py``), and a trial ends once it is no better for 100
 rounds: early stopping on the validation rows. Of CatBoost's random scores of splits, the part that
