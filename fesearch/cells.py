@@ -39,6 +39,15 @@ def text(name: str, value: Any) -> str:
     raise BadRowError(f"{name} is {kind(value)}, not a text")
 
 
+def has(name: str, value: Any, wanted: str) -> bool:
+    """Whether a cell has a value: numbers whatever their spelling, true and false in any case."""
+    if isinstance(value, bool):
+        return str(value).lower() == wanted.lower()
+    if isinstance(value, int | float | Decimal) and _NUMBER.fullmatch(wanted):
+        return value == (float(wanted) if isinstance(value, float) else Decimal(wanted))
+    return text(name, value).strip() == wanted
+
+
 @lru_cache(maxsize=4096)
 def _shared(value: str) -> str:
     """One object for equal texts, such as the names of parts, that stand in many rows."""

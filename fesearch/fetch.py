@@ -60,6 +60,7 @@ def fetch(
         formula=offer.formula,
         structure=offer.structure if query.structures else None,
         id=offer.id,
+        nan_is_compound=True,
     )
     cleaning.parse(steps, targets=query.targets, ids=offer.id is not None)
     with remote.open(query, report) as found:

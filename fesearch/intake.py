@@ -38,6 +38,8 @@ class Wanted:
         numbers: numeric columns of the user's own, features; may be empty.
         where: (column, value): only rows with this value are taken.
         missing: words that stand for nothing, such as NULL.
+        nan_is_compound: the formula NaN is sodium with nitrogen; else it may be nothing as pandas
+            writes it, and a row with it and no structure is bad.
     """
 
     targets: Mapping[str, str]
@@ -48,6 +50,7 @@ class Wanted:
     numbers: tuple[str, ...] = ()
     where: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
+    nan_is_compound: bool = False
 
     def __iter__(self) -> Iterator[str]:
         """The names of all columns there must be."""
@@ -191,7 +194,8 @@ class _Intake:
         """
         unseen = set() if table.columns else set(self.names)
         known: set[str] = set()  # columns, for a message: not all, should each row have others
-        for row in table.rows:
+        narrow = None if self.rejects else table.only
+        for row in narrow(self.names) if narrow else table.rows:
             self.count += 1
             if unseen and row.cells:
                 unseen.difference_update(row.cells)
@@ -211,7 +215,7 @@ class _Intake:
         if raw.fault:
             raise BadRowError(raw.fault)
         for place, (name, value) in enumerate(self.wanted.where):
-            if cells.text(name, raw.cells.get(name)).strip() != value:
+            if not cells.has(name, raw.cells.get(name), value):
                 self.passed_over[place] += 1
                 return
         row = self._row(raw)
@@ -245,9 +249,9 @@ class _Intake:
     def _structure(self, found: Mapping[str, Any]) -> str:
         """The structure of a row; "" for none."""
         name = self.wanted.structure
-        if name is None or found[name] is None:
+        value = None if name is None else found[name]
+        if value is None or value != value:  # a table of pandas has NaN for nothing
             return ""
-        value = found[name]
         if not isinstance(value, str | Mapping):
             raise BadRowError(f"{name} is {cells.kind(value)}, not a structure")
         try:
@@ -261,6 +265,10 @@ class _Intake:
         if self.wanted.formula is None:
             return inside, cells.reduced(str(self.wanted.structure), inside)
         formula = cells.text(self.wanted.formula, found[self.wanted.formula])
+        if formula == "NaN" and not (inside or self.wanted.nan_is_compound):
+            raise BadRowError(
+                "'NaN' is nothing or a compound: say --missing NaN, or write the compound as Na1N1"
+            )
         reduced = cells.reduced(self.wanted.formula, formula)
         if inside and cells.reduced(str(self.wanted.structure), inside) != reduced:
             raise BadRowError(f"{quoted(formula)} has a structure of {quoted(inside)}")

@@ -56,10 +56,12 @@ class RawTable(NamedTuple):
     Attributes:
         columns: their names, where the source knows them before the first row.
         rows: can be gone through once.
+        only: gives instead the rows with some of the columns, where a source can read less.
     """
 
     columns: Sequence[str]
     rows: Iterator[RawRow]
+    only: Callable[[Sequence[str]], Iterator[RawRow]] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from pymatgen.core.lattice import Lattice
 from pymatgen.core.structure import Structure
 
-from fesearch import intake
+from fesearch import cells, intake
 from fesearch.dataset import Dataset, Step
 from fesearch.errors import InputError
 from fesearch.intake import Wanted, collect
@@ -214,6 +216,33 @@ def test_each_condition_counts_the_rows_it_took() -> None:
     wanted = Wanted({"e": "eV"}, formula="f", where=(("x", "1"), ("y", "2")))
     rows = [{"f": "FeO", "e": 1, "x": x, "y": y} for x, y in [(1, 2), (1, 3), (0, 2), (0, 3)]]
     assert take(rows, wanted).steps == (Step("where:x=1", 4, 2), Step("where:y=2", 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [(True, "true"), (False, "False"), (1, "1.0"), (1.0, "1"), (0.1, "1e-1"), (Decimal(2), "2.0"),
+     (2**53 + 1, str(2**53 + 1)), ("01", "01"), (None, ""), (math.nan, "")],
+)  # fmt: skip
+def test_a_condition_is_met_by_what_is_meant(value: Any, wanted: str) -> None:
+    assert cells.has("x", value, wanted)
+    assert not cells.has("x", value, "3")
+
+
+def test_a_condition_is_exact() -> None:
+    for value, wanted in [(2**53 + 1, str(2**53)), ("1", "1.0"), (True, "1"), (1, "true")]:
+        assert not cells.has("x", value, wanted)
+
+
+def test_nan_may_be_nothing_or_a_compound() -> None:
+    rows = [{"f": "NaN", "e": 1}, {"f": "Na1N1", "e": 2}]
+    assert refusal(rows).splitlines()[0] == (
+        "1 of 2 rows of HERE cannot be used: line 2: 'NaN' is nothing or a compound: "
+        "say --missing NaN, or write the compound as Na1N1."
+    )
+    certain = Wanted({"e": "eV"}, formula="f", nan_is_compound=True)
+    assert take(rows, certain).reduced == ("NNa", "NNa")
+    missing = refusal(rows, Wanted({"e": "eV"}, formula="f", missing=("NaN",)))
+    assert "line 2: f is missing." in missing
 
 
 def test_structures_as_objects_texts_and_cif_files(tmp_path: Path) -> None:

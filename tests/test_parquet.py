@@ -84,10 +84,24 @@ def test_texts_that_are_no_unicode_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read(path, {"f": formulas, "e": [1.0, 2.0]})
     assert str(caught.value) == (
-        f"{path} is damaged or not a Parquet file: "
+        f"The column 'f' of {path} cannot be read: "
         "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte.\n"
-        "Copy or download it again, or save the table as Parquet."
+        "Save the table again with texts or numbers in this column, or without it."
     )
+
+
+def test_a_column_nobody_asked_for_refuses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    year = pa.array([300_000_000_000, 0], pa.timestamp("s"))  # the year 11476
+    columns = {"f": ["FeO", "Xx"], "e": [1.0, 2.0], "f.g": year, "b": [True, False]}
+    assert len(read(path, columns, where=(("b", "TRUE"),))) == 1
+    with pytest.raises(InputError, match=f"The column 'f.g' of {path} cannot be read: "):
+        intake.read(path, "mine", Wanted({"e": "eV"}, "f"), rejects=tmp_path / "r.csv")
+
+
+def test_a_structure_that_is_no_number_is_none(tmp_path: Path) -> None:
+    columns = {"f": ["FeO"], "e": [1.0], "s": [float("nan")]}
+    assert read(tmp_path / "a.parquet", columns, structure="s").structures is None
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.9])

@@ -1,17 +1,19 @@
 """Parquet files, read a batch of rows at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fesearch.errors import InputError, quoted
 from fesearch.source import RawRow, RawTable, Reader
 
 if TYPE_CHECKING:
+    from pyarrow import Array
     from pyarrow.parquet import ParquetFile
 
 BATCH = 4096  # rows in memory at a time
+_FAULTS = (OSError, ValueError, LookupError, TypeError, OverflowError, MemoryError)
 
 
 @contextmanager
@@ -44,34 +46,59 @@ def table(path: Path) -> Iterator[RawTable]:
                 f"{path} has the column {quoted(twice[0])} twice.",
                 "Give each column a name of its own.",
             )
-        yield RawTable(columns, _rows(path, file))
+
+        def only(names: Sequence[str]) -> Iterator[RawRow]:
+            return _rows(path, file, names)
+
+        yield RawTable(columns, only(columns), only)
 
 
-def _rows(path: Path, file: "ParquetFile") -> Iterator[RawRow]:
+def _rows(path: Path, file: "ParquetFile", columns: Sequence[str]) -> Iterator[RawRow]:
     """The rows; a generator, so that faults of those who use them are not taken for its own."""
     import pyarrow as pa
 
     count = 0
-    batches = file.iter_batches(BATCH)
+    batches = file.iter_batches(BATCH, columns=list(columns))
     while True:
         try:
             batch = next(batches, None)
-            rows = [] if batch is None else batch.to_pylist()
-        except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
+        except (*_FAULTS, pa.ArrowException) as error:
             _damaged(path, error)
-        except (OverflowError, MemoryError) as error:
-            _damaged(path, error)
-        if not rows:
+        if batch is None:
             return
-        for row in rows:
+        values = [_values(path, name, batch.column(name)) for name in columns]
+        for cells in zip(*values, strict=True):
             count += 1
-            yield RawRow(f"row {count}", row)
+            yield RawRow(f"row {count}", dict(zip(columns, cells, strict=True)))
+
+
+def _values(path: Path, name: str, column: "Array") -> list[Any]:
+    """What is in a column, each cell as Python has it.
+
+    Raises:
+        InputError: Python cannot have it, such as a time after the year 9999.
+    """
+    import pyarrow as pa
+
+    try:
+        found: list[Any] = column.to_pylist()
+    except (*_FAULTS, pa.ArrowException) as error:
+        raise InputError(
+            f"The column {quoted(name)} of {path} cannot be read: {_reason(error)}.",
+            "Save the table again with texts or numbers in this column, or without it.",
+        ) from error
+    return found
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what an error says."""
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    return quoted(first, 120)[1:-1].rstrip(".")
 
 
 def _damaged(path: Path, error: Exception) -> NoReturn:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
     raise InputError(
-        f"{path} is damaged or not a Parquet file: {quoted(reason, 120)[1:-1]}.",
+        f"{path} is damaged or not a Parquet file: {_reason(error)}.",
         "Copy or download it again, or save the table as Parquet.",
     ) from error
 
