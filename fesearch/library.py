@@ -1,6 +1,7 @@
 """The data sets there are: those that come with the package, and those kept as Parquet files."""
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -13,6 +14,8 @@ from fesearch.paths import artifacts_dir, atomic_write, checked_name
 from fesearch.registry import unknown
 from fesearch.source import LISTING, SOURCES, BuiltIn, Remote, Summary
 from fesearch.structure import Structures, digest
+
+_log = logging.getLogger(__name__)
 
 
 def load(name: str) -> Dataset:
@@ -35,12 +38,15 @@ def load(name: str) -> Dataset:
 def listing() -> list[Summary]:
     """All data sets, built in and imported, by name; no rows are read.
 
-    Raises:
-        InputError: the file of an imported one is damaged.
+    An imported one whose file is damaged is left out with a warning.
     """
-    built_in = [source.summary for source in SOURCES if isinstance(source, BuiltIn)]
-    imported = [_read_summary(path) for path in sorted(_folder().glob("[!.]*.parquet"))]
-    return sorted([*built_in, *imported], key=lambda summary: summary.name)
+    found = [source.summary for source in SOURCES if isinstance(source, BuiltIn)]
+    for path in sorted(_folder().glob("[!.]*.parquet")):
+        try:
+            found.append(_read_summary(path))
+        except InputError as error:
+            _log.warning("Warning: %s %s", error.message, error.hint)
+    return sorted(found, key=lambda summary: summary.name)
 
 
 def save(dataset: Dataset) -> Path:
