@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from fesearch.paths import checked_name
 from fesearch.registry import unknown
 from fesearch.structure import Structures
 
+_Column: TypeAlias = "Sequence[Any] | np.ndarray"
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # features are float32
 _PIECE = 10_000  # texts that are written as JSON at a time
 
@@ -137,7 +139,7 @@ def make(
         targets: name -> n finite numbers.
         units: name of each target -> its unit.
         ids: n distinct row ids. Without them a row is called by its reduced formula, with #2, #3 …
-            for the further rows of one reduced formula, in the order given.
+            for the further rows of one reduced formula, ordered by what is in them.
         reduced: the n reduced formulas, where they are known already.
         columns: name -> n texts.
         numbers: name -> n numbers, NaN where there is none.
@@ -151,14 +153,17 @@ def make(
     """
     checked_name("data set", name)
     reduced = [formula.reduced(text) for text in formulas] if reduced is None else reduced
-    ids = list(_numbered(reduced)) if ids is None else ids
     arrays = {key: np.array(values, dtype=np.float64) for key, values in targets.items()}
     extra = {key: np.array(values, dtype=np.float64) for key, values in (numbers or {}).items()}
     columns = columns or {}
-    others: list[Sequence[str] | np.ndarray] = [formulas, reduced]
+    others: list[_Column] = [formulas, reduced]
     others += [*columns.values(), *extra.values()]
     others += [structures.digests] if structures is not None else []
-    _check(name, ids, others, arrays, units)
+    _check(name, reduced if ids is None else ids, others, arrays, units)
+    if ids is None:
+        contents: list[_Column] = [formulas, *_values(arrays), *_values(extra), *_values(columns)]
+        contents += [structures.digests] if structures is not None else []
+        ids = _numbered(reduced, contents)
     _check_numbers(ids, extra)
     order = sorted(range(len(ids)), key=ids.__getitem__)
     _check_ids(name, [ids[row] for row in order])
@@ -181,12 +186,31 @@ def make(
     )
 
 
-def _numbered(reduced: Sequence[str]) -> Iterator[str]:
-    """Row ids made of reduced formulas: Fe2O3, Fe2O3#2, Fe2O3#3 … in the order given."""
+def _values(named: Mapping[str, _Column]) -> Iterator[_Column]:
+    """The columns in the order of their names."""
+    return (named[name] for name in sorted(named))
+
+
+def _numbered(reduced: Sequence[str], contents: Sequence[_Column]) -> list[str]:
+    """Row ids made of reduced formulas: Fe2O3, Fe2O3#2, Fe2O3#3 … ordered by what is in the rows.
+
+    So the ids, the content hash and every division do not depend on the order of a file.
+    """
+    ids = list(reduced)
+    count = Counter(reduced)
+    repeated = [row for row, text in enumerate(reduced) if count[text] > 1]
+
+    def content(row: int) -> tuple[Any, ...]:
+        cells = (column[row] for column in contents)
+        # A NaN has no place in an order: it comes after all numbers.
+        return (reduced[row], *((True, 0) if cell != cell else (False, cell) for cell in cells))
+
     seen: Counter[str] = Counter()
-    for text in reduced:
-        seen[text] += 1
-        yield text if seen[text] == 1 else f"{text}#{seen[text]}"
+    for row in sorted(repeated, key=content):
+        seen[reduced[row]] += 1
+        if seen[reduced[row]] > 1:
+            ids[row] = f"{reduced[row]}#{seen[reduced[row]]}"
+    return ids
 
 
 def _check(

@@ -109,9 +109,10 @@ def open_query(query: Query, report: Report) -> Iterator[Delivery]:
         _download(about("url"), path, about("hash"), report)
     offer = OFFERS[query.name]
     log.info("%s: reading %s rows", query.name, about("num_entries"))
-    with _split_json.table(path) as (columns, rows):
+    with _split_json.table(path) as file:
         table = RawTable(
-            [*columns, *({offer.formula} - {*columns})], (_with_formula(row, offer) for row in rows)
+            [*file.columns, *({offer.formula} - {*file.columns})],
+            (_with_formula(row, offer) for row in file.rows),
         )
         yield Delivery(
             table,
