@@ -13,27 +13,24 @@ writes nothing.
 """
 
 import argparse
-import csv
 import gzip
 import hashlib
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _results import write
 
 from fesearch.featuresets import _voronoi, magpie_voronoi
 
-HERE = Path(__file__).resolve().parent
 LIMIT = 600.0  # seconds a structure; none takes long, but the machine may
 LOG = "processor_seconds"  # in the folder of the cache
 Figures = dict[str, Any]
@@ -153,21 +150,6 @@ def with_sites(figures: Figures, count: int) -> Figures:
     }
 
 
-def write(lines: list[Figures]) -> Path:
-    """A line of CSV for each run, with device and commit."""
-    named = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(named, cwd=HERE, capture_output=True, text=True, check=True)
-    device = f"{os.cpu_count()} cores, {platform.machine()}"
-    stamp = datetime.now(UTC).date().isoformat()
-    path = HERE / "results" / f"{stamp}-{os.cpu_count()}cpu-voronoi.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["commit", "device", *lines[0]])
-        writer.writeheader()
-        for line in lines:
-            writer.writerow({"commit": commit.stdout.strip(), "device": device, **line})
-    return path
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--file", type=Path, required=True, help="JSON lines with 'structure'")
@@ -183,7 +165,7 @@ def main() -> None:
     for line in lines:
         print(*(f"{name}={value}" for name, value in line.items()))
     if not given.smoke:
-        print(f"written: {write(lines).name}")
+        write("voronoi", lines)
 
 
 if __name__ == "__main__":

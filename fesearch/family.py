@@ -77,6 +77,11 @@ class Load(Protocol):
     ) -> Predictor: ...
 
 
+def amount(resource: int, unit: str) -> str:
+    """So much resource in words: "1 epoch", "30 trees"."""
+    return f"{resource} {unit.removesuffix('s') if resource == 1 else unit}"
+
+
 @dataclass(frozen=True)
 class Resource:
     """What training costs, counted in steps; early stopping compares trials at equal resource.
@@ -95,7 +100,7 @@ class Resource:
 
     def amount(self, resource: int) -> str:
         """So much resource in words: "1 epoch", "30 trees"."""
-        return f"{resource} {self.unit.removesuffix('s') if resource == 1 else self.unit}"
+        return amount(resource, self.unit)
 
 
 @dataclass(frozen=True)
@@ -159,8 +164,8 @@ class Family:
         )
         if end < self.resource.step:
             raise InputError(
-                f"A maximum of {end} {self.resource.unit} is below one step of {self.name}.",
-                f"Give at least {self.resource.step} {self.resource.unit}.",
+                f"A maximum of {self.resource.amount(end)} is below one step of {self.name}.",
+                f"Give at least {self.resource.amount(self.resource.step)}.",
             )
         return tuple(range(self.resource.step, end + 1, self.resource.step))
 

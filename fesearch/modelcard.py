@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from fesearch.bundle import Card
+from fesearch.family import amount
 from fesearch.metrics import METRICS
 
 
@@ -39,7 +40,7 @@ In this folder, with fesearch {card.versions.get("fesearch", "")} installed:
 | rows | {split.train} to train, {split.val} to validate, {split.test} to test |
 | target in training | {low:.4g} to {high:.4g} {card.unit} |
 | features | {_features(card)} |
-| training | {trained.resource} {trained.unit}, best after {trained.best_resource}; \
+| training | {amount(trained.resource, trained.unit)}, best after {trained.best_resource}; \
 {trained.seconds:.3g} s |
 | parameters | {trained.parameters} |
 

@@ -23,7 +23,7 @@ def export(
     """Write a trained model, its settings and its model card to a folder."""
     from fesearch.export import export as write
 
-    with progress("features", "compositions") as report:
+    with progress("features", "compounds") as report:
         card = write(study, storage_url(storage), to, trial=trial, progress=report)
     validation = f"val_{card.validation.metric}"
     test = card.test and card.test.scores.get(card.validation.metric)

@@ -42,7 +42,7 @@ def show_family(
         "title": shown.title,
         "source": shown.source,
         "features": shown.features,
-        "resource": f"{shown.resource.maximum} {shown.resource.unit} at most",
+        "resource": f"{shown.resource.amount(shown.resource.maximum)} at most",
         "first_trial": shown.best,
         "configs": {name: shown.space(name).size() or "infinite" for name in presets},
     }

@@ -31,7 +31,7 @@ def holdout(
 
     if top is not None and best_per_family:
         raise InputError("--top and --best-per-family are both given.", "Give one of them.")
-    with progress("features", "compositions") as report:
+    with progress("features", "compounds") as report:
         found = sealed.holdout(
             study,
             storage_url(storage),

@@ -7,6 +7,7 @@ import typer
 from fesearch import rank as ranking
 from fesearch.cli.options import FormatOption, StorageOption
 from fesearch.cli.output import Column, show
+from fesearch.family import amount
 from fesearch.metrics import metric_named
 from fesearch.paths import storage_url
 
@@ -83,7 +84,7 @@ def _shown(table: ranking.Table, entry: ranking.Entry) -> dict[str, Any]:
     test = f"test_{table.summary.key.metric}"
     return row | {
         test: SEALED if row[test] is None else row[test],
-        "trained": f"{row['resource']} {row['unit']}",
+        "trained": amount(row["resource"], row["unit"]),
         "note": "searched after a look" if row["after_look"] else "",
     }
 

@@ -38,7 +38,12 @@ def start_study(
     target: Annotated[str | None, _option("--target", "Its column to learn.")] = None,
     features: Annotated[str | None, _option("--features", "Feature set.")] = None,
     preset: Annotated[str | None, _option("--preset", "Space: published or full.")] = None,
-    split: Annotated[str | None, _option("--split", "random[:seed=0,…] or column:NAME.")] = None,
+    split: Annotated[
+        str | None,
+        _option(
+            "--split", "random, repeated, kfold, column:NAME … with options, as in random:seed=1."
+        ),
+    ] = None,
     metric: Annotated[str | None, _option("--metric", "Of the validation part.")] = None,
     gpus: Annotated[int | None, _option("--gpus", "GPUs to use, in all.")] = None,
     gpus_per_trial: Annotated[
@@ -95,7 +100,7 @@ def start_study(
     if idle := start.idle_gpus(study):
         _say(f"{idle} GPU{'s' if idle > 1 else ''} stand idle; to use them add --gpus {idle}.")
     url = storage_url(storage)
-    with progress("features", "compositions") as report, watching(_quiet()) as watchers:
+    with progress("features", "compounds") as report, watching(_quiet()) as watchers:
         outcome = start.start(study, url, or_resume=or_resume, progress=report, watchers=watchers)
     _conclude(outcome, study, study.time_limit, format)
 
@@ -113,7 +118,7 @@ def resume_study(
     from fesearch.search import start
     from fesearch.search.prepare import study_of
 
-    with progress("features", "compositions") as report, watching(_quiet()) as watchers:
+    with progress("features", "compounds") as report, watching(_quiet()) as watchers:
         outcome = start.resume(
             name,
             storage_url(storage),
@@ -207,7 +212,7 @@ def delete_study(
 def _prepare(study: Study, format: Format) -> None:
     from fesearch.search.prepare import prepare
 
-    with progress("features", "compositions") as report:
+    with progress("features", "compounds") as report:
         prepared = prepare(study, report)
     split = prepared.split
     facts = {
