@@ -45,3 +45,9 @@ class StudyNotFoundError(FesearchError):
 def quoted(text: str, width: int = 40) -> str:
     """``text`` in quotes on one line, cut to ``width`` characters, for use in a message."""
     return repr(text if len(text) <= width else f"{text[: width - 1]}…")
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, on one line."""
+    said = (str(error).strip() or "no message").splitlines()[0][:300]
+    return f"{type(error).__name__}: {said}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from fesearch.registry import unknown
+from fesearch.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +81,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         )
     }
 )
+"""Those that come with fesearch; every look at a test part scores with all of them."""
+
+ALL_METRICS: Registry[Metric] = Registry(
+    "metric", Metric, "fesearch.metrics", "METRIC", f"--metric {'|'.join(METRICS)}", METRICS
+)
 
 
 def metric_named(name: str) -> Metric:
@@ -89,6 +94,9 @@ def metric_named(name: str) -> Metric:
     Raises:
         InputError: there is none; the hint has the nearest name.
     """
-    if name not in METRICS:
-        raise unknown("metric", name, METRICS, f"--metric {'|'.join(METRICS)}")
-    return METRICS[name]
+    return ALL_METRICS.get(name)
+
+
+def title_of(name: str) -> str:
+    """How a metric is called in print: its title, or its name where it is not known here."""
+    return METRICS[name].title if name in METRICS else name

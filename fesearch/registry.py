@@ -1,11 +1,15 @@
-"""One declaration per module, found by name; plug-ins come in by entry points."""
+"""One declaration per module, found by name; plug-ins come in by entry points.
+
+Declarations of files that the user names are added while a program runs. Their names end in
+"@" and digits of what their code is, since the same name may stand for other code tomorrow.
+"""
 
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from fesearch.errors import InputError
 
@@ -28,26 +32,64 @@ def unknown(kind: str, word: str, known: Iterable[str], listing: str) -> InputEr
 class Registry(Generic[T]):
     """Declarations of one kind, one a module of ``package``, named as their module.
 
+    Those of other packages come by entry points of the group ``package``.
+
     Args:
         kind: the noun in error messages, such as "family".
         declared: the class every declaration is an instance of.
         package: the package whose modules declare, such as "fesearch.families".
         attribute: the name of the declaration in its module, such as "FAMILY".
         listing: the command that lists the declarations.
+        built_in: name -> declaration, where ``package`` is a single module that has them all.
     """
 
     def __init__(
-        self, kind: str, declared: type[T], package: str, attribute: str, listing: str
+        self,
+        kind: str,
+        declared: type[T],
+        package: str,
+        attribute: str,
+        listing: str,
+        built_in: Mapping[str, T] | None = None,
     ) -> None:
         self.kind = kind
         self.package = package
-        self._declared = declared
-        self._attribute = attribute
+        self.declared = declared
+        self.attribute = attribute
         self._listing = listing
+        self._collected = built_in
+        self._added: dict[str, T] = {}
 
     def names(self) -> list[str]:
         """All names, sorted; no declaring module is imported for it."""
-        return sorted({*self._built_in(), *self._plugged_in()})
+        return sorted({*self._built_in(), *self._plugged_in(), *self._added})
+
+    def add(self, name: str, declaration: T) -> None:
+        """Take in the declaration of a user's file under its full name, "NAME@DIGITS".
+
+        "NAME" alone then means this one, until another of the name is added.
+
+        Raises:
+            InputError: "NAME" is taken by a built-in declaration or a plug-in.
+        """
+        short = short_name(name)
+        if short in {*self._built_in(), *self._plugged_in()}:
+            raise InputError(
+                f"There is a {self.kind} '{short}' already, which is none of your own.",
+                f"Give yours another name. Type: {self._listing}",
+            )
+        self._added.pop(name, None)
+        self._added[name] = declaration
+
+    def full_name(self, name: str) -> str:
+        """The name with the digits of its code where it is that of a user's file."""
+        added = [full for full in self._added if short_name(full) == name]
+        return added[-1] if added else name
+
+    def distribution(self, name: str) -> tuple[str, str] | None:
+        """Name and version of the installed package that plugs in ``name``, if one does."""
+        point = None if name in self._built_in() else self._plugged_in().get(name)
+        return (point.dist.name, point.dist.version) if point and point.dist else None
 
     def get(self, name: str) -> T:
         """The declaration called ``name``.
@@ -55,28 +97,67 @@ class Registry(Generic[T]):
         Raises:
             InputError: there is none; the hint has the nearest name.
         """
+        name = self.full_name(name)
         if name in self._built_in():
-            module = importlib.import_module(f"{self.package}.{name}")
-            found = getattr(module, self._attribute)
+            found = self._loaded(name)
+        elif name in self._added:
+            return self._added[name]
         elif name in self._plugged_in():
             found = self._plugged_in()[name].load()
+        elif short_name(name) != name:
+            raise self._not_given(name)
         else:
             raise unknown(self.kind, name, self.names(), self._listing)
-        if not isinstance(found, self._declared):
-            raise InputError(
-                f"The {self.kind} '{name}' is a {type(found).__name__}, "
-                f"not a {self._declared.__name__}.",
-                f"Its entry point must name a {self._declared.__name__}.",
-            )
-        return found
+        self._refuse_other(name, found)
+        return cast(T, found)
 
     def __iter__(self) -> Iterator[T]:
         return (self.get(name) for name in self.names())
 
-    def _built_in(self) -> list[str]:
+    def _built_in(self) -> Iterable[str]:
+        if self._collected is not None:
+            return self._collected
         package = importlib.import_module(self.package)
         modules = pkgutil.iter_modules(package.__path__)
         return [module.name for module in modules if not module.name.startswith("_")]
 
+    def _loaded(self, name: str) -> object:
+        if self._collected is not None:
+            return self._collected[name]
+        return getattr(importlib.import_module(f"{self.package}.{name}"), self.attribute)
+
     def _plugged_in(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self.package)}
+
+    def _refuse_other(self, name: str, found: object) -> None:
+        """Refuse what is no declaration, or goes by another name: it could not be found again."""
+        if not isinstance(found, self.declared):
+            raise InputError(
+                f"The {self.kind} '{name}' is a {type(found).__name__}, "
+                f"not a {self.declared.__name__}.",
+                f"Its entry point must name a {self.declared.__name__}.",
+            )
+        own = getattr(found, "name", name)
+        if own != name:
+            raise InputError(
+                f"The {self.kind} '{name}' calls itself '{own}'.",
+                "Its entry point and its declaration must have one name.",
+            )
+
+    def _not_given(self, name: str) -> InputError:
+        """The error for code of a user's file that this program has not been given."""
+        short, _, digits = name.partition("@")
+        given = self.full_name(short)
+        hint = f"Give the Python file whose sha256 begins with {digits}: --family-file FILE.py"
+        if given == short:
+            return InputError(f"The {self.kind} '{name}' is of a file that is not given.", hint)
+        return InputError(
+            f"The {self.kind} '{name}' is wanted, but the file given declares '{given}': "
+            "its code is another.",
+            hint,
+        )
+
+
+def short_name(name: str) -> str:
+    """The name of a user's own declaration without the digits of its code."""
+    return name.partition("@")[0]

@@ -40,9 +40,7 @@ def start_study(
     preset: Annotated[str | None, _option("--preset", "Space: published or full.")] = None,
     split: Annotated[
         str | None,
-        _option(
-            "--split", "random, repeated, kfold, column:NAME … with options, as in random:seed=1."
-        ),
+        _option("--split", "Division: random, kfold, column:NAME …"),
     ] = None,
     metric: Annotated[str | None, _option("--metric", "Of the validation part.")] = None,
     gpus: Annotated[int | None, _option("--gpus", "GPUs to use, in all.")] = None,

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fesearch.arrays import Arrays
-from fesearch.errors import FesearchError
+from fesearch.errors import FesearchError, first_line
 from fesearch.paths import atomic_write
 from fesearch.record import Report, TrialSpec
 from fesearch.split import Development
@@ -141,12 +141,6 @@ def _described(spec: TrialSpec) -> str:
     return json.dumps(
         {"family": spec.family, "config": dict(spec.config), "seed": spec.seed}, sort_keys=True
     )
-
-
-def first_line(error: Exception) -> str:
-    """What an exception says, on one line."""
-    said = (str(error).strip() or "no message").splitlines()[0][:300]
-    return f"{type(error).__name__}: {said}"
 
 
 class _Log:
