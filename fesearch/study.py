@@ -4,6 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fesearch.errors import InputError, quoted
 from fesearch.family import FAMILIES, Family, Resource
-from fesearch.metrics import Metric, metric_named
+from fesearch.metrics import ALL_METRICS, Metric, metric_named
+from fesearch.own import Source, features_in_full, mentioned, run_files
 from fesearch.paths import checked_name
-from fesearch.registry import nearest
+from fesearch.registry import nearest, short_name
 from fesearch.space import Config, Domain, Float, Space, Value, When
 from fesearch.splitspec import SplitSpec
 
@@ -48,6 +50,8 @@ class Study(BaseModel):
         address: of a running Ray cluster; default: Ray is started here.
         runner: "ray", or "inline" for one trial at a time in this process.
         keep: weights of this many best trials are kept.
+        own: Python files of the user's own that declare a family, metric or feature set. They
+            are run; see ``own.py``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -77,6 +81,7 @@ class Study(BaseModel):
     address: str | None = None
     runner: Literal["ray", "inline"] = "ray"
     keep: int = Field(default=5, ge=1)
+    own: list[str] = Field(default_factory=list)
 
     def declared_family(self) -> Family:
         """The family's declaration."""
@@ -106,6 +111,31 @@ class Study(BaseModel):
         if isinstance(self.split, str):
             return SplitSpec.parse(self.split)
         return SplitSpec.from_mapping(self.split)
+
+    def in_full(self) -> "Study":
+        """The study with its own files run, and what they declare called by its full name.
+
+        Raises:
+            InputError: a file cannot be run, or declares what it must not.
+        """
+        if not self.own:
+            return self
+        sources = [declared.source for declared in run_files(self.own)]
+        said: dict[str, Any] = {
+            "own": [str(source.path) for source in sources],
+            "family": FAMILIES.full_name(self.family),
+            "metric": ALL_METRICS.full_name(self.metric),
+        }
+        features = self.features or FAMILIES.get(said["family"]).features
+        said["features"] = features_in_full(features)
+        spec = self.split_spec()
+        if spec.rows is not None:
+            said["split"] = str(replace(spec, rows=features_in_full(spec.rows)))
+        return self.model_copy(update=said)
+
+    def own_sources(self) -> tuple[Source, ...]:
+        """The user's files that a study in full needs, as they were run."""
+        return mentioned(self.family, self.metric, self.features or "", str(self.split_spec()))
 
     def resolved(self, target: str) -> "Study":
         """The study with what it left to defaults said, so that no later default changes it.
@@ -179,18 +209,25 @@ def load(source: str, flags: Mapping[str, Any] | None = None, sets: tuple[str, .
     """The study called ``source``, with flags of the command line over its keys.
 
     Args:
-        source: a shipped study file, else a model family, else a path of a TOML file.
-        flags: key -> value; None leaves the key as it is.
+        source: a shipped study file, else a model family, else a path: of a TOML file, or of a
+            Python file that declares a family.
+        flags: key -> value; None leaves the key as it is. Files of the user's own are added to
+            those of the study.
         sets: ``KEY=VALUE`` texts, such as "space.depth=48".
 
     Raises:
         InputError: there is no such source, or a key or value is wrong.
     """
+    flags = {key: value for key, value in (flags or {}).items() if value is not None}
+    files = flags.pop("own", [])
+    run_files(files)
     keys = _read(source)
-    keys.update({key: value for key, value in (flags or {}).items() if value is not None})
+    keys.update(flags)
+    if files:
+        keys["own"] = [*keys.get("own", []), *files]
     for text in sets:
         _put(keys, text)
-    study = from_keys(keys, source)
+    study = from_keys(keys, source).in_full()
     study.check()
     return study
 
@@ -259,11 +296,13 @@ def _read(source: str) -> dict[str, Any]:
     files = shipped()
     if source in files:
         return {"name": source, **_toml(files[source])}
-    if source in FAMILIES.names():
-        return {"name": source, "family": source}
+    if FAMILIES.full_name(source) in FAMILIES.names():
+        return {"name": short_name(source), "family": source}
     path = Path(source)
+    if path.suffix == ".py":
+        return _python(path)
     if path.suffix == ".toml" or os.sep in source:
-        return {"name": path.stem, **_toml(path)}
+        return {"name": path.stem, **_beside(path, _toml(path))}
     known = sorted({*files, *FAMILIES.names()})
     near = nearest(source, known)
     hint = f"Did you mean '{near}'? " if near else ""
@@ -271,6 +310,26 @@ def _read(source: str) -> dict[str, Any]:
         f"There is no study file or model family {quoted(source)}.",
         f"{hint}There are: {', '.join(known)}; or give the path of a .toml file.",
     )
+
+
+def _python(path: Path) -> dict[str, Any]:
+    """A study of defaults, of the family that a Python file declares."""
+    [declared] = run_files([path])
+    if declared.family is None:
+        raise InputError(
+            f"The file '{path}' declares no FAMILY to search.",
+            f"Name a family beside it: fesearch study start irnet --family-file {path}",
+        )
+    name = declared.family.name
+    return {"name": short_name(name), "family": name, "own": [str(path)]}
+
+
+def _beside(path: Path, keys: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a study file, the paths in it from its own folder."""
+    files = keys.get("own")
+    if isinstance(files, list) and all(isinstance(file, str) for file in files):
+        keys["own"] = [str(path.parent / file) for file in files]
+    return keys
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Tune's own state is used again: a search resumes from our store with a fresh Tun
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from fesearch import raysession
+from fesearch.own import Source, run
 from fesearch.record import Decision, TrialSpec
 from fesearch.search.core import Core
 from fesearch.search.worker import TrialError, Worker
@@ -59,7 +60,13 @@ class Resources:
         return {"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial if self.gpus else 0}
 
 
-def drive(core: Core, data: Development, resources: Resources, scratch: Path) -> None:
+def drive(
+    core: Core,
+    data: Development,
+    resources: Resources,
+    scratch: Path,
+    own: Sequence[Source] = (),
+) -> None:
     """Run trials on Ray until the core has no further one.
 
     Args:
@@ -68,12 +75,15 @@ def drive(core: Core, data: Development, resources: Resources, scratch: Path) ->
         resources: to use.
         scratch: folder for Tune's own files. It is removed at the end, and at the beginning too,
             since a driver that was killed has left its own there.
+        own: files of the user's own that trials need; their texts go to the workers.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     os.environ.update(_ENVIRONMENT)
     try:
         with raysession.session(resources.cpus, resources.gpus, resources.address) as cpus:
-            _fit(core, data, resources, resources.concurrent(cpus), scratch.resolve())
+            trainable = tune.with_parameters(Trial, data=data, own=own)
+            trainable = tune.with_resources(trainable, resources.of_trial())
+            _fit(core, trainable, resources.concurrent(cpus), scratch.resolve())
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -81,7 +91,9 @@ def drive(core: Core, data: Development, resources: Resources, scratch: Path) ->
 class Trial(tune.Trainable):  # type: ignore[misc]
     """Ray's actor around a worker; reused for one trial after the other."""
 
-    def setup(self, config: dict[str, Any], data: Development) -> None:
+    def setup(self, config: dict[str, Any], data: Development, own: Sequence[Source]) -> None:
+        for source in own:
+            run(source)
         self._data = data
         self._spec: TrialSpec = config["spec"]
         self._worker: Worker | None = None
@@ -183,11 +195,8 @@ class _Decisions(_Unsaved, FIFOScheduler):  # type: ignore[misc]
             self._link.core.fail(number, f"the worker was lost: {type(error).__name__}: {reason}")
 
 
-def _fit(
-    core: Core, data: Development, resources: Resources, concurrent: int, scratch: Path
-) -> None:
+def _fit(core: Core, trainable: Any, concurrent: int, scratch: Path) -> None:
     link = _Link(core)
-    trainable = tune.with_resources(tune.with_parameters(Trial, data=data), resources.of_trial())
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(

@@ -11,11 +11,12 @@ import numpy as np
 from fesearch import library
 from fesearch.dataset import Dataset
 from fesearch.errors import InputError
-from fesearch.family import Family
+from fesearch.family import FAMILIES, Family
 from fesearch.features import Features, available, build
-from fesearch.featureset import Inputs
-from fesearch.metrics import Metric
+from fesearch.featureset import FEATURE_SETS, Inputs
+from fesearch.metrics import ALL_METRICS, Metric
 from fesearch.record import ResultKey
+from fesearch.search import sources
 from fesearch.space import Space
 from fesearch.split import Development, Repeated, Split, fingerprint, make, members
 from fesearch.splitspec import SplitSpec
@@ -141,7 +142,14 @@ def prepare_again(row: StudyRow, progress: Progress | None = None) -> Prepared:
 
 
 def study_of(row: StudyRow) -> Study:
-    """The resolved study a row was made from, of the target its numbers belong to."""
+    """The resolved study a row was made from, of the target its numbers belong to.
+
+    The user's own files that it was started with are run for it.
+
+    Raises:
+        InputError: one of them is nowhere as it was; see ``sources.run_recorded``.
+    """
+    sources.run_recorded(row)
     return from_keys(row.definition["study"], row.name).resolved(row.key.target)
 
 
@@ -196,7 +204,14 @@ def _division(rows: Dataset, split: Split) -> Division:
     return Division(rows.hash, split.fingerprint, split.spec, *parts, test)
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages results depend on."""
+def versions(prepared: Prepared) -> dict[str, str]:
+    """Versions of Python and of the packages results depend on, plug-ins of the study included."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
-    return found | {name: importlib.metadata.version(name) for name in ("fesearch", *_PACKAGES)}
+    found |= {name: importlib.metadata.version(name) for name in ("fesearch", *_PACKAGES)}
+    terms = [term.name.partition(":")[0] for term in prepared.features.combination.terms]
+    plug_ins = (
+        FAMILIES.distribution(prepared.family.name),
+        ALL_METRICS.distribution(prepared.metric.name),
+        *map(FEATURE_SETS.distribution, terms),
+    )
+    return found | dict(plug_in for plug_in in plug_ins if plug_in is not None)

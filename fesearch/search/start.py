@@ -8,10 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from fesearch.errors import FesearchError, InputError, NoDatabaseError, StudyNotFoundError
+from fesearch.errors import (
+    FesearchError,
+    InputError,
+    NoDatabaseError,
+    StudyNotFoundError,
+    first_line,
+)
 from fesearch.nets.device import gpu_count, require_gpus
 from fesearch.record import TrialResult
-from fesearch.search import inline, interrupt
+from fesearch.search import inline, interrupt, sources
 from fesearch.search.core import Core, Settings, Watcher
 from fesearch.search.folder import Keeper, identity, new_folder, study_folder
 from fesearch.search.halving import first_rung, rungs
@@ -19,7 +25,6 @@ from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
 from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, study_of, versions
 from fesearch.search.sampler import sampler_named
-from fesearch.search.worker import first_line
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow, StudyState
 from fesearch.study import Study, duration
@@ -68,6 +73,7 @@ def start(
         InputError: something the study asks for is not there, or the study of that name is
             another; nothing was started.
     """
+    study = study.in_full()
     if _exists(study.name, url):
         if not or_resume:
             raise InputError(
@@ -86,14 +92,18 @@ def start(
             store.record_division(*prepared.siblings)
         row = store.create_study(
             study.name,
-            {"study": prepared.study.model_dump(mode="json"), "folder": new_folder(study.name)},
+            {
+                "study": prepared.study.model_dump(mode="json"),
+                "folder": new_folder(study.name),
+                "own": sources.recorded(prepared.study),
+            },
             seed=study.seed,
             key=prepared.key,
             unit=prepared.unit,
             direction=prepared.metric.direction,
             division=prepared.division,
             features=prepared.features.digest,
-            versions=versions(),
+            versions=versions(prepared),
         )
         return _drive(store, url, row, prepared, watchers)
 
@@ -114,12 +124,14 @@ def resume(
 
     Raises:
         StudyNotFoundError: there is none of that name.
-        InputError: it is being driven elsewhere, or its data are not what they were.
+        InputError: it is being driven elsewhere, or its data, or the user's own files that it
+            needs, are not what they were.
     """
     limit = None if time_limit is None else duration(time_limit)
     with Store.open(url, create=False) as store:
         row = store.study(name)
         store.refuse_driven(row)
+        sources.refuse_changed(row)
         check_resources(study_of(row))
         prepared = prepare_again(row, progress)
         store.record_division(prepared.division)
@@ -191,6 +203,7 @@ def _drive(
     lease = store.acquire(row)
     try:
         store.set_state(lease, StudyState.RUNNING)
+        sources.keep(row, study)
         keeper = Keeper(study_folder(row), study.keep, row.direction)
         settings = _settings(row, prepared, limit)
         core = _core(store, url, lease, settings, study.sampler, [keeper, *watchers])
@@ -270,7 +283,8 @@ def _run(core: Core, row: StudyRow, prepared: Prepared) -> None:
         gpus_per_trial=study.gpus_per_trial,
         address=study.address,
     )
-    on_ray.drive(core, prepared.development, resources, study_folder(row) / "ray")
+    files = study.own_sources()
+    on_ray.drive(core, prepared.development, resources, study_folder(row) / "ray", files)
 
 
 @contextmanager
@@ -306,8 +320,8 @@ def _refuse_other(study: Study, url: str) -> None:
     """Refuse to take for ``study`` one of its name that was started with other settings."""
     with Store.open(url, create=False) as store:
         row = store.study(study.name)
-    stored = study_of(row).model_dump(mode="json")
     wanted = study.resolved(study.target or row.key.target)
+    stored = study_of(row).model_dump(mode="json")
     for key, given in wanted.model_dump(mode="json").items():
         if given != stored[key]:
             raise InputError(

@@ -1,0 +1,403 @@
+"""The checks: each takes a family and raises ``ContractError`` with a sentence if it fails.
+
+``CHECKS`` lists them in the order in which a new family is best made to pass them. They train
+small models on small data on the CPU: seconds for a family, a minute for a slow one.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from fesearch.contract.data import data_for
+from fesearch.contract.elsewhere import sums, trained_elsewhere
+from fesearch.errors import InputError
+from fesearch.family import FAMILIES, PRESETS, Family, Learner
+from fesearch.model import FittedModel
+from fesearch.record import TrialSpec
+from fesearch.space import Config, When, corners
+from fesearch.split import Development
+from fesearch.trial import run
+
+#: None if the family passes, or why it is not asked.
+Check: TypeAlias = Callable[[Family], str | None]
+
+SMALLER: Config = {"width": 1 / 16, "depth": 4}
+MOST_STEPS = 200  # until a family has to have learned something
+SAMPLES = 200  # configs drawn from a space to be checked; to be timed, a tenth
+
+
+class ContractError(Exception):
+    """A family does not do what every family must; the sentence says what."""
+
+
+def require(holds: object, sentence: str) -> None:
+    """Raise ``ContractError`` with the sentence, unless it holds."""
+    if not holds:
+        raise ContractError(sentence)
+
+
+def refusal(action: Callable[[], object], what: str) -> str:
+    """The message of the ``InputError`` that an action must end in.
+
+    Args:
+        what: must be refused, in words.
+    """
+    try:
+        action()
+    except InputError as error:
+        return error.message
+    raise ContractError(f"{what} is not refused with an InputError.")
+
+
+def require_equal(one: np.ndarray, other: np.ndarray, sentence: str) -> None:
+    """Raise ``ContractError`` with the sentence, unless the arrays are equal bit for bit."""
+    require(np.array_equal(one, other, equal_nan=True), sentence)
+
+
+def learner_of(family: Family, config: Config, data: Development, seed: int = 1) -> Learner:
+    """A learner on one thread of the CPU."""
+    return family.build(config, data, seed=seed, threads=1, device="cpu")
+
+
+def small(family: Family) -> Config:
+    """The family's best config, shallower and narrower where it is a network: quick to train."""
+    config = {name: SMALLER.get(name, value) for name, value in family.best.items()}
+    try:
+        family.check(config)
+    except InputError:  # its width or depth is another thing
+        return family.best
+    return config
+
+
+def fitted(family: Family, data: Development, advances: int = 2) -> FittedModel:
+    """A model of the small config."""
+    learner = learner_of(family, small(family), data)
+    for _ in range(advances):
+        learner.advance()
+    return FittedModel(family.name, small(family), data.width, learner.model())
+
+
+def says_where_it_is_from(family: Family) -> None:
+    """It has a title and a source, and so has each line of its spaces."""
+    require(family.title, "It has no title.")
+    require(family.source, "It has no source.")
+    for preset in PRESETS:
+        for name, entry in family.space(preset).parameters.items():
+            require(entry.source, f"'{name}' of the {preset} space has no source.")
+
+
+def best_is_a_published_config(family: Family) -> None:
+    """The best config its source reports is in the published space."""
+    family.published.check(family.best)
+    family.check(family.best)
+
+
+def configs_of_a_space_pass_the_check(family: Family) -> None:
+    """Corners and drawn configs are possible, and still are when they come back from JSON."""
+    for preset in PRESETS:
+        space = family.space(preset)
+        for config in [*corners(space), *(space.sample(seed) for seed in range(SAMPLES))]:
+            family.check(config)
+            again = json.loads(json.dumps(config))
+            require(again == config, f"{config} of the {preset} space is {again} after JSON.")
+            family.check(again)
+
+
+def a_config_is_trained_as_long_as_it_says(family: Family) -> None:
+    """The last step of a trial is the config's own length, or the family's maximum."""
+    for preset in PRESETS:
+        space = family.space(preset)
+        for config in [*corners(space), *(space.sample(seed) for seed in range(SAMPLES // 10))]:
+            last = family.steps(config)[-1]
+            length = family.length(config) or family.resource.maximum
+            require(last == length, f"{config} ends at {last}, not at {length}.")
+
+
+def an_unknown_parameter_is_refused_by_name(family: Family) -> None:
+    """A config with a parameter too many is no config."""
+    config = {**family.best, "no_such_parameter": 1}
+    message = refusal(lambda: family.check(config), "An unknown parameter")
+    require("'no_such_parameter'" in message, f"An unknown parameter is not named: {message}")
+
+
+def a_missing_parameter_is_refused_or_means_the_best(family: Family) -> None:
+    """A config without a parameter is refused by name, or is the best config."""
+    for name in family.best:
+        if isinstance(family.published.parameters[name], When):
+            continue
+        rest = {key: value for key, value in family.best.items() if key != name}
+        try:
+            family.check(rest)
+        except InputError as error:
+            named = f"'{name}' is missing" in error.message
+            require(named, f"Without '{name}' it says: {error.message}")
+        else:
+            require(_unchanged(family, rest), f"Without '{name}' it is another model.")
+
+
+def an_impossible_value_is_refused_by_name(family: Family) -> None:
+    """A parameter of a value that makes no sense is no config."""
+    for name in family.best:
+        config = {**family.best, name: "impossible"}
+        message = refusal(lambda config=config: family.check(config), f"'{name}' = 'impossible'")  # type: ignore[misc]
+        said = f"'{name}' is 'impossible'" in message
+        require(said, f"It is not said that '{name}' is 'impossible', but: {message}")
+
+
+def corners_of_a_space_are_trained(family: Family) -> None:
+    """The first and the last value of every parameter make models that train."""
+    data = data_for(family, rows=64)
+    for preset in PRESETS:
+        for config in corners(family.space(preset)):
+            learner = learner_of(family, config, data)
+            _require_predictions(learner.advance(), data, f"of {config}")
+            require(learner.parameters > 0, f"{config} has no parameters after a step.")
+
+
+def predictions_are_finite_and_differ_by_row(family: Family) -> None:
+    """Each step gives a prediction for each validation row, not one for all."""
+    data = data_for(family)
+    learner = learner_of(family, small(family), data)
+    for _ in range(2):
+        predictions = learner.advance()
+        _require_predictions(predictions, data, "of a step")
+        floats = predictions.dtype in (np.float32, np.float64)
+        require(floats, f"Predictions are {predictions.dtype}, not float32 or float64.")
+        require(np.ptp(predictions) > 0, "All rows get one prediction.")
+
+
+def missing_features_are_no_obstacle(family: Family) -> None:
+    """Not-a-number and infinite features, and a column of nothing else, still give numbers."""
+    data = data_for(family)
+    for x in (data.train_x, data.val_x):
+        x[::3, 0] = np.nan
+        x[::4, 1] = np.inf
+        x[:, 2] = np.nan
+    predictions = fitted(family, data).predict(data.val_x)
+    require(np.isfinite(predictions).all(), "Rows with missing features get no finite prediction.")
+
+
+def beats_the_mean_on_a_linear_target(family: Family) -> None:
+    """It learns a linear target at least a tenth better than its mean."""
+    data = data_for(family, rows=1000)
+    of_mean = np.mean(np.abs(data.val_y - np.mean(data.train_y)))
+    best = _error_below(family, data, 0.9 * of_mean)
+    require(
+        best < 0.9 * of_mean,
+        f"After {MOST_STEPS} steps on a linear target its MAE is {best:.3g}; that of the mean is "
+        f"{of_mean:.3g}.",
+    )
+
+
+def beats_linear_regression_on_a_curved_target(family: Family) -> str | None:
+    """It learns what no linear model can."""
+    if family.linear:
+        return "its predictions are linear in the features"
+    data = data_for(family, rows=500, curved=True)
+    straight = learner_of(FAMILIES.get("linear_regression"), {}, data).advance()
+    of_line = np.mean(np.abs(straight - data.val_y))
+    best = _error_below(family, data, 0.95 * of_line)
+    require(
+        best < 0.95 * of_line,
+        f"After {MOST_STEPS} steps on a curved target its MAE is {best:.3g}; that of a line is "
+        f"{of_line:.3g}.",
+    )
+    return None
+
+
+def data_are_left_as_they_were(family: Family) -> None:
+    """Trials share their data, so training writes nothing into them."""
+    data, same = data_for(family), data_for(family)
+    for array in vars(data).values():
+        array.flags.writeable = False
+    learner_of(family, small(family), data).advance()
+    for name, array in vars(data).items():
+        require_equal(array, vars(same)[name], f"Training changes {name}.")
+
+
+def same_seed_same_numbers(family: Family) -> None:
+    """A seed gives the same numbers again; another one others, where the family says so."""
+    data = data_for(family)
+    one, same, other = (
+        learner_of(family, small(family), data, seed=seed).advance() for seed in (1, 1, 2)
+    )
+    require_equal(one, same, "The same seed gives other numbers.")
+    word = "others" if family.seeded else "the same"
+    require(
+        np.array_equal(one, other) is not family.seeded,
+        f"Another seed must give {word} (seeded={family.seeded}), and does not.",
+    )
+
+
+def same_numbers_in_another_process(
+    family: Family, elsewhere: "Mapping[str, list[float] | str] | None" = None
+) -> None:
+    """A seed gives the same numbers on another worker.
+
+    Args:
+        elsewhere: what ``trained_elsewhere`` gave of it, with others; one process serves many.
+    """
+    config = small(family)
+    there = (elsewhere or trained_elsewhere([(family, config)]))[family.name]
+    here = sums(family, config)
+    require(here == there, f"In another process the sums of predictions are {there}, not {here}.")
+
+
+def a_model_stays_when_training_goes_on(family: Family) -> None:
+    """The model of the best step is kept while training goes on."""
+    data = data_for(family)
+    learner = learner_of(family, small(family), data)
+    then = learner.advance()
+    model = FittedModel(family.name, small(family), data.width, learner.model())
+    goes_on = family.resource.maximum > family.resource.step
+    require(
+        np.array_equal(learner.advance(), then) is not goes_on,
+        "A second step changes no prediction." if goes_on else "A single fit has a second step.",
+    )
+    require_equal(model.predict(data.val_x), then, "The model changes as training goes on.")
+
+
+def a_checkpoint_goes_on_as_if_never_interrupted(family: Family) -> None:
+    """What is taken up from a checkpoint gives the numbers of what was never stopped."""
+    data = data_for(family)
+    straight = learner_of(family, small(family), data)
+    straight.advance()
+    checkpoint = {name: array.copy() for name, array in straight.checkpoint().items()}
+    taken_up = learner_of(family, small(family), data)
+    taken_up.restore(checkpoint)
+    for _ in range(2):
+        one, other = straight.advance(), taken_up.advance()
+        require_equal(one, other, "From a checkpoint training goes on to other numbers.")
+    require(straight.parameters == taken_up.parameters, "From a checkpoint parameters differ.")
+
+
+def a_checkpoint_before_training_goes_on(family: Family) -> None:
+    """A trial that was interrupted before its first step starts again as it would have."""
+    data = data_for(family)
+    fresh, taken_up = (learner_of(family, small(family), data) for _ in range(2))
+    taken_up.restore(fresh.checkpoint())
+    one, other = fresh.advance(), taken_up.advance()
+    require_equal(one, other, "From a checkpoint before training the first step differs.")
+
+
+def a_checkpoint_of_another_width_is_refused(family: Family) -> None:
+    """A checkpoint of other features is not taken up."""
+    data = data_for(family)
+    learner = learner_of(family, small(family), data)
+    learner.advance()
+    pad = ((0, 0), (0, 2))
+    train_x, val_x = np.pad(data.train_x, pad), np.pad(data.val_x, pad)
+    wider = learner_of(family, small(family), Development(train_x, data.train_y, val_x, data.val_y))
+    refusal(lambda: wider.restore(learner.checkpoint()), "A checkpoint of another width")
+
+
+def a_saved_model_predicts_the_same(family: Family) -> None:
+    """A model comes back from its files as it was, for any number of rows."""
+    data = data_for(family)
+    model = fitted(family, data)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder))
+        again = FittedModel.load(Path(folder))
+    same = (again.family, again.config, again.width) == (family.name, small(family), data.width)
+    require(same, "A saved model has another config.")
+    one, other = model.predict(data.val_x), again.predict(data.val_x)
+    require_equal(one, other, "A saved model predicts other numbers.")
+    for rows in (1, 0):
+        shape = again.predict(data.val_x[:rows]).shape
+        require(shape == (rows,), f"Predictions of {rows} rows have the shape {shape}.")
+
+
+def arrays_of_another_model_are_refused(family: Family) -> None:
+    """Arrays may come from anywhere, and are checked before they are used."""
+    model = fitted(family, data_for(family))
+    for what, forged in _forgeries(model.arrays):
+        false = FittedModel(family.name, small(family), model.width, forged)
+        refusal(false.predictor, f"A model with {what}")
+    narrow = FittedModel(family.name, small(family), 2, model.arrays)
+    refusal(narrow.predictor, "A model of another width")
+
+
+def a_trial_reports_every_step(family: Family) -> None:
+    """A trial says what it says at the steps it was asked for, and which is its last."""
+    steps = family.steps(small(family))[:2]  # one that is fitted whole has a single one
+    reports = list(run([TrialSpec(0, family.name, small(family), 1, steps)], data_for(family)))
+    seen = [report.resource for report in reports]
+    require(seen == list(steps), f"A trial of steps {list(steps)} reports at {seen}.")
+    lasts = [report.last for report in reports]
+    require(lasts == [*[False] * (len(steps) - 1), True], f"Its reports say last: {lasts}.")
+
+
+def a_trial_stops_within_a_step(family: Family) -> None:
+    """A trial that is told to stop reports nothing more."""
+    steps = tuple(family.resource.step * number for number in (1, 2, 3))
+    trial = run([TrialSpec(0, family.name, small(family), 1, steps)], data_for(family))
+    seen = []
+    for report in trial:
+        seen.append(report.resource)
+        trial.stop(0)
+    require(seen == [family.resource.step], f"A trial stopped at its first report makes {seen}.")
+
+
+CHECKS: tuple[Check, ...] = (
+    says_where_it_is_from,
+    best_is_a_published_config,
+    configs_of_a_space_pass_the_check,
+    a_config_is_trained_as_long_as_it_says,
+    an_unknown_parameter_is_refused_by_name,
+    a_missing_parameter_is_refused_or_means_the_best,
+    an_impossible_value_is_refused_by_name,
+    corners_of_a_space_are_trained,
+    predictions_are_finite_and_differ_by_row,
+    missing_features_are_no_obstacle,
+    beats_the_mean_on_a_linear_target,
+    beats_linear_regression_on_a_curved_target,
+    data_are_left_as_they_were,
+    same_seed_same_numbers,
+    same_numbers_in_another_process,
+    a_model_stays_when_training_goes_on,
+    a_checkpoint_goes_on_as_if_never_interrupted,
+    a_checkpoint_before_training_goes_on,
+    a_checkpoint_of_another_width_is_refused,
+    a_saved_model_predicts_the_same,
+    arrays_of_another_model_are_refused,
+    a_trial_reports_every_step,
+    a_trial_stops_within_a_step,
+)
+
+
+def _unchanged(family: Family, config: Config) -> bool:
+    """Whether a config trains to the numbers of the best one."""
+    data = data_for(family, rows=64)
+    one, other = (learner_of(family, c, data).advance() for c in (config, family.best))
+    return np.array_equal(one, other)
+
+
+def _error_below(family: Family, data: Development, wanted: float) -> float:
+    """The validation MAE at the first step where it is below the wanted one, or the least."""
+    learner = learner_of(family, small(family), data)
+    least = np.inf
+    for _ in range(MOST_STEPS):
+        least = min(least, float(np.mean(np.abs(learner.advance() - data.val_y))))
+        if least < wanted:
+            break
+    return least
+
+
+def _require_predictions(predictions: np.ndarray, data: Development, of_what: str) -> None:
+    shape = predictions.shape
+    require(shape == data.val_y.shape, f"Predictions {of_what} have the shape {shape}.")
+    require(np.isfinite(predictions).all(), f"Predictions {of_what} are not all finite.")
+
+
+def _forgeries(arrays: Mapping[str, np.ndarray]) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """What is wrong, and arrays in which it is."""
+    name, array = next(iter(arrays.items()))
+    yield "no array", {}
+    yield "an array too many", {**arrays, "extra": np.zeros(3)}
+    yield f"no '{name}'", {key: value for key, value in arrays.items() if key != name}
+    yield f"'{name}' in float16", {**arrays, name: array.astype(np.float16)}
+    yield f"'{name}' twice as long", {**arrays, name: np.concatenate([array, array])}
