@@ -111,7 +111,7 @@ def test_without_draws_steps_give_the_trees_of_one_training(name: str, loss: str
 def test_with_draws_steps_are_as_good_as_one_training(name: str, loss: str) -> None:
     data, config = curved(), small(name, loss=loss)
     mine = mae(data, step_by_step(name, config, data, 200))
-    assert mine == pytest.approx(mae(data, in_one_go(name, config, data, 200)), rel=0.05)
+    assert mine < 1.05 * mae(data, in_one_go(name, config, data, 200))
     assert mine < 0.35 * mae(data, np.full(len(data.val_y), np.mean(data.train_y)))
 
 
