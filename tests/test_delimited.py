@@ -53,12 +53,14 @@ def test_the_same_rows_however_the_file_is_written(tmp_path: Path, content: byte
     assert data.source == "a.csv"
 
 
-def test_formulas_are_kept_as_given_and_repeated_ones_numbered(tmp_path: Path) -> None:
+def test_formulas_are_kept_as_given_and_repeated_ones_numbered_in_their_own_order(
+    tmp_path: Path,
+) -> None:
     data = read(tmp_path / "a.csv", b"formula,e\nAl2 O3,1\nO3Al2,2\nAl4O6,3\n")
     assert rows(data) == [
         ("Al2O3", "Al2 O3", 1.0),
-        ("Al2O3#2", "O3Al2", 2.0),
-        ("Al2O3#3", "Al4O6", 3.0),
+        ("Al2O3#2", "Al4O6", 3.0),
+        ("Al2O3#3", "O3Al2", 2.0),
     ]
 
 
