@@ -21,6 +21,7 @@ from fesearch.features import Combination
 from fesearch.featureset import ColumnFeatureSet, Inputs, Needs
 from fesearch.metrics import Direction
 from fesearch.model import DESCRIPTION, WEIGHTS, FittedModel
+from fesearch.registry import short_name
 from fesearch.space import Value
 from fesearch.structure import Structures
 
@@ -134,6 +135,12 @@ class Card(_Plain):
     def reads_structures(self) -> bool:
         """Whether a formula is not enough."""
         return any(one.needs == "structure" for one in self.features)
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The family and feature sets that are code of the user's own, by their full names."""
+        names = (self.trained.family, *(one.name for one in self.features))
+        return tuple(name for name in names if short_name(name) != name)
 
     @property
     def width(self) -> int:

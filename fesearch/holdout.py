@@ -13,7 +13,10 @@ from fesearch.store.types import Look, StudyRow
 
 @dataclass(frozen=True)
 class Scored:
-    """A finalist, and the look at the test part that scored it with every metric."""
+    """A finalist, and the look at the test part that scored it with every metric.
+
+    That is each that comes with fesearch, and the study's own.
+    """
 
     trial: TrialResult
     look: Look
@@ -69,10 +72,11 @@ def holdout(
         target = prepared.dataset.target(prepared.target)
         x, y = prepared.split.test_part(prepared.features.matrix, target)
         store.record_division(prepared.division)
+        metrics = {**METRICS, prepared.metric.name: prepared.metric}
         scored = []
         for trial, model in zip(chosen, models, strict=True):
             predictions = model.predict(x)
-            scores = {metric.name: metric(y, predictions) for metric in METRICS.values()}
+            scores = {metric.name: metric(y, predictions) for metric in metrics.values()}
             look = store.add_look(row, trial.number, row.key.split, scores, len(y))
             scored.append(Scored(trial, look))
     unit, test = prepared.dataset.units[prepared.target], prepared.division.test

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from fesearch.bundle import Card
 from fesearch.family import amount
-from fesearch.metrics import METRICS
+from fesearch.metrics import metric_named
+from fesearch.own import digits_in
 
 
 def render(card: Card) -> str:
@@ -23,7 +24,7 @@ In this folder, with fesearch {card.versions.get("fesearch", "")} installed:
 
 {_commands(card)}
 
-`fesearch study start study.toml --name again` repeats the search that found it.
+{_code(card)}`fesearch study start study.toml --name again` repeats the search that found it.
 
 ## How good it is
 
@@ -80,7 +81,20 @@ def _commands(card: Card) -> str:
     structure = " --structure structure" if card.reads_structures else ""
     words = [] if card.reads_structures or card.columns else ["Fe2O3 NaCl"]
     words.append(f"--file compounds.csv --formula formula{structure} --to predictions.csv")
-    return "\n".join(f"    fesearch predict . {word}" for word in words)
+    files = " --family-file FILE.py" * len(digits_in(*card.own))
+    return "\n".join(f"    fesearch predict . {word}{files}" for word in words)
+
+
+def _code(card: Card) -> str:
+    """What there is to say of the user's own files that it takes; nothing where there are none."""
+    if not card.own:
+        return ""
+    names = ", ".join(f"`{name}`" for name in card.own)
+    return (
+        f"It takes code that is not in this folder: {names}. `FILE.py` is the Python file that\n"
+        "declares it, whose sha256 begins with the digits behind the `@`; it runs when you give it."
+        "\n\n"
+    )
 
 
 def _features(card: Card) -> str:
@@ -99,13 +113,13 @@ def _blind(card: Card) -> str:
 def _scores(card: Card) -> str:
     chosen, test = card.validation, card.test
     lines = [
-        f"- validation {METRICS[chosen.metric].title}, {card.split.val} rows: "
+        f"- validation {metric_named(chosen.metric).title}, {card.split.val} rows: "
         f"{_number(chosen.value, chosen.unit)}"
     ]
     if test is None:
         lines.append("- test: nobody has looked; `fesearch holdout` does, before an export.")
     for name, score in test.scores.items() if test else ():
-        metric = METRICS[name]
+        metric = metric_named(name)
         lines.append(
             f"- test {metric.title}, {card.split.test} rows: "
             f"{_number(score, metric.in_unit(card.unit))}"

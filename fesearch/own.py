@@ -114,6 +114,21 @@ def run_files(paths: Iterable[str | Path]) -> list[Declared]:
     return [run(Source.read(Path(path))) for path in paths]
 
 
+def family_of(path: str | Path) -> Family:
+    """The family that a file declares; the file is run.
+
+    Raises:
+        InputError: it declares none, or see ``run``.
+    """
+    [declared] = run_files([path])
+    if declared.family is None:
+        raise InputError(
+            f"The file '{declared.source.path}' declares no FAMILY.",
+            "Write FAMILY = Family(…) in it, or name another family beside it.",
+        )
+    return declared.family
+
+
 def mentioned(*texts: str) -> tuple[Source, ...]:
     """The files run in this process whose digits stand in texts, such as names."""
     digits = {found for text in texts for found in _MENTIONED.findall(text)}

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fesearch.errors import InputError, quoted
 from fesearch.family import FAMILIES, Family, Resource
 from fesearch.metrics import ALL_METRICS, Metric, metric_named
-from fesearch.own import Source, features_in_full, mentioned, run_files
+from fesearch.own import Source, family_of, features_in_full, mentioned, run_files
 from fesearch.paths import checked_name
 from fesearch.registry import nearest, short_name
 from fesearch.space import Config, Domain, Float, Space, Value, When
@@ -118,16 +118,16 @@ class Study(BaseModel):
         Raises:
             InputError: a file cannot be run, or declares what it must not.
         """
-        if not self.own:
-            return self
         sources = [declared.source for declared in run_files(self.own)]
         said: dict[str, Any] = {
-            "own": [str(source.path) for source in sources],
+            "own": list(dict.fromkeys(str(source.path) for source in sources)),
             "family": FAMILIES.full_name(self.family),
             "metric": ALL_METRICS.full_name(self.metric),
         }
-        features = self.features or FAMILIES.get(said["family"]).features
-        said["features"] = features_in_full(features)
+        features = self.features or self.declared_family().features
+        in_full = features_in_full(features)
+        if in_full != features:
+            said["features"] = in_full
         spec = self.split_spec()
         if spec.rows is not None:
             said["split"] = str(replace(spec, rows=features_in_full(spec.rows)))
@@ -314,13 +314,7 @@ def _read(source: str) -> dict[str, Any]:
 
 def _python(path: Path) -> dict[str, Any]:
     """A study of defaults, of the family that a Python file declares."""
-    [declared] = run_files([path])
-    if declared.family is None:
-        raise InputError(
-            f"The file '{path}' declares no FAMILY to search.",
-            f"Name a family beside it: fesearch study start irnet --family-file {path}",
-        )
-    name = declared.family.name
+    name = family_of(path).name
     return {"name": short_name(name), "family": name, "own": [str(path)]}
 
 

@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, Line] = MappingProxyType(
             "fesearch.cli.data:app", "Data sets: list, show, import, fetch, plot, split, delete."
         ),
         "features": Line("fesearch.cli.features:app", "Feature sets: list, build, export, clear."),
-        "families": Line("fesearch.cli.families:app", "Model families: list, show."),
+        "families": Line("fesearch.cli.families:app", "Model families: list, show, check."),
         "study": Line("fesearch.cli.study:app", "Searches: start, resume, list, show and more."),
         "trials": Line("fesearch.cli.trials:app", "The trials of a study, or one of them."),
         "best": Line("fesearch.cli.best:best", "The best trial of a study."),

@@ -8,6 +8,7 @@ import typer
 
 from fesearch.cli.options import FormatOption, StorageOption
 from fesearch.cli.output import detail, progress
+from fesearch.own import mentioned
 from fesearch.paths import storage_url
 
 
@@ -40,4 +41,6 @@ def export(
     if test is not None:
         units[f"test_{card.validation.metric}"] = card.validation.unit
     detail(facts, format, units)
-    print(f"\nNext: fesearch predict {to} Fe2O3", file=sys.stderr)
+    paths = (source.path for source in mentioned(*card.own))
+    files = "".join(f" --family-file {path}" for path in paths)
+    print(f"\nNext: fesearch predict {to} Fe2O3{files}", file=sys.stderr)

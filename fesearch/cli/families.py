@@ -4,16 +4,19 @@ from typing import Annotated
 
 import typer
 
-from fesearch.cli.options import FormatOption, group
-from fesearch.cli.output import page, show
+from fesearch.cli.options import FamilyFileOption, FormatOption, group
+from fesearch.cli.output import page, progress, show
+from fesearch.errors import FesearchError
 from fesearch.family import FAMILIES, PRESETS, Family, Preset
+from fesearch.own import family_of, run_files
 
 app = group()
 
 
 @app.command("list")
-def list_families(format: FormatOption = "table") -> None:
+def list_families(family_file: FamilyFileOption = None, format: FormatOption = "table") -> None:
     """All model families, with the source of each."""
+    run_files(family_file or ())
     rows = [
         {
             "name": family.name,
@@ -32,9 +35,11 @@ def list_families(format: FormatOption = "table") -> None:
 def show_family(
     family: Annotated[str, typer.Argument(help="Its name, as in `fesearch families list`.")],
     preset: Annotated[Preset | None, typer.Option("--preset", help="Show this space only.")] = None,
+    family_file: FamilyFileOption = None,
     format: FormatOption = "table",
 ) -> None:
     """The search space of a family: as its source prints it, and wider."""
+    run_files(family_file or ())
     shown = FAMILIES.get(family)
     presets = [preset] if preset else list(PRESETS)
     facts = {
@@ -48,6 +53,31 @@ def show_family(
     }
     rows = [_parameter(shown, name, presets) for name in shown.space(presets[-1]).parameters]
     page(facts, "parameters", rows, ["parameter", *presets, "source"], format)
+
+
+@app.command("check")
+def check_family(
+    family: Annotated[
+        str, typer.Argument(help="A Python file that declares FAMILY (it is run), or a name.")
+    ],
+    format: FormatOption = "table",
+) -> None:
+    """Ask of a family what every family must do, by training small models of it."""
+    from fesearch.contract.checks import CHECKS
+    from fesearch.contract.examine import examine
+
+    checked = family_of(family) if family.endswith(".py") else FAMILIES.get(family)
+    findings = []
+    with progress(checked.name, "checks") as report:
+        for finding in examine(checked):
+            findings.append(finding)
+            report(len(findings), len(CHECKS))
+    show([vars(finding) for finding in findings], ["result", "check", "reason"], format)
+    if failed := sum(finding.result == "failed" for finding in findings):
+        raise FesearchError(
+            f"{checked.name} fails {failed} of {len(findings)} checks.",
+            f"For tracebacks type: fesearch -v families check {family}",
+        )
 
 
 def _parameter(family: Family, name: str, presets: list[Preset]) -> dict[str, str | None]:

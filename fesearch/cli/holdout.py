@@ -8,7 +8,7 @@ import typer
 from fesearch.cli.options import FormatOption, StorageOption
 from fesearch.cli.output import Column, progress, show
 from fesearch.errors import InputError
-from fesearch.metrics import METRICS, metric_named
+from fesearch.metrics import metric_named
 from fesearch.paths import storage_url
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def holdout(
         Column(f"val_{metric.name}", f"validation {metric.title}", found.row.unit),
         *(
             Column(f"test_{one.name}", f"test {one.title}", one.in_unit(found.target_unit))
-            for one in METRICS.values()
+            for one in map(metric_named, found.scored[0].look.scores)
         ),
         "look",
     ]

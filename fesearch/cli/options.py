@@ -17,6 +17,14 @@ StorageOption = Annotated[
     ),
 ]
 
+FamilyFileOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--family-file",
+        help="A Python file of yours that declares FAMILY, METRIC or FEATURE_SET. It is run.",
+    ),
+]
+
 
 def group() -> typer.Typer:
     """A group of commands, such as ``fesearch data``; its help line is the one in ``COMMANDS``."""

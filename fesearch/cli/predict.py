@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fesearch.cli.options import FormatOption
+from fesearch.cli.options import FamilyFileOption, FormatOption
 from fesearch.cli.output import show
 from fesearch.errors import InputError
 
@@ -32,6 +32,7 @@ def predict(
     to: Annotated[
         Path | None, typer.Option("--to", help="CSV to write: the file with predictions added.")
     ] = None,
+    family_file: FamilyFileOption = None,
     format: FormatOption = "table",
 ) -> None:
     """Predict formulas, or a whole file of them, with an exported model.
@@ -52,7 +53,9 @@ def predict(
                 f"Give --file, or leave {option} out.",
             )
     from fesearch.bundle import open_bundle
+    from fesearch.own import run_files
 
+    run_files(family_file or ())
     bundle = open_bundle(folder)
     if file is not None and to is not None:
         from fesearch.predict import Columns, predict_file

@@ -8,7 +8,7 @@ from fesearch import rank as ranking
 from fesearch.cli.options import FormatOption, StorageOption
 from fesearch.cli.output import Column, show
 from fesearch.family import amount
-from fesearch.metrics import metric_named
+from fesearch.metrics import title_of
 from fesearch.paths import storage_url
 
 SEALED = "sealed"
@@ -91,7 +91,7 @@ def _shown(table: ranking.Table, entry: ranking.Entry) -> dict[str, Any]:
 
 def _columns(table: ranking.Table) -> list[Column | str]:
     key, unit = table.summary.key, table.summary.unit
-    title = metric_named(key.metric).title
+    title = title_of(key.metric)
     columns: list[Column | str] = [
         Column("position", "#"),
         "study",
@@ -114,15 +114,14 @@ def _columns(table: ranking.Table) -> list[Column | str]:
 def _heading(table: ranking.Table) -> list[str]:
     """What all entries of a table have in common."""
     key, rows = table.summary.key, table.division
-    metric = metric_named(key.metric)
     unit = f" in {table.summary.unit}" if table.summary.unit else ""
-    better = "lower" if metric.direction == "minimize" else "higher"
+    better = "lower" if table.summary.direction == "minimize" else "higher"
     looks = f"{table.looks} look{'' if table.looks == 1 else 's'} at the test part"
     if rows.test is not None:
         looks += f" ({rows.test[:12]})"
     return [
         f"data      {table.data} ({key.data[:12]}), target {key.target}",
-        f"metric    {metric.title}{unit}, {better} is better",
+        f"metric    {title_of(key.metric)}{unit}, {better} is better",
         f"division  {rows.spec} ({key.split[:12]}): {rows.n_train} rows to train, "
         f"{rows.n_val} to validate, {rows.n_test} to test; {looks}",
     ]

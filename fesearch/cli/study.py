@@ -8,7 +8,7 @@ import typer
 
 from fesearch.cli.app import INTERRUPTED
 from fesearch.cli.live import varying, watching
-from fesearch.cli.options import FormatOption, StorageOption, group
+from fesearch.cli.options import FamilyFileOption, FormatOption, StorageOption, group
 from fesearch.cli.output import Column, Format, detail, progress, show
 from fesearch.errors import InputError, NoResultError
 from fesearch.paths import storage_url
@@ -31,7 +31,8 @@ def _option(flag: str, text: str) -> Any:
 @app.command("start")
 def start_study(
     source: Annotated[
-        str, typer.Argument(help="A shipped study, a model family, or a study file.")
+        str,
+        typer.Argument(help="A shipped study, a model family, a study file, or a family's .py."),
     ],
     name: Annotated[str | None, _option("--name", "What to call it in the store.")] = None,
     data: Annotated[str | None, _option("--data", "Data set.")] = None,
@@ -57,6 +58,7 @@ def start_study(
     seed: Annotated[int | None, _option("--seed", "Of the search and its trials.")] = None,
     storage: StorageOption = None,
     address: Annotated[str | None, _option("--address", "Of a running Ray cluster.")] = None,
+    family_file: FamilyFileOption = None,
     set_: Annotated[
         list[str] | None, _option("--set", "Any key of a study file, as in space.depth=48.")
     ] = None,
@@ -88,6 +90,7 @@ def start_study(
         "pruner": pruner,
         "seed": seed,
         "address": address,
+        "own": family_file,
     }
     study = load(source, flags, tuple(set_ or ()))
     if prepare:
@@ -165,6 +168,7 @@ def show_study(
         test = store.division(row.key.data, row.key.split).test
     facts = {
         **row.definition["study"],
+        "own": _files(row.definition.get("own", []), format),
         "data_hash": row.key.data,
         "target": row.key.target,
         "split_fingerprint": row.key.split,
@@ -205,6 +209,13 @@ def delete_study(
     if not yes:
         typer.confirm(f"Remove the study '{name}' with all its trials?", abort=True, err=True)
     start.delete(name, storage_url(storage))
+
+
+def _files(records: list[dict[str, str]], format: Format) -> list[Any]:
+    """The user's own files of a study, with the beginning of their hashes in a table."""
+    if format != "table":
+        return list(records)
+    return [f"{one['path']} (sha256 {one['sha256'][:12]})" for one in records]
 
 
 def _prepare(study: Study, format: Format) -> None:

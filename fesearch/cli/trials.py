@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from fesearch.cli.options import FormatOption, StorageOption
 from fesearch.cli.output import Column, page, show
-from fesearch.metrics import metric_named
+from fesearch.metrics import title_of
 from fesearch.paths import storage_url
 from fesearch.space import Value
 
@@ -62,7 +62,7 @@ def list_trials(
         }
         for one in trials
     ]
-    title = f"validation {metric_named(row.key.metric).title}"
+    title = f"validation {title_of(row.key.metric)}"
     value, seconds = Column("value", title, row.unit), Column("seconds", "time", "s")
     columns: list[Column | str] = ["number", "state", value, "family", "resource", "unit"]
     columns += [seconds, "config", "reason"]

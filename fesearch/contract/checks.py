@@ -400,4 +400,4 @@ def _forgeries(arrays: Mapping[str, np.ndarray]) -> Iterator[tuple[str, dict[str
     yield "an array too many", {**arrays, "extra": np.zeros(3)}
     yield f"no '{name}'", {key: value for key, value in arrays.items() if key != name}
     yield f"'{name}' in float16", {**arrays, name: array.astype(np.float16)}
-    yield f"'{name}' twice as long", {**arrays, name: np.concatenate([array, array])}
+    yield f"'{name}' twice as long", {**arrays, name: np.concatenate([np.atleast_1d(array)] * 2)}
