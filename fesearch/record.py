@@ -74,6 +74,7 @@ class TrialSpec:
         threads: CPU threads it computes with; part of the spec because sums depend on it.
         device: torch's word, "cpu" or "cuda".
         folder: where its best weights, checkpoint and log are kept; None keeps nothing.
+        parent: number of the trial it goes on from, whose end is its beginning.
     """
 
     number: int
@@ -87,6 +88,23 @@ class TrialSpec:
     threads: int = 1
     device: str = "cpu"
     folder: Path | None = None
+    parent: int | None = None
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A config that a study is to try before its sampler's.
+
+    Attributes:
+        id: of this store.
+        parent: number of the trial that a trial of it goes on from.
+        origin: who asked for it, in words.
+    """
+
+    id: int
+    config: Mapping[str, Value]
+    parent: int | None
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -126,6 +144,8 @@ class TrialResult:
         seconds: of computation.
         reason: one line for FAIL and PRUNED ("diverged: ...", "rung 3: 0.41 is above 0.35").
         after_look: begun after the test part of its division had been looked at.
+        parent: number of the trial it goes on from.
+        retries: how often a fault of the machine has made it begin anew.
     """
 
     number: int
@@ -142,6 +162,8 @@ class TrialResult:
     reason: str = ""
     fault: Fault | None = None
     after_look: bool = False
+    parent: int | None = None
+    retries: int = 0
 
 
 def nothing_usable(study: str, results: Iterable[TrialResult]) -> NoResultError:

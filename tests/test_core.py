@@ -6,7 +6,7 @@ import pytest
 
 from fesearch.family import Family, Resource
 from fesearch.metrics import METRICS
-from fesearch.record import Decision, Fault, Report, TrialState
+from fesearch.record import Decision, Fault, Queued, Report, TrialState
 from fesearch.search.core import Core, Recorded, Settings
 from fesearch.search.sampler import sampler_named
 from fesearch.space import Choice, Float, Space
@@ -39,9 +39,15 @@ class Book:
         self.results = {}
         self.reports = []
         self.begun = []
+        self.waiting = []
 
-    def begin(self, spec):
+    def queued(self):
+        return next(iter(self.waiting), None)
+
+    def begin(self, spec, queued):
         assert spec.number not in self.begun
+        if queued is not None:
+            self.waiting.remove(queued)
         self.begun.append(spec.number)
 
     def report(self, number, report, decision, result):
@@ -109,6 +115,27 @@ def test_the_published_best_is_first_and_asha_stops_what_is_behind():
             assert "is not among the best 1 in 3" in result.reason
         else:
             assert result.resource == 9
+
+
+def test_configs_that_wait_come_before_the_published_best_and_the_samplers():
+    book = Book()
+    chosen = [{"x": 0.25, "kind": "a"}, {"x": 0.75, "kind": "b"}]
+    book.waiting = [Queued(7, chosen[0], None, "me"), Queued(9, chosen[1], 3, "me")]
+    core = core_of(book)
+    specs = [core.suggest() for _ in range(3)]
+    assert [spec.config for spec in specs] == [*chosen, TOY.best]
+    assert [spec.parent for spec in specs] == [None, 3, None]
+    assert book.waiting == []
+    book.waiting = [Queued(10, chosen[0], None, "me")]
+    assert core.suggest().config == chosen[0]
+
+
+def test_a_best_that_waited_is_not_given_twice():
+    book = Book()
+    book.waiting = [Queued(1, TOY.best, None, "me")]
+    core = core_of(book)
+    assert core.suggest().config == TOY.best
+    assert core.suggest().config != TOY.best
 
 
 def test_a_core_rebuilt_after_any_report_ends_like_one_never_interrupted():

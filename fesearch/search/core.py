@@ -16,6 +16,7 @@ from fesearch.metrics import Metric
 from fesearch.record import (
     Decision,
     Fault,
+    Queued,
     Report,
     TrialResult,
     TrialSpec,
@@ -78,8 +79,11 @@ class Recorded:
 class Ledger(Protocol):
     """Where the core writes what it decides, one transaction a call; the store, in a study."""
 
-    def begin(self, spec: TrialSpec) -> None:
-        """A trial begins."""
+    def queued(self) -> Queued | None:
+        """The config that waits longest to be tried before the sampler's, if any waits."""
+
+    def begin(self, spec: TrialSpec, queued: Queued | None) -> None:
+        """A trial begins, of a config that waited to be tried if that is given."""
 
     def report(self, number: int, report: Report, decision: Decision, result: TrialResult) -> None:
         """A report, the decision on it and where the trial stands after it."""
@@ -124,6 +128,8 @@ class Core:
         self._sign = 1.0 if settings.metric.direction == "minimize" else -1.0
         self._running: dict[int, TrialResult] = {}
         self._interrupted: deque[int] = deque()
+        self._best = settings.space.nearest(settings.family.best)
+        self._best_given = False
         self._next = 0
         self._exhausted = False
         self._stop_reason = ""
@@ -139,7 +145,7 @@ class Core:
         results = list(results)
         known = {result.number: result for result in results}
         for number, result in known.items():
-            self._sampler.begin(number, result.family, result.config)
+            self._given(number, result.family, result.config)
             if not result.state.finished:
                 self._running[number] = result
                 self._interrupted.append(number)
@@ -184,7 +190,8 @@ class Core:
             spec = self._spec(self._running[self._interrupted.popleft()])
             self._watch("began", spec, True)
             return spec
-        config = self._config(self._next)
+        queued = self._ledger.queued()
+        config = queued.config if queued else self._config(self._next)
         if config is None:
             self._exhausted = True
             return None
@@ -195,10 +202,11 @@ class Core:
             seed=derive(self.settings.seed, "trial", self._next),
             state=TrialState.RUNNING,
             unit=self.settings.family.resource.unit,
+            parent=queued.parent if queued else None,
         )
         spec = self._spec(standing)
-        self._ledger.begin(spec)
-        self._sampler.begin(spec.number, spec.family, config)
+        self._ledger.begin(spec, queued)
+        self._given(spec.number, spec.family, config)
         self._running[spec.number] = standing
         self._next += 1
         self._watch("began", spec, False)
@@ -274,10 +282,14 @@ class Core:
         self._sampler.finish(result)
         self._watch("ended", result)
 
+    def _given(self, number: int, family: str, config: Config) -> None:
+        self._sampler.begin(number, family, config)
+        self._best_given = self._best_given or dict(config) == dict(self._best)
+
     def _config(self, number: int) -> Config | None:
         """The family's published best, or the nearest to it in the space, then the sampler's."""
-        if number == 0:
-            return self.settings.space.nearest(self.settings.family.best)
+        if not self._best_given:
+            return self._best
         return self._sampler.suggest(number)
 
     def _spec(self, standing: TrialResult) -> TrialSpec:
@@ -295,6 +307,7 @@ class Core:
             threads=settings.threads,
             device=settings.device,
             folder=folder and folder / f"{standing.number:06d}",
+            parent=standing.parent,
         )
 
     @property

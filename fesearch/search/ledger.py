@@ -1,6 +1,6 @@
 """The core's records in the database: first in our tables, then in Optuna's."""
 
-from fesearch.record import Decision, Fault, Report, TrialResult, TrialSpec
+from fesearch.record import Decision, Fault, Queued, Report, TrialResult, TrialSpec
 from fesearch.search.core import Recorded
 from fesearch.search.mirror import Mirror
 from fesearch.store.results import Store
@@ -16,8 +16,12 @@ class StoreLedger:
         self._mirror = mirror
         self._unit = unit
 
-    def begin(self, spec: TrialSpec) -> None:
-        self._store.begin_trial(self._lease, spec, self._unit)
+    def queued(self) -> Queued | None:
+        return next(iter(self._store.queued(self._lease.study, limit=1)), None)
+
+    def begin(self, spec: TrialSpec, queued: Queued | None) -> None:
+        taken = queued.id if queued else None
+        self._store.begin_trial(self._lease, spec, self._unit, queued=taken)
         self._mirror.begin(spec.number, spec.family, spec.config)
 
     def report(self, number: int, report: Report, decision: Decision, result: TrialResult) -> None:

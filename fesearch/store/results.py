@@ -2,12 +2,13 @@
 
 from fesearch.store.leases import Leases
 from fesearch.store.looks import Looks
+from fesearch.store.queue import Queue
 from fesearch.store.ranking import Ranking
 from fesearch.store.studies import Studies
 from fesearch.store.trials import Trials
 
 
-class Store(Studies, Trials, Ranking, Looks, Leases):
+class Store(Studies, Trials, Queue, Ranking, Looks, Leases):
     """An open database of studies.
 
     ``with Store.open("sqlite:///fesearch.db") as store: ...``. It may be used by several threads.

@@ -162,6 +162,8 @@ TRIALS = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("fault", _words(Fault)),
     sa.Column("after_look", sa.Boolean, nullable=False),
+    sa.Column("parent", sa.Integer),
+    sa.Column("retries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("started_at", UtcTime, nullable=False),
     sa.Column("finished_at", UtcTime),
     sa.ForeignKeyConstraint(
@@ -201,6 +203,19 @@ REPORTS = sa.Table(
     _finite("raw"),
     _finite("best"),
     sa.CheckConstraint("(raw_kind = 'finite') = (raw IS NOT NULL)", name="raw_given"),
+)
+
+QUEUE = sa.Table(
+    f"{PREFIX}queue",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study_id", sa.ForeignKey(STUDIES.c.id, ondelete="CASCADE"), nullable=False),
+    sa.Column("config", Json, nullable=False),
+    sa.Column("parent", sa.Integer),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("enqueued_at", UtcTime, nullable=False),
+    sa.Column("number", sa.Integer),  # of the trial that was made of it
+    sa.Index(None, "study_id"),
 )
 
 LOOKS = sa.Table(  # no foreign keys: looks outlive their study

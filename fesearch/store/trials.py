@@ -13,6 +13,7 @@ from fesearch.record import Decision, Report, ResultKey, TrialResult, TrialSpec,
 from fesearch.store.database import Database
 from fesearch.store.leases import refuse_ousted
 from fesearch.store.looks import looked_at
+from fesearch.store.queue import take
 from fesearch.store.schema import KEYS, REPORTS, STUDIES, TRIALS
 from fesearch.store.types import Lease, ReportRow, StudyRow
 
@@ -25,13 +26,20 @@ class Trials(Database):
     """The part of the store about trials. Only the holder of the study's lease can write."""
 
     def begin_trial(
-        self, lease: Lease, spec: TrialSpec, unit: str, key: ResultKey | None = None
+        self,
+        lease: Lease,
+        spec: TrialSpec,
+        unit: str,
+        key: ResultKey | None = None,
+        *,
+        queued: int | None = None,
     ) -> None:
         """Write a trial as RUNNING, marked if its test part has been looked at before.
 
         Args:
             unit: of its resource, such as "epochs".
             key: what its results belong to, if not the study's own: one of its members.
+            queued: id of the config that waited to be tried, if it is one.
 
         Raises:
             FesearchError: the lease was taken over, the study has a trial of that number, or may
@@ -54,12 +62,15 @@ class Trials(Database):
             "seconds": 0.0,
             "reason": "",
             "after_look": sa.exists().where(looked_at(key.data, key.target, key.split)),
+            "parent": spec.parent,
             "started_at": datetime.now(UTC),
         }
         try:
             with self.write() as connection:
                 refuse_ousted(connection, lease)
                 connection.execute(sa.insert(TRIALS).values(row))
+                if queued is not None:
+                    take(connection, queued, spec.number)
         except sa.exc.IntegrityError:
             raise FesearchError(
                 f"The database refused trial {spec.number} of '{study.name}': the number is taken "

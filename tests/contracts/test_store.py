@@ -649,3 +649,33 @@ def test_a_lost_database_is_two_lines(store: Store) -> None:
 
 def test_looks_have_no_tie_to_a_study() -> None:
     assert not LOOKS.foreign_keys
+
+
+def test_configs_wait_in_order_until_a_trial_is_made_of_them(store: Store) -> None:
+    study, other = create(store), create(store, "second")
+    store.enqueue(study, [CONFIG, {"depth": 3}], origin="by hand")
+    store.enqueue(study, [{"depth": 9}], origin="trial 4 goes on", parents=[4])
+    store.enqueue(other, [{"depth": 1}], origin="elsewhere")
+    waiting = store.queued(study)
+    assert [(one.config, one.parent, one.origin) for one in waiting] == [
+        (CONFIG, None, "by hand"),
+        ({"depth": 3}, None, "by hand"),
+        ({"depth": 9}, 4, "trial 4 goes on"),
+    ]
+    with driving(store, study) as lease:
+        store.begin_trial(lease, spec(0), "epochs", queued=waiting[0].id)
+        store.begin_trial(lease, spec(1, parent=4), "epochs", queued=waiting[2].id)
+    assert store.queued(study) == [waiting[1]]
+    assert store.queued(study, limit=0) == []
+    assert [trial.parent for trial in store.trials(study)] == [None, 4]
+
+
+def test_a_trial_that_is_refused_leaves_its_config_waiting(store: Store) -> None:
+    study = create(store)
+    store.enqueue(study, [CONFIG], origin="by hand")
+    [waiting] = store.queued(study)
+    with driving(store, study) as lease:
+        store.begin_trial(lease, spec(0), "epochs")
+        with pytest.raises(FesearchError, match="the number is taken"):
+            store.begin_trial(lease, spec(0), "epochs", queued=waiting.id)
+    assert store.queued(study) == [waiting]

@@ -1,0 +1,62 @@
+"""Configs that a study is to try before those of its sampler."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from fesearch.record import Queued
+from fesearch.space import Config
+from fesearch.store.database import Database
+from fesearch.store.schema import QUEUE
+from fesearch.store.types import StudyRow
+
+
+class Queue(Database):
+    """The part of the store that anybody may add configs to, and the driver takes them from."""
+
+    def enqueue(
+        self,
+        study: StudyRow,
+        configs: Sequence[Config],
+        *,
+        origin: str,
+        parents: Sequence[int | None] | None = None,
+    ) -> None:
+        """Add configs to be tried, in this order, behind those that wait already.
+
+        Args:
+            origin: who asks for them, in words.
+            parents: numbers of the trials they go on from, one a config.
+        """
+        given = parents if parents is not None else [None] * len(configs)
+        now = datetime.now(UTC)
+        rows = [
+            {
+                "study_id": study.id,
+                "config": dict(config),
+                "parent": parent,
+                "origin": origin,
+                "enqueued_at": now,
+            }
+            for config, parent in zip(configs, given, strict=True)
+        ]
+        if rows:
+            with self.write() as connection:
+                connection.execute(sa.insert(QUEUE), rows)
+
+    def queued(self, study: StudyRow, limit: int | None = None) -> list[Queued]:
+        """The configs that wait, first come first; at most ``limit`` of them."""
+        query = (
+            sa.select(QUEUE.c.id, QUEUE.c.config, QUEUE.c.parent, QUEUE.c.origin)
+            .where(QUEUE.c.study_id == study.id, QUEUE.c.number.is_(None))
+            .order_by(QUEUE.c.id)
+            .limit(limit)
+        )
+        with self.read() as connection:
+            return [Queued(*row) for row in connection.execute(query)]
+
+
+def take(connection: sa.Connection, queued: int, number: int) -> None:
+    """Note that a queued config has become the trial of that number."""
+    connection.execute(sa.update(QUEUE).where(QUEUE.c.id == queued).values(number=number))
