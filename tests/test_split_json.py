@@ -27,8 +27,8 @@ def written(path: Path, text: str) -> Path:
 
 
 def read(path: Path) -> tuple[list[str], list[Any]]:
-    with _split_json.table(path) as (columns, rows):
-        return list(columns), [(row.place, dict(row.cells)) for row in rows]
+    with _split_json.table(path) as file:
+        return list(file.columns), [(row.place, dict(row.cells)) for row in file.rows]
 
 
 @settings(max_examples=150, deadline=None)
@@ -66,8 +66,8 @@ def test_numbers_that_are_none_are_nothing(tmp_path: Path) -> None:
 def test_rows_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
     rows = ",".join(["[1]"] * 1_000_000)
     path = written(tmp_path / "t.json.gz", f'{{"columns": ["e"], "data": [{rows}, oh no')
-    with _split_json.table(path) as (_, values):
-        assert next(values).cells == {"e": 1}
+    with _split_json.table(path) as file:
+        assert next(file.rows).cells == {"e": 1}
 
 
 @pytest.mark.parametrize(
