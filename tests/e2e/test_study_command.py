@@ -349,7 +349,7 @@ def test_a_page_in_a_terminal(lab: Lab) -> None:
     shown, code = in_terminal(words, {**environment, "TERM": "xterm", "LINES": "50"}, lab.folder)
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
     assert code == 0, text
-    assert "of 210 compositions" in text
+    assert "of 210 compounds" in text
     assert "deep  6 of 6 trials: " in text
     for heading in ("running", "rung (epochs)", "ended", "validation MAE (eV/atom)", "Next:"):
         assert heading in text
