@@ -36,7 +36,7 @@ class Lab:
     """
 
     folder: Path
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)
     begun: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
     @classmethod

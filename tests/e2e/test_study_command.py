@@ -291,7 +291,7 @@ def test_forests_in_postgresql_within_a_time_limit(lab: Lab, postgresql_url: str
     words = ["random_forest", "--data", "alloys", "--set", "space.n_estimators=20", "--trials", "4"]
     stored = ["--storage", postgresql_url]
     lab.run("study", "start", *words, *INLINE, *stored, "--time-limit", "0.001s", code=3)
-    assert "Stopped: the time limit is reached." in lab.err
+    assert "Stopped: the time limit is reached; no trial is usable yet." in lab.err
     assert "resume random_forest --time-limit 0.001s" in lab.err
     lab.run("study", "resume", "random_forest", *stored, "--time-limit", "1h")
     (first,) = json.loads(lab.run("rank", *stored, "--format", "json"))
