@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import platformdirs
-
 from fesearch.errors import InputError, quoted
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -23,7 +21,11 @@ def storage_url(given: str | None = None) -> str:
 
 def cache_dir() -> Path:
     """The folder for what can be computed again: FESEARCH_CACHE_DIR, or the platform's own."""
-    return Path(os.environ.get("FESEARCH_CACHE_DIR") or platformdirs.user_cache_dir("fesearch"))
+    if given := os.environ.get("FESEARCH_CACHE_DIR"):
+        return Path(given)
+    import platformdirs  # training alone does without it
+
+    return Path(platformdirs.user_cache_dir("fesearch"))
 
 
 def artifacts_dir() -> Path:

@@ -32,3 +32,36 @@ def test_loads_nothing_heavy(arguments: list[str]) -> None:
     *printed, last = done.stdout.splitlines()
     assert printed
     assert json.loads(last.removeprefix("LOADED")) == []
+
+
+TRAINING = """
+import re, sys
+from importlib.metadata import packages_distributions, requires
+import numpy as np
+from fesearch.family import FAMILIES
+from fesearch.record import TrialSpec
+from fesearch.split import Development
+from fesearch.trial import run
+
+x, y = np.random.rand(40, 5).astype(np.float32), np.random.rand(40)
+for name in ("irnet", "dnn"):
+    config = {**FAMILIES.get(name).best, "depth": 3, "width": 1 / 32}
+    data = Development(x[:30], y[:30], x[30:], y[30:])
+    print([report.resource for report in run([TrialSpec(0, name, config, 1, (1, 2))], data)])
+
+def called(line):
+    return re.split("[^A-Za-z0-9._-]", line)[0].lower().replace("_", "-")
+
+needed = {"numpy", "torch"} | {called(line) for line in requires("torch")}
+others = {called(line) for line in requires("fesearch")} - needed
+packages = packages_distributions().items()
+ours = {top for top, names in packages if {called(name) for name in names} & others}
+assert {"optuna", "ray", "pydantic", "safetensors", "sklearn", "matminer"} <= ours
+print(sorted(ours & set(sys.modules)))
+"""
+
+
+def test_networks_are_trained_with_numpy_and_torch_alone() -> None:
+    done = subprocess.run([sys.executable, "-c", TRAINING], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[1, 2]\n[1, 2]\n[]\n"
