@@ -75,6 +75,9 @@ class Interrupt:
         if self.count == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
+    def noted(self, line: str) -> None:
+        """Nothing to count."""
+
     def ended(self, result: TrialResult) -> None:
         """Nothing to do."""
 

@@ -106,6 +106,9 @@ class Watch:
         if self.count == self.at:
             self.do(self.core)
 
+    def noted(self, line: str) -> None:
+        """Nothing to count."""
+
     def ended(self, result: TrialResult) -> None:
         """Nothing to note."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fesearch.search.core import Core, Watcher
 
-_RECENT = 8
+_RECENT, _NOTES = 8, 3
 _MOST_RUNNING = 12
 
 
@@ -36,6 +36,7 @@ class Tally:
         self.running: dict[int, TrialSpec] = {}
         self.last: dict[int, Report] = {}
         self.recent: deque[TrialResult] = deque(maxlen=_RECENT)
+        self.notes: deque[str] = deque(maxlen=_NOTES)
         for result in results:
             if result.state.finished:
                 self.count(result)
@@ -54,6 +55,10 @@ class Tally:
         self.last.pop(result.number, None)
         self.recent.append(result)
         self.count(result)
+
+    def noted(self, line: str) -> None:
+        """See ``core.Watcher``."""
+        self.notes.append(line)
 
     def count(self, result: TrialResult) -> None:
         """Add an ended trial."""
@@ -117,6 +122,10 @@ class Lines(Tally):
         _say(f"trial {result.number} {self._ending(result)}")
         _say(f"  {of_all}, {self.best_line}, {self.pace}")
 
+    def noted(self, line: str) -> None:
+        super().noted(line)
+        _say(line)
+
     def _ending(self, result: TrialResult) -> str:
         value = "" if result.value is None else f" {_number(result.value, self.settings.unit)}"
         amount = self.settings.family.resource.amount(result.resource)
@@ -158,6 +167,7 @@ class Page(Tally):
             lines.append(
                 Text(f"stopping ({self.core.stopped}): checkpoints are being left", style="yellow")
             )
+        lines += [Text(note, style="yellow") for note in list(self.notes)]
         tables = [part for table in self._tables() for part in (Text(), table)]
         return Group(*lines, *tables)
 

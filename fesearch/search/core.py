@@ -107,6 +107,9 @@ class Watcher(Protocol):
     def ended(self, result: TrialResult) -> None:
         """A trial has ended."""
 
+    def noted(self, line: str) -> None:
+        """Something else has happened that a person should know, in a line."""
+
 
 class Core:
     """One search: its sampler, its ASHA rungs, its running trials."""
@@ -162,6 +165,10 @@ class Core:
     def stop(self, reason: str) -> None:
         """Begin nothing more; stop every running trial at its next report, to be resumed."""
         self._stop_reason = self._stop_reason or reason
+
+    def note(self, line: str) -> None:
+        """Tell whoever looks on, from any thread."""
+        self._watch("noted", line)
 
     @property
     def stopped(self) -> str:

@@ -69,6 +69,9 @@ class Keeper:
     def reported(self, number: int, report: object) -> None:
         """Nothing to remove."""
 
+    def noted(self, line: str) -> None:
+        """Nothing to remove."""
+
     def ended(self, result: TrialResult) -> None:
         """A trial needs no checkpoint any more, and its weights only if it is among the best."""
         for path in (self._folder / f"{result.number:06d}").glob(f"*{CHECKPOINT}*"):
