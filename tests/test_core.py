@@ -41,8 +41,9 @@ class Book:
         self.begun = []
         self.waiting = []
 
-    def queued(self):
-        return next(iter(self.waiting), None)
+    def queued(self, *, continuing=False):
+        wanted = (one for one in self.waiting if not continuing or one.parent is not None)
+        return next(wanted, None)
 
     def begin(self, spec, queued):
         assert spec.number not in self.begun

@@ -79,7 +79,7 @@ def mirror() -> Mirror:
 
 def test_a_trial_from_begin_to_end_is_in_both(store: Store, row: StudyRow, mirror: Mirror) -> None:
     ledger = StoreLedger(store, store.acquire(row), mirror, "epochs")
-    ledger.begin(SPEC)
+    ledger.begin(SPEC, None)
     ledger.report(0, FIRST, Decision.CONTINUE, STANDING)
     assert store.trials(row) == [STANDING]
     ledger.report(0, BAD, Decision.CONTINUE, DIVERGED)
@@ -93,7 +93,7 @@ def test_a_trial_from_begin_to_end_is_in_both(store: Store, row: StudyRow, mirro
 
 def test_a_fault_of_the_machine_ends_both(store: Store, row: StudyRow, mirror: Mirror) -> None:
     ledger = StoreLedger(store, store.acquire(row), mirror, "epochs")
-    ledger.begin(SPEC)
+    ledger.begin(SPEC, None)
     faulty = replace(STANDING, state=TrialState.FAIL, fault=Fault.MACHINE, reason="MemoryError")
     ledger.finish(replace(faulty, value=None, resource=0, best_resource=None))
     assert store.trials(row)[0].reason == "MemoryError"

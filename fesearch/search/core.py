@@ -79,8 +79,11 @@ class Recorded:
 class Ledger(Protocol):
     """Where the core writes what it decides, one transaction a call; the store, in a study."""
 
-    def queued(self) -> Queued | None:
-        """The config that waits longest to be tried before the sampler's, if any waits."""
+    def queued(self, *, continuing: bool = False) -> Queued | None:
+        """The config that waits longest to be tried before the sampler's, if any waits.
+
+        With ``continuing`` one that goes on from a trial that has ended.
+        """
 
     def begin(self, spec: TrialSpec, queued: Queued | None) -> None:
         """A trial begins, of a config that waited to be tried if that is given."""
@@ -130,6 +133,7 @@ class Core:
         self._clock = clock
         self._sign = 1.0 if settings.metric.direction == "minimize" else -1.0
         self._running: dict[int, TrialResult] = {}
+        self._parents: dict[int, int] = {}
         self._interrupted: deque[int] = deque()
         self._best = settings.space.nearest(settings.family.best)
         self._best_given = False
@@ -148,7 +152,7 @@ class Core:
         results = list(results)
         known = {result.number: result for result in results}
         for number, result in known.items():
-            self._given(number, result.family, result.config)
+            self._given(result)
             if not result.state.finished:
                 self._running[number] = result
                 self._interrupted.append(number)
@@ -166,6 +170,14 @@ class Core:
         """Begin nothing more; stop every running trial at its next report, to be resumed."""
         self._stop_reason = self._stop_reason or reason
 
+    def extend(self, settings: Settings) -> None:
+        """Take up a budget that was changed: trials, the end of a trial, its rungs, the deadline.
+
+        Running trials keep the ends they began with. It may be called from another thread.
+        """
+        self.rule = self.rule.extended(settings.rungs)
+        self.settings = settings
+
     def note(self, line: str) -> None:
         """Tell whoever looks on, from any thread."""
         self._watch("noted", line)
@@ -173,7 +185,7 @@ class Core:
     @property
     def stopped(self) -> str:
         """Why the search stopped before its budget of trials, or an empty text."""
-        if self._spent and not self._running:
+        if self._all_begun and not self._running:
             return ""
         if not self._stop_reason and self._late():
             self._stop_reason = LATE
@@ -182,7 +194,12 @@ class Core:
     @property
     def done(self) -> bool:
         """No further trial will begin."""
-        return bool(self.stopped) or (self._spent and not self._interrupted)
+        return bool(self.stopped) or (self._all_begun and not self._interrupted)
+
+    @property
+    def budget(self) -> int:
+        """Trials in all: those of the settings, and those that go on from one of them."""
+        return self.settings.trials + len(self._parents)
 
     @property
     def running(self) -> tuple[int, ...]:
@@ -197,23 +214,24 @@ class Core:
             spec = self._spec(self._running[self._interrupted.popleft()])
             self._watch("began", spec, True)
             return spec
-        queued = self._ledger.queued()
+        queued = self._ledger.queued(continuing=self._spent)
         config = queued.config if queued else self._config(self._next)
         if config is None:
             self._exhausted = True
             return None
+        parent = queued.parent if queued else None
         standing = TrialResult(
             number=self._next,
             family=self.settings.family.name,
             config=config,
-            seed=derive(self.settings.seed, "trial", self._next),
+            seed=derive(self.settings.seed, "trial", self._first(parent, self._next)),
             state=TrialState.RUNNING,
             unit=self.settings.family.resource.unit,
-            parent=queued.parent if queued else None,
+            parent=parent,
         )
         spec = self._spec(standing)
         self._ledger.begin(spec, queued)
-        self._given(spec.number, spec.family, config)
+        self._given(standing)
         self._running[spec.number] = standing
         self._next += 1
         self._watch("began", spec, False)
@@ -289,9 +307,17 @@ class Core:
         self._sampler.finish(result)
         self._watch("ended", result)
 
-    def _given(self, number: int, family: str, config: Config) -> None:
-        self._sampler.begin(number, family, config)
-        self._best_given = self._best_given or dict(config) == dict(self._best)
+    def _given(self, standing: TrialResult) -> None:
+        self._sampler.begin(standing.number, standing.family, standing.config)
+        self._best_given = self._best_given or dict(standing.config) == dict(self._best)
+        if standing.parent is not None:
+            self._parents[standing.number] = standing.parent
+
+    def _first(self, parent: int | None, number: int) -> int:
+        """The trial that ``number``, going on from ``parent``, goes on from in the end."""
+        while parent is not None:
+            number, parent = parent, self._parents.get(parent)
+        return number
 
     def _config(self, number: int) -> Config | None:
         """The family's published best, or the nearest to it in the space, then the sampler's."""
@@ -320,7 +346,12 @@ class Core:
     @property
     def _spent(self) -> bool:
         """Every trial of the budget, or every config of the space, has begun."""
-        return self._next >= self.settings.trials or self._exhausted
+        return self._next >= self.budget or self._exhausted
+
+    @property
+    def _all_begun(self) -> bool:
+        """The budget is spent, and no trial waits to go on from one that has ended."""
+        return self._spent and self._ledger.queued(continuing=True) is None
 
     def _late(self) -> bool:
         return self.settings.deadline is not None and self._clock() >= self.settings.deadline

@@ -38,6 +38,12 @@ class Halving:
         self._factor = reduction_factor
         self.losses: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
 
+    def extended(self, rungs: tuple[int, ...]) -> "Halving":
+        """The rule with these rungs, and the losses seen at those it shares with this one."""
+        further = Halving(rungs, self._factor)
+        further.losses.update({rung: self.losses[rung] for rung in rungs if rung in self.losses})
+        return further
+
     def decide(self, trial: int, resource: int, loss: float) -> Decision:
         """Record the best loss so far of a trial at a resource; smaller is better.
 

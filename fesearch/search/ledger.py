@@ -16,8 +16,9 @@ class StoreLedger:
         self._mirror = mirror
         self._unit = unit
 
-    def queued(self) -> Queued | None:
-        return next(iter(self._store.queued(self._lease.study, limit=1)), None)
+    def queued(self, *, continuing: bool = False) -> Queued | None:
+        waiting = self._store.queued(self._lease.study, limit=1, continuing=continuing)
+        return next(iter(waiting), None)
 
     def begin(self, spec: TrialSpec, queued: Queued | None) -> None:
         taken = queued.id if queued else None

@@ -45,14 +45,21 @@ class Queue(Database):
             with self.write() as connection:
                 connection.execute(sa.insert(QUEUE), rows)
 
-    def queued(self, study: StudyRow, limit: int | None = None) -> list[Queued]:
-        """The configs that wait, first come first; at most ``limit`` of them."""
+    def queued(
+        self, study: StudyRow, limit: int | None = None, *, continuing: bool = False
+    ) -> list[Queued]:
+        """The configs that wait, first come first; at most ``limit`` of them.
+
+        With ``continuing`` those alone that go on from a trial.
+        """
         query = (
             sa.select(QUEUE.c.id, QUEUE.c.config, QUEUE.c.parent, QUEUE.c.origin)
             .where(QUEUE.c.study_id == study.id, QUEUE.c.number.is_(None))
             .order_by(QUEUE.c.id)
             .limit(limit)
         )
+        if continuing:
+            query = query.where(QUEUE.c.parent.is_not(None))
         with self.read() as connection:
             return [Queued(*row) for row in connection.execute(query)]
 
