@@ -116,7 +116,7 @@ def test_what_ours_refuses_never_reaches_the_projection(
     for name in ("begin", "report", "finish"):
         monkeypatch.setattr(mirror, name, lambda *_: pytest.fail("the projection was first"))
     arguments = {
-        "begin": (SPEC,),
+        "begin": (SPEC, None),
         "report": (0, FIRST, Decision.CONTINUE, STANDING),
         "finish": (DIVERGED,),
     }
