@@ -1,0 +1,92 @@
+"""Every family after a small search on fold 0 of mp_e_form: validation MAE and seconds.
+
+    python benchmarks/families.py ../shared/data/mp_e_form_folds.csv.gz
+
+runs ``fesearch study start FAMILY`` for each, a few trials of each family's wide space on the same
+80,000 training rows, and writes the best of each with device and commit to benchmarks/results/.
+Budgets are small (``BUDGETS``), so the figures say that a family learns as it should and what it
+costs, not which one is best. Only validation is used. Seconds are of computation, all trials of a
+family together, on one core each. ``--smoke`` takes 2,000 rows and one trial.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from _results import write
+from fold0 import first_rows, run
+
+from fesearch.family import FAMILIES
+
+NETS = ["--max-epochs", "9", "--set", "grace=3"]
+STACKS = [*NETS, "--set", "space.depth=[8,17]", "--set", "space.width=0.25"]
+FORESTS = ["--trials", "2", "--set", "space.n_estimators=50"]
+KERNELS = ["--set", "space.rows=10000", "--set", "space.gamma=[0.003,0.01,0.03]"]
+BUDGETS: dict[str, list[str]] = {
+    **dict.fromkeys(("irnet", "srnet", "plain_mlp", "dnn"), STACKS),
+    **dict.fromkeys(("cnn", "rnn", "attention"), NETS),
+    **dict.fromkeys(("random_forest", "extra_trees", "bagging"), FORESTS),
+    "adaboost": ["--trials", "2"],
+    "svr": KERNELS,
+    "krr": [*KERNELS, "--set", 'space.kernel="laplacian"', "--set", "space.alpha=[0.001,0.01,0.1]"],
+}
+"""Beyond three trials of the full space; what is not named has that alone."""
+
+
+def search(family: str, limit: str, smoke: bool) -> dict[str, object]:
+    """One small search; the best of it, and what it cost."""
+    words = ["--data", "mp_e_form", "--split", "column:fold0", "--preset", "full"]
+    words += ["--name", f"{family}-fold0", "--time-limit", limit, "--seed", "1"]
+    words += ["--trials", "3", *BUDGETS.get(family, [])]
+    words += ["--trials", "1"] if smoke else []
+    run("study", "start", family, *words)
+    trials = json.loads(run("trials", f"{family}-fold0", "--format", "json"))
+    best = min(
+        (trial for trial in trials if trial["value"] is not None), key=lambda trial: trial["value"]
+    )
+    return {
+        "family": family,
+        "trials": len(trials),
+        "val_mae": best["value"],
+        "unit": "eV/atom",
+        "trained": f"{best['resource']} {best['unit']}",
+        "seconds_of_best": round(best["seconds"], 1),
+        "seconds_of_all": round(sum(trial["seconds"] for trial in trials), 1),
+        "config": json.dumps(best["config"]),
+    }
+
+
+def measure(file: Path, families: Sequence[str], limit: str, smoke: bool) -> None:
+    """Import once, then one family after the other; each line is written as it is known."""
+    run(
+        *("data", "import", str(file), "--name", "mp_e_form", "--formula", "formula"),
+        *("--target", "target", "--unit", "eV/atom", "--columns", "fold0,fold1,fold2"),
+    )
+    lines = []
+    for family in families:
+        lines.append(search(family, limit, smoke))
+        print(lines[-1], flush=True)
+        if not smoke:
+            write("families", lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("file", type=Path, help="mp_e_form_folds.csv.gz")
+    parser.add_argument("--family", choices=FAMILIES.names(), action="append", help="only these")
+    parser.add_argument("--limit", default="10m", help="of each family's search")
+    parser.add_argument("--smoke", action="store_true")
+    given = parser.parse_args()
+    file = given.file.resolve()
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(scratch)
+        if given.smoke:
+            file = first_rows(file, 2000, Path("first.csv.gz").resolve())
+        measure(file, given.family or FAMILIES.names(), given.limit, given.smoke)
+
+
+if __name__ == "__main__":
+    main()
