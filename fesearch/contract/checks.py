@@ -291,8 +291,11 @@ def a_checkpoint_of_another_width_is_refused(family: Family) -> None:
     learner.advance()
     pad = ((0, 0), (0, 2))
     train_x, val_x = np.pad(data.train_x, pad), np.pad(data.val_x, pad)
-    wider = learner_of(family, small(family), Development(train_x, data.train_y, val_x, data.val_y))
-    refusal(lambda: wider.restore(learner.checkpoint()), "A checkpoint of another width")
+    wider = Development(train_x, data.train_y, val_x, data.val_y)
+    refusal(
+        lambda: learner_of(family, small(family), wider).restore(learner.checkpoint()),
+        "A checkpoint of another width",
+    )
 
 
 def a_saved_model_predicts_the_same(family: Family) -> None:
