@@ -1,6 +1,6 @@
 """A database that is open: its transactions, and the errors of losing it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -8,14 +8,24 @@ from typing import Self
 import sqlalchemy as sa
 
 from fesearch.errors import FesearchError, InputError, NoDatabaseError
-from fesearch.store.engine import connect, parse, shown, sqlite_file
+from fesearch.store.engine import WAIT_SECONDS, connect, parse, shown, sqlite_file
+from fesearch.store.outage import PATIENCE, LostError, Outage
 from fesearch.store.upgrade import ensure_current
+
+_RESUME = "What was finished before is kept; once it works again, type: fesearch study resume"
 
 
 class Database:
-    """One engine, and two kinds of transaction over it."""
+    """One engine, and two kinds of transaction over it.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    Attributes:
+        name: as messages print it.
+        outage: what its methods that are marked with ``endures`` do when it goes away.
+    """
+
+    def __init__(self, engine: sa.Engine, name: str) -> None:
+        self.name = name
+        self.outage = Outage()
         self._readers = engine
         self._writers = engine.execution_options(writes=True)
 
@@ -49,6 +59,8 @@ class Database:
             ensure_current(engine, create=create, shown=name)
         except sa.exc.DatabaseError as error:
             engine.dispose()
+            if _is_locked(error):
+                raise _locked(name) from None
             raise InputError(
                 f"The database '{name}' cannot be opened: {first_line(error)}.",
                 "Check that its server runs and lets you in, or name another with --storage."
@@ -58,11 +70,15 @@ class Database:
         except InputError:
             engine.dispose()
             raise
-        return cls(engine)
+        return cls(engine, name)
 
     def close(self) -> None:
         """Let go of all connections."""
         self._readers.dispose()
+
+    def endure(self, say: Callable[[str], None], hurried: Callable[[], bool]) -> None:
+        """Wait from now on for a database that goes away, as a search does; see ``Outage``."""
+        self.outage = Outage(PATIENCE, say, hurried)
 
     def __enter__(self) -> Self:
         return self
@@ -78,14 +94,24 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that reads; all its queries see the same state in SQLite."""
-        with _explained(), self._readers.begin() as connection:
+        with self._explained(), self._readers.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that writes: all of it is kept, or nothing where an error is raised."""
-        with _explained(), self._writers.begin() as connection:
+        with self._explained(), self._writers.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            if _is_locked(error):
+                raise _locked(self.name) from error
+            kind = LostError if self._readers.dialect.name == "postgresql" else FesearchError
+            raise kind(f"The database failed: {first_line(error)}.", _RESUME) from error
 
 
 def first_line(error: sa.exc.DBAPIError) -> str:
@@ -93,12 +119,14 @@ def first_line(error: sa.exc.DBAPIError) -> str:
     return str(error.orig).strip().split("\n")[0].rstrip(". ")
 
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except sa.exc.OperationalError as error:
-        raise FesearchError(
-            f"The database failed: {first_line(error)}.",
-            "What was finished before is kept; once it works again, type: fesearch study resume",
-        ) from error
+def _is_locked(error: sa.exc.DBAPIError) -> bool:
+    """SQLite has waited for another program in vain."""
+    return "database is locked" in str(error.orig)
+
+
+def _locked(name: str) -> FesearchError:
+    return FesearchError(
+        f"Another program has locked the database '{name}' for {WAIT_SECONDS} s.",
+        f"End it (fuser '{name}' says which it is), then type the command again, or: "
+        "fesearch study resume",
+    )

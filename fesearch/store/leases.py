@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from fesearch.errors import FesearchError, InputError
 from fesearch.store.database import Database
+from fesearch.store.outage import endures
 from fesearch.store.schema import CONTROLS, LEASES, STUDIES, UtcTime
 from fesearch.store.types import Lease, StudyRow
 
@@ -46,6 +47,7 @@ class Leases(Database):
             _settle(connection, study.id)
         return Lease(study, token)
 
+    @endures
     def beat(self, lease: Lease) -> None:
         """Say that the driver lives, and add the time since it last did to its study.
 
@@ -56,6 +58,7 @@ class Leases(Database):
             refuse_ousted(connection, lease)
             _beat(connection, lease)
 
+    @endures
     def release(self, lease: Lease) -> None:
         """Stop driving; nothing happens where the lease has been taken over."""
         with self.write() as connection:
@@ -91,6 +94,7 @@ class Leases(Database):
                 )
             )
 
+    @endures
     def stop_requested(self, study: StudyRow) -> bool:
         """Whether the driver of a study has been asked to stop."""
         pending = CONTROLS.c.handled_at.is_(None)

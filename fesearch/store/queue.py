@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from fesearch.record import Queued
 from fesearch.space import Config
 from fesearch.store.database import Database
+from fesearch.store.outage import endures
 from fesearch.store.schema import QUEUE
 from fesearch.store.types import StudyRow
 

@@ -11,8 +11,11 @@ from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.metrics import Direction
 from fesearch.record import ResultKey, TrialState
 from fesearch.registry import nearest
+from fesearch.space import Config
 from fesearch.store.database import Database
 from fesearch.store.leases import holds, refuse_held
+from fesearch.store.queue import add
+from fesearch.store.outage import endures
 from fesearch.store.schema import DIVISIONS, KEYS, MEMBERS, STUDIES, STUDY_KEYS, TRIALS
 from fesearch.store.types import Division, Lease, StudyRow, StudyState, StudySummary
 
@@ -36,12 +39,15 @@ class Studies(Database):
         members: Sequence[Division] = (),
         features: str,
         versions: Mapping[str, str],
+        first: Sequence[Config] = (),
+        origin: str = "",
     ) -> StudyRow:
-        """Write a new study, its division and its keys.
+        """Write a new study, its division, its keys and the configs it is to try first.
 
         Args:
             key: what its results belong to; ``key.split`` is the fingerprint of ``division``.
             members: of a repeated division, in order; results may belong to each of them too.
+            origin: who asks for those first configs, in words.
 
         Raises:
             InputError: the name is taken, or cannot be printed.
@@ -51,7 +57,7 @@ class Studies(Database):
                 f"A study cannot be called {name!r}.", "Give it a name of letters with --name."
             )
         with self.write() as connection:
-            if _find(connection, name) is not None:
+            if find(connection, name) is not None:
                 raise InputError(
                     f"There is a study '{name}' already.",
                     f"Go on with it: fesearch study resume {name} (or --or-resume); "
@@ -80,7 +86,9 @@ class Studies(Database):
             )
             allowed = [{"study_id": study_id, "key_id": one} for one in (key_id, *others)]
             connection.execute(sa.insert(STUDY_KEYS), allowed)
-            created = _find(connection, name)
+            for config in first:
+                add(connection, study_id, config, origin)
+            created = find(connection, name)
             assert created is not None
             return created
 
@@ -92,6 +100,7 @@ class Studies(Database):
         with self.write() as connection:
             add_division(connection, division, members)
 
+    @endures
     def study(self, name: str) -> StudyRow:
         """The study of that name.
 
@@ -99,7 +108,7 @@ class Studies(Database):
             StudyNotFoundError: there is none; the hint has the nearest name.
         """
         with self.read() as connection:
-            found = _find(connection, name)
+            found = find(connection, name)
             if found is not None:
                 return found
             near = nearest(name, connection.scalars(sa.select(STUDIES.c.name)))
@@ -131,6 +140,7 @@ class Studies(Database):
                 ends.setdefault(study_id, []).extend(v for v in (low, high) if v is not None)
         return [_summary(row, counts.get(row.id, {}), ends.get(row.id, [])) for row in rows]
 
+    @endures
     def set_state(self, lease: Lease, state: StudyState) -> None:
         """Note where a study stands; nothing happens where the lease has been taken over."""
         with self.write() as connection:
@@ -195,7 +205,8 @@ def _add_key(connection: sa.Connection, key: ResultKey, unit: str, direction: Di
     return int(found.id)
 
 
-def _find(connection: sa.Connection, name: str) -> StudyRow | None:
+def find(connection: sa.Connection, name: str) -> StudyRow | None:
+    """The study of that name as the transaction sees it, None where there is none."""
     if not name.isprintable():  # PostgreSQL has no NUL in text
         return None
     row = connection.execute(_SELECT.where(STUDIES.c.name == name)).one_or_none()

@@ -13,6 +13,7 @@ from fesearch.record import Decision, Report, ResultKey, TrialResult, TrialSpec,
 from fesearch.store.database import Database
 from fesearch.store.leases import refuse_ousted
 from fesearch.store.looks import looked_at
+from fesearch.store.outage import endures
 from fesearch.store.queue import take
 from fesearch.store.schema import KEYS, REPORTS, STUDIES, TRIALS
 from fesearch.store.types import Lease, ReportRow, StudyRow
@@ -25,6 +26,7 @@ REPORT_BUG = "Please report this; the study goes on with: fesearch study resume"
 class Trials(Database):
     """The part of the store about trials. Only the holder of the study's lease can write."""
 
+    @endures
     def begin_trial(
         self,
         lease: Lease,
@@ -33,6 +35,7 @@ class Trials(Database):
         key: ResultKey | None = None,
         *,
         queued: int | None = None,
+        again: bool = False,
     ) -> None:
         """Write a trial as RUNNING, marked if its test part has been looked at before.
 
@@ -40,6 +43,7 @@ class Trials(Database):
             unit: of its resource, such as "epochs".
             key: what its results belong to, if not the study's own: one of its members.
             queued: id of the config that waited to be tried, if it is one.
+            again: the last attempt may have been kept; then nothing is written.
 
         Raises:
             FesearchError: the lease was taken over, the study has a trial of that number, or may
@@ -68,6 +72,8 @@ class Trials(Database):
         try:
             with self.write() as connection:
                 refuse_ousted(connection, lease)
+                if again and _begun(connection, study, spec):
+                    return
                 connection.execute(sa.insert(TRIALS).values(row))
                 if queued is not None:
                     take(connection, queued, spec.number)
@@ -78,6 +84,7 @@ class Trials(Database):
                 REPORT_BUG,
             ) from None
 
+    @endures
     def report(
         self,
         lease: Lease,
@@ -85,10 +92,15 @@ class Trials(Database):
         report: Report,
         decision: Decision,
         result: TrialResult | None = None,
+        *,
+        again: bool = False,
     ) -> int:
         """Write a report with the decision on it and, with ``result``, the end of the trial.
 
         All of it in one transaction.
+
+        Args:
+            again: the last attempt may have been kept; then nothing is written.
 
         Returns:
             its sequence number in the study.
@@ -108,6 +120,8 @@ class Trials(Database):
         try:
             with self.write() as connection:
                 refuse_ousted(connection, lease)
+                if again and (kept := _sequence(connection, study, number, report.resource)):
+                    return kept
                 sequence = connection.execute(
                     sa.update(STUDIES)
                     .where(STUDIES.c.id == study.id)
@@ -138,8 +152,23 @@ class Trials(Database):
             ) from None
         return int(sequence)
 
-    def finish_trial(self, lease: Lease, result: TrialResult) -> None:
+    @endures
+    def retry_trial(self, lease: Lease, number: int, reason: str) -> None:
+        """Count that a fault makes a trial begin again, and write which; it stays RUNNING.
+
+        Raises:
+            FesearchError: the lease was taken over, or the trial is not RUNNING.
+        """
+        changes = {"retries": TRIALS.c.retries + 1, "reason": _storable(reason)}
+        with self.write() as connection:
+            refuse_ousted(connection, lease)
+            _update_running(connection, lease.study, number, changes)
+
+    def finish_trial(self, lease: Lease, result: TrialResult, *, again: bool = False) -> None:
         """Write the end of a trial that came without a report: a fault, an interruption.
+
+        Args:
+            again: the last attempt may have been kept; then nothing is written.
 
         Raises:
             FesearchError: the lease was taken over, the trial is not RUNNING, or its end is not
@@ -149,6 +178,8 @@ class Trials(Database):
         try:
             with self.write() as connection:
                 refuse_ousted(connection, lease)
+                if again and _ended(connection, study, result):
+                    return
                 _update_running(connection, study, result.number, _end(result))
         except sa.exc.IntegrityError:
             raise FesearchError(
@@ -157,11 +188,11 @@ class Trials(Database):
                 REPORT_BUG,
             ) from None
 
+    @endures
     def trials(self, study: StudyRow) -> list[TrialResult]:
         """All trials of a study, ordered by number."""
-        query = _RESULT.where(TRIALS.c.study_id == study.id).order_by(TRIALS.c.number)
         with self.read() as connection:
-            return [TrialResult(*row) for row in connection.execute(query).all()]
+            return results_of(connection, study.id)
 
     def trial(self, study: StudyRow, number: int) -> TrialResult:
         """One trial.
@@ -181,6 +212,7 @@ class Trials(Database):
             )
         return TrialResult(*row)
 
+    @endures
     def reports(self, study: StudyRow, number: int | None = None) -> list[ReportRow]:
         """The reports of a study, or of one of its trials, in the order they were decided on."""
         query = (
@@ -195,12 +227,42 @@ class Trials(Database):
             return [_report(row) for row in connection.execute(query).all()]
 
 
+def results_of(connection: sa.Connection, study_id: int) -> list[TrialResult]:
+    """All trials of a study, ordered by number, as the transaction sees them."""
+    query = _RESULT.where(TRIALS.c.study_id == study_id).order_by(TRIALS.c.number)
+    return [TrialResult(*row) for row in connection.execute(query).all()]
+
+
 def _key_id(key: ResultKey) -> sa.ScalarSelect[int]:
     return (
         sa.select(KEYS.c.id)
         .filter_by(data=key.data, target=key.target, metric=key.metric, split=key.split)
         .scalar_subquery()
     )
+
+
+def _begun(connection: sa.Connection, study: StudyRow, spec: TrialSpec) -> bool:
+    """Whether this very trial is there."""
+    found = sa.exists().where(TRIALS.c.study_id == study.id, TRIALS.c.number == spec.number)
+    return bool(connection.scalar(sa.select(found.where(TRIALS.c.seed == spec.seed))))
+
+
+def _sequence(connection: sa.Connection, study: StudyRow, number: int, resource: int) -> int | None:
+    """The sequence number of the report of a trial at a resource, if it is there."""
+    query = (
+        sa.select(REPORTS.c.sequence)
+        .join_from(REPORTS, TRIALS, REPORTS.c.trial_id == TRIALS.c.id)
+        .where(TRIALS.c.study_id == study.id, TRIALS.c.number == number)
+        .where(REPORTS.c.resource == resource)
+    )
+    found: int | None = connection.scalar(query)
+    return found
+
+
+def _ended(connection: sa.Connection, study: StudyRow, result: TrialResult) -> bool:
+    """Whether the trial has ended as the result says."""
+    found = sa.exists().where(TRIALS.c.study_id == study.id, TRIALS.c.number == result.number)
+    return bool(connection.scalar(sa.select(found.where(TRIALS.c.state == result.state))))
 
 
 def _update_running(
