@@ -36,6 +36,10 @@ class NoResultError(FesearchError):
     exit_code = 3
 
 
+class OustedError(FesearchError):
+    """Another process drives the study now; this one may write nothing more."""
+
+
 class StudyNotFoundError(FesearchError):
     """No study of that name in the store."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fesearch.errors import FesearchError, InputError
+from fesearch.errors import InputError, OustedError
 from fesearch.store.database import Database
 from fesearch.store.outage import endures
 from fesearch.store.schema import CONTROLS, LEASES, STUDIES, UtcTime
@@ -20,17 +20,23 @@ EXPIRES = timedelta(seconds=60)  # without a heartbeat
 class Leases(Database):
     """The part of the store that commands and drivers talk through."""
 
-    def acquire(self, study: StudyRow) -> Lease:
+    def acquire(self, study: StudyRow, *, force: bool = False) -> Lease:
         """Become the driver of a study; requests to its last driver are void.
 
         The lease of a dead process, or one without a heartbeat for 60 s, is taken over.
+
+        Args:
+            force: take over from a driver that looks alive, too; what it writes is refused then.
 
         Raises:
             InputError: another process is driving it.
         """
         token = os.urandom(16).hex()
         with self.write() as connection:
-            refuse_held(connection, study)
+            if force:
+                lock(connection, study)
+            else:
+                refuse_held(connection, study)
             now = _now(connection)
             connection.execute(sa.delete(LEASES).where(LEASES.c.study_id == study.id))
             connection.execute(
@@ -52,7 +58,7 @@ class Leases(Database):
         """Say that the driver lives, and add the time since it last did to its study.
 
         Raises:
-            FesearchError: the lease was taken over; stop writing.
+            OustedError: the lease was taken over; stop writing.
         """
         with self.write() as connection:
             refuse_ousted(connection, lease)
@@ -109,13 +115,13 @@ def refuse_held(connection: sa.Connection, study: StudyRow) -> None:
     Raises:
         InputError: one does.
     """
-    _lock(connection, study)
+    lock(connection, study)
     _refuse(_driver(connection, study), study)
 
 
 def holds(connection: sa.Connection, lease: Lease) -> bool:
     """Whether the lease is still its holder's; if so nobody can take it over until the commit."""
-    _lock(connection, lease.study)
+    lock(connection, lease.study)
     row = _held(connection, lease.study.id)
     return row is not None and row.token == lease.token
 
@@ -126,16 +132,18 @@ def refuse_ousted(connection: sa.Connection, lease: Lease) -> None:
     A driver that was halted for long and goes on may not know of the one that took over.
 
     Raises:
-        FesearchError: the lease was taken over.
+        OustedError: the lease was taken over.
     """
     if not holds(connection, lease):
-        raise FesearchError(
-            "Another process has taken over this study, which had shown no sign of life.",
+        row = _held(connection, lease.study.id)
+        who = f": process {row.pid} on {row.host}" if row is not None else ""
+        raise OustedError(
+            f"Another process has taken over this study{who}.",
             "Leave the study to it; see: fesearch study list",
         )
 
 
-def _lock(connection: sa.Connection, study: StudyRow) -> None:
+def lock(connection: sa.Connection, study: StudyRow) -> None:
     """The row of a study is locked before all others of it, so that no two wait for each other."""
     connection.execute(sa.select(STUDIES.c.id).where(STUDIES.c.id == study.id).with_for_update())
 
@@ -147,12 +155,15 @@ def _driver(connection: sa.Connection, study: StudyRow) -> Any:
 
 
 def _refuse(row: Any, study: StudyRow) -> None:
-    if row is not None:
-        raise InputError(
-            f"The study '{study.name}' is being driven by process {row.pid} on {row.host} since "
-            f"{row.acquired_at:%Y-%m-%d %H:%M:%S} UTC.",
-            f"Wait for it, or type: fesearch study stop {study.name}",
-        )
+    if row is None:
+        return
+    dead = f"; if {row.host} is gone: fesearch study resume {study.name} --take-over"
+    raise InputError(
+        f"The study '{study.name}' is being driven by process {row.pid} on {row.host} since "
+        f"{row.acquired_at:%Y-%m-%d %H:%M:%S} UTC.",
+        f"Wait for it, or type: fesearch study stop {study.name}"
+        f"{dead if row.host != socket.gethostname() else ''}",
+    )
 
 
 def _held(connection: sa.Connection, study_id: int) -> Any:

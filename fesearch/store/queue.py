@@ -30,22 +30,11 @@ class Queue(Database):
             origin: who asks for them, in words.
             parents: numbers of the trials they go on from, one a config.
         """
-        given = parents if parents is not None else [None] * len(configs)
-        now = datetime.now(UTC)
-        rows = [
-            {
-                "study_id": study.id,
-                "config": dict(config),
-                "parent": parent,
-                "origin": origin,
-                "enqueued_at": now,
-            }
-            for config, parent in zip(configs, given, strict=True)
-        ]
-        if rows:
-            with self.write() as connection:
-                connection.execute(sa.insert(QUEUE), rows)
+        with self.write() as connection:
+            for config, parent in zip(configs, parents or [None] * len(configs), strict=True):
+                add(connection, study.id, config, origin, parent)
 
+    @endures
     def queued(
         self, study: StudyRow, limit: int | None = None, *, continuing: bool = False
     ) -> list[Queued]:
@@ -63,6 +52,23 @@ class Queue(Database):
             query = query.where(QUEUE.c.parent.is_not(None))
         with self.read() as connection:
             return [Queued(*row) for row in connection.execute(query)]
+
+
+    def origin(self, study: StudyRow, number: int) -> str | None:
+        """Who asked for the config of a trial; None where the search itself proposed it."""
+        query = sa.select(QUEUE.c.origin).where(
+            QUEUE.c.study_id == study.id, QUEUE.c.number == number
+        )
+        with self.read() as connection:
+            return connection.scalar(query)
+
+
+def add(
+    connection: sa.Connection, study_id: int, config: Config, origin: str, parent: int | None = None
+) -> None:
+    """Add a config behind those that wait."""
+    row = {"study_id": study_id, "config": dict(config), "parent": parent, "origin": origin}
+    connection.execute(sa.insert(QUEUE), {**row, "enqueued_at": datetime.now(UTC)})
 
 
 def take(connection: sa.Connection, queued: int, number: int) -> None:

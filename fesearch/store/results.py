@@ -1,5 +1,6 @@
 """The store: what studies found and who is at work on them, in one database."""
 
+from fesearch.store.budgets import Budgets
 from fesearch.store.leases import Leases
 from fesearch.store.looks import Looks
 from fesearch.store.queue import Queue
@@ -8,7 +9,7 @@ from fesearch.store.studies import Studies
 from fesearch.store.trials import Trials
 
 
-class Store(Studies, Trials, Queue, Ranking, Looks, Leases):
+class Store(Studies, Trials, Queue, Budgets, Ranking, Looks, Leases):
     """An open database of studies.
 
     ``with Store.open("sqlite:///fesearch.db") as store: ...``. It may be used by several threads.

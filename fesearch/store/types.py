@@ -1,6 +1,6 @@
 """What the store hands out: frozen rows, standard library only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -70,6 +70,19 @@ class StudyRow:
     created_at: datetime
     state: StudyState
     seconds: float
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """What is to change in a study.
+
+    Attributes:
+        keys: of its definition -> new value, JSON types.
+        continued: numbers of ended trials that are to go on.
+    """
+
+    keys: Mapping[str, Any]
+    continued: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fesearch.errors import FesearchError, InputError, StudyNotFoundError
+from fesearch.errors import FesearchError, InputError, OustedError, StudyNotFoundError
 from fesearch.record import Decision, Fault, Report, ResultKey, TrialResult, TrialSpec, TrialState
 from fesearch.store import leases
 from fesearch.store.results import Store
@@ -529,8 +529,10 @@ def test_a_driver_that_was_taken_over_writes_nothing(store: Store) -> None:
     ):
         with pytest.raises(FesearchError) as caught:
             write()
+        assert isinstance(caught.value, OustedError)
         assert str(caught.value) == (
-            "Another process has taken over this study, which had shown no sign of life.\n"
+            "Another process has taken over this study: "
+            f"process {os.getpid()} on {socket.gethostname()}.\n"
             "Leave the study to it; see: fesearch study list"
         )
     store.set_state(halted, StudyState.FAILED)
