@@ -183,6 +183,11 @@ class Core:
         self._watch("noted", line)
 
     @property
+    def stopping(self) -> bool:
+        """It has been asked to stop; unlike ``stopped`` it says so without asking the ledger."""
+        return bool(self._stop_reason)
+
+    @property
     def stopped(self) -> str:
         """Why the search stopped before its budget of trials, or an empty text."""
         if self._all_begun and not self._running:

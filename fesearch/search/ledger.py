@@ -3,6 +3,7 @@
 from fesearch.record import Decision, Fault, Queued, Report, TrialResult, TrialSpec
 from fesearch.search.core import Recorded
 from fesearch.search.mirror import Mirror
+from fesearch.search.projection import Projection
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow
 
@@ -10,7 +11,7 @@ from fesearch.store.types import Lease, StudyRow
 class StoreLedger:
     """Writes what the core decides into the store, and the projection of it for people to see."""
 
-    def __init__(self, store: Store, lease: Lease, mirror: Mirror, unit: str) -> None:
+    def __init__(self, store: Store, lease: Lease, mirror: Mirror | Projection, unit: str) -> None:
         self._store = store
         self._lease = lease
         self._mirror = mirror

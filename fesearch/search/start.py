@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from fesearch.errors import (
@@ -24,7 +24,9 @@ from fesearch.search.halving import first_rung, rungs
 from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
 from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, study_of, versions
+from fesearch.search.projection import Projection
 from fesearch.search.sampler import sampler_named
+from fesearch.store.outage import LostError
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow, StudyState
 from fesearch.study import Study, duration
@@ -207,15 +209,18 @@ def _drive(
         keeper = Keeper(study_folder(row), study.keep, row.direction)
         settings = _settings(row, prepared, limit)
         core = _core(store, url, lease, settings, study.sampler, [keeper, *watchers])
+        store.endure(core.note, lambda: core.stopping)
         with _heartbeat(store, lease, core), interrupt.stops(core):
             _run(core, row, prepared)
     except BaseException:
-        store.set_state(lease, StudyState.STOPPED)
+        with suppress(FesearchError):  # what ended the search is what counts
+            store.set_state(lease, StudyState.STOPPED)
         raise
     else:
         store.set_state(lease, StudyState.STOPPED if core.stopped else StudyState.COMPLETE)
     finally:
-        store.release(lease)
+        with suppress(LostError):
+            store.release(lease)
     return Outcome(store.study(row.name), tuple(store.trials(row)), core.stopped)
 
 
@@ -229,16 +234,20 @@ def _core(
 ) -> Core:
     """The core of a study, as its records leave it."""
     row, direction = lease.study, settings.metric.direction
-    mirror = Mirror(in_database(url), row.name, direction, settings.space, identity(row))
-    results, reports = store.trials(row), recorded(store, row)
-    reconcile(mirror, results, reports)
+
+    def opened() -> Mirror:
+        mirror = Mirror(in_database(url), row.name, direction, settings.space, identity(row))
+        reconcile(mirror, store.trials(row), recorded(store, row))
+        return mirror
+
+    projection = Projection(opened, lambda line: core.note(line))
     core = Core(
         settings,
         sampler_named(sampler, settings.space, settings.seed, direction),
-        StoreLedger(store, lease, mirror, settings.family.resource.unit),
+        StoreLedger(store, lease, projection, settings.family.resource.unit),
         watchers,
     )
-    core.restore(results, reports)
+    core.restore(store.trials(row), recorded(store, row))
     return core
 
 
