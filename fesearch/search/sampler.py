@@ -13,6 +13,7 @@ import optuna
 
 from fesearch.metrics import Direction
 from fesearch.record import TrialResult
+from fesearch.search.history import History
 from fesearch.search.mirror import Mirror
 from fesearch.seeds import derive
 from fesearch.space import Config, Domain, Float, Int, Space, Value
@@ -93,7 +94,8 @@ class Grid(Random):
 class TPE:
     """Optuna's tree-structured Parzen estimator, seeded anew for each trial number.
 
-    Trials live in a storage in memory, filled from our store: no database is read to suggest. A
+    Trials live in a storage in memory, filled from our store: no database is read to suggest, and
+    of the trials that have ended it sees a thousand at most (``History``). A
     config the space has given before is replaced by a random new one, since a second training of
     it would tell less.
     """
@@ -103,9 +105,7 @@ class TPE:
         self._space = space
         self._seed = seed
         self._random = Random(space, seed)
-        self._mirror = Mirror(
-            optuna.storages.InMemoryStorage(), "search", direction, space, "search-1"
-        )
+        self._mirror = Mirror(History(), "search", direction, space, "search-1")
         self._asked: tuple[str, int] | None = None
 
     def suggest(self, number: int) -> dict[str, Value] | None:
