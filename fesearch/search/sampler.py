@@ -95,9 +95,8 @@ class TPE:
     """Optuna's tree-structured Parzen estimator, seeded anew for each trial number.
 
     Trials live in a storage in memory, filled from our store: no database is read to suggest, and
-    of the trials that have ended it sees a thousand at most (``History``). A
-    config the space has given before is replaced by a random new one, since a second training of
-    it would tell less.
+    of the trials that have ended it sees a thousand at most (``History``). A config the space has
+    given before is replaced by a random new one, since a second training of it would tell less.
     """
 
     def __init__(self, space: Space, seed: int, direction: Direction) -> None:
