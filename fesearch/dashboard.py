@@ -17,12 +17,13 @@ from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.optional import require
-from fesearch.store.engine import parse, shown, sqlite_file
+from fesearch.store.engine import open_to_read, parse, shown, sqlite_file
+from fesearch.store.snapshot import elsewhere
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -150,7 +151,9 @@ def read_only(url: str) -> "RDBStorage":
     path = sqlite_file(parsed)
     settings: dict[str, Any]
     if path is not None:
-        settings = {"creator": lambda: _open_to_read(path)}
+        settings = {"creator": lambda: _connection(path)}
+        if snapshot := elsewhere(path):
+            _log.warning("%s", snapshot)
     else:
         settings = {"connect_args": {"options": "-c default_transaction_read_only=on"}}
     full = parsed.render_as_string(hide_password=False)
@@ -208,8 +211,10 @@ def _foreign_host(environ: Environ) -> Refusal | None:
     return Refusal("403 Forbidden", "This dashboard answers to localhost only.")
 
 
-def _open_to_read(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
+def _connection(path: Path) -> sqlite3.Connection:
+    """To a database, or to its snapshot as long as another host has it."""
+    snapshot = elsewhere(path)
+    return open_to_read(snapshot.file if snapshot else path)
 
 
 def _address(host: str, port: int) -> str:

@@ -66,7 +66,7 @@ def tables(
         StudyNotFoundError: there is no study of a name.
         NoResultError: there is nothing to rank.
     """
-    with Store.open(url, create=False) as store:
+    with Store.look(url) as store:
         rows = {summary.study.name: summary.study for summary in store.studies()}
         chosen = [store.study(name) for name in studies]
         _refuse_mixed(chosen)

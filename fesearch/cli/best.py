@@ -18,7 +18,7 @@ def best(
     from fesearch.finalists import ranked
     from fesearch.store.results import Store
 
-    with Store.open(storage_url(storage), create=False) as store:
+    with Store.look(storage_url(storage)) as store:
         row = store.study(study)
         found = ranked(store, row)[0]
     value = f"val_{row.key.metric}"

@@ -136,7 +136,7 @@ def list_studies(storage: StorageOption = None, format: FormatOption = "table") 
     """All studies of the store."""
     from fesearch.store.results import Store
 
-    with Store.open(storage_url(storage), create=False) as store:
+    with Store.look(storage_url(storage)) as store:
         rows = [_line(store, summary) for summary in store.studies()]
     columns = ["name", "state", "trials", "budget", "best", "unit", "family", "data"]
     show(rows, columns, format)
@@ -149,7 +149,7 @@ def show_status(
     """How far a study is, from any terminal."""
     from fesearch.store.results import Store
 
-    with Store.open(storage_url(storage), create=False) as store:
+    with Store.look(storage_url(storage)) as store:
         store.study(name)
         summary = next(one for one in store.studies() if one.study.name == name)
         facts = _line(store, summary)
@@ -163,7 +163,7 @@ def show_study(
     """Every setting of a study, and the hashes its numbers belong to."""
     from fesearch.store.results import Store
 
-    with Store.open(storage_url(storage), create=False) as store:
+    with Store.look(storage_url(storage)) as store:
         row = store.study(name)
         test = store.division(row.key.data, row.key.split).test
     facts = {

@@ -35,7 +35,7 @@ def list_trials(
     """All trials of a study in order; `fesearch trials STUDY` is the short form."""
     from fesearch.store.results import Store
 
-    with Store.open(storage_url(storage), create=False) as store:
+    with Store.look(storage_url(storage)) as store:
         row = store.study(study)
         trials = store.trials(row)
     varying = _varying([one.config for one in trials])
@@ -80,7 +80,7 @@ def show_trial(
     from fesearch.search.folder import log_file, model_folder
     from fesearch.store.results import Store
 
-    with Store.open(storage_url(storage), create=False) as store:
+    with Store.look(storage_url(storage)) as store:
         row = store.study(study)
         one = store.trial(row, number)
         reports = store.reports(row, number)

@@ -27,7 +27,14 @@ from fesearch.errors import InputError
 from fesearch.metrics import Direction
 from fesearch.record import Fault, TrialResult, TrialState
 from fesearch.space import Config, Domain, Float, Int, Space
-from fesearch.store.engine import WAIT_SECONDS, has_table, parse, sqlite_file
+from fesearch.store.engine import (
+    WAIT_SECONDS,
+    has_table,
+    parse,
+    server_options,
+    sqlite_file,
+    synchronous,
+)
 
 NUMBER = "fesearch_trial"
 MARK = "fesearch_study"
@@ -241,7 +248,7 @@ def in_database(url: str) -> RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     parsed = parse(url)
     file = sqlite_file(parsed)
-    options = {} if file is None else {"creator": lambda: _connect(file)}
+    options = server_options(parsed) if file is None else {"creator": lambda: _connect(file)}
     full = parsed.render_as_string(hide_password=False)
     return RDBStorage(full, engine_kwargs=options)
 
@@ -249,5 +256,5 @@ def in_database(url: str) -> RDBStorage:
 def _connect(file: Path) -> sqlite3.Connection:
     """As the store connects: what a power cut may lose here, ``reconcile`` writes again."""
     connection = sqlite3.connect(file, timeout=WAIT_SECONDS, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous(file)}")
     return connection

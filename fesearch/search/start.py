@@ -221,6 +221,7 @@ def _drive(
     finally:
         with suppress(LostError):
             store.release(lease)
+        store.publish()
     return Outcome(store.study(row.name), tuple(store.trials(row)), core.stopped)
 
 
@@ -309,6 +310,7 @@ def _heartbeat(store: Store, lease: Lease, core: Core) -> Iterator[None]:
         while not over.wait(_SECONDS_BETWEEN_BEATS):
             try:
                 store.beat(lease)
+                store.publish(due=True)
                 if store.stop_requested(lease.study):
                     core.stop("stopped on request")
             except FesearchError as error:

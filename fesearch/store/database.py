@@ -1,17 +1,28 @@
 """A database that is open: its transactions, and the errors of losing it."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import sqlalchemy as sa
 
 from fesearch.errors import FesearchError, InputError, NoDatabaseError
-from fesearch.store.engine import WAIT_SECONDS, connect, parse, shown, sqlite_file
+from fesearch.store.engine import (
+    WAIT_SECONDS,
+    connect,
+    connect_to_read,
+    parse,
+    shown,
+    sqlite_file,
+)
 from fesearch.store.outage import PATIENCE, LostError, Outage
+from fesearch.store.snapshot import Publisher, elsewhere
 from fesearch.store.upgrade import ensure_current
 
+_log = logging.getLogger(__name__)
 _RESUME = "What was finished before is kept; once it works again, type: fesearch study resume"
 
 
@@ -23,8 +34,9 @@ class Database:
         outage: what its methods that are marked with ``endures`` do when it goes away.
     """
 
-    def __init__(self, engine: sa.Engine, name: str) -> None:
+    def __init__(self, engine: sa.Engine, name: str, file: Path | None = None) -> None:
         self.name = name
+        self._publisher = Publisher(file)
         self.outage = Outage()
         self._readers = engine
         self._writers = engine.execution_options(writes=True)
@@ -53,8 +65,35 @@ class Database:
                 f"There is no database '{file}'.",
                 "Start a study with fesearch study start, or name another one with --storage.",
             )
-        engine = connect(parsed)
-        name = shown(parsed) if file is None else str(file)
+        if file is not None and (snapshot := elsewhere(file)) is not None:
+            raise InputError(
+                f"The database '{file}' is on a network file system, and {snapshot.host} has it.",
+                f"Type the command on {snapshot.host}; several hosts at once need PostgreSQL.",
+            )
+        return cls._opened(connect(parsed), file, shown(parsed), create)
+
+    @classmethod
+    def look(cls, url: str) -> Self:
+        """Open a database to read it alone.
+
+        Where another host has it, on a network file system, that is the snapshot which its driver
+        publishes each minute; a warning says so, and how old it is.
+
+        Raises:
+            InputError, NoDatabaseError: see ``open``.
+        """
+        parsed = parse(url)
+        file = sqlite_file(parsed)
+        snapshot = None if file is None else elsewhere(file)
+        if snapshot is None:
+            return cls.open(url, create=False)
+        _log.warning("%s", snapshot)
+        return cls._opened(connect_to_read(snapshot.file), snapshot.file, "", create=False)
+
+    @classmethod
+    def _opened(cls, engine: sa.Engine, file: Path | None, shown: str, create: bool) -> Self:
+        """The database behind an engine, its tables those of this version."""
+        name = shown if file is None else str(file)
         try:
             ensure_current(engine, create=create, shown=name)
         except sa.exc.DatabaseError as error:
@@ -70,11 +109,15 @@ class Database:
         except InputError:
             engine.dispose()
             raise
-        return cls(engine, name)
+        return cls(engine, name, file)
 
     def close(self) -> None:
         """Let go of all connections."""
         self._readers.dispose()
+
+    def publish(self, *, due: bool = False) -> None:
+        """Let other hosts see what is in a database on a network file system; see ``Publisher``."""
+        self._publisher.publish(due=due)
 
     def endure(self, say: Callable[[str], None], hurried: Callable[[], bool]) -> None:
         """Wait from now on for a database that goes away, as a search does; see ``Outage``."""

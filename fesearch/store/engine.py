@@ -5,12 +5,14 @@ import sqlite3
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
 from fesearch.errors import InputError
 from fesearch.optional import require
+from fesearch.store.filesystem import network
 
 FORMS = "Give --storage sqlite:///FILE.db or --storage postgresql://USER:PASSWORD@HOST/DATABASE."
 WAIT_SECONDS = 30  # for another process to finish its transaction
@@ -49,19 +51,55 @@ def connect(url: URL) -> sa.Engine:
     Its connections take a transaction that will write at once where the execution option
     ``writes`` is set, so that two writers in SQLite wait for each other instead of failing.
     """
-    if url.get_backend_name() == "postgresql":
-        timeout = {} if "connect_timeout" in url.query else {"connect_timeout": WAIT_SECONDS}
-        return sa.create_engine(url, pool_pre_ping=True, connect_args=timeout)
+    file = sqlite_file(url)
+    if file is None:
+        return sa.create_engine(url, **server_options(url))
     engine = sa.create_engine(url, connect_args={"timeout": WAIT_SECONDS})
-    sa.event.listen(engine, "connect", _set_up)
+    mode = "delete" if network(file) else "wal"  # the log needs memory that hosts cannot share
+
+    def set_up(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # transactions are begun by ``_begin``, and by it alone
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA synchronous = {synchronous(file)}")
+        if connection.execute("PRAGMA journal_mode").fetchone() != (mode,):
+            _switch_journal(connection, mode)
+
+    sa.event.listen(engine, "connect", set_up)
     sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+def connect_to_read(file: Path) -> sa.Engine:
+    """An engine for an SQLite file that nobody writes to, itself unable to write."""
+    return sa.create_engine("sqlite://", creator=lambda: open_to_read(file), poolclass=sa.NullPool)
+
+
+def open_to_read(file: Path) -> sqlite3.Connection:
+    """A connection to an SQLite file that cannot write."""
+    path = quote(str(file.absolute()))
+    return sqlite3.connect(
+        f"file:{path}?mode=ro", uri=True, check_same_thread=False, timeout=WAIT_SECONDS
+    )
+
+
+def server_options(url: URL) -> dict[str, Any]:
+    """Options of an engine for PostgreSQL: connections that broke are replaced unasked."""
+    timeout = {} if "connect_timeout" in url.query else {"connect_timeout": WAIT_SECONDS}
+    return {"pool_pre_ping": True, "connect_args": timeout}
 
 
 def sqlite_file(url: URL) -> Path | None:
     """The file of an SQLite database, None for PostgreSQL."""
     sqlite = url.get_backend_name() == "sqlite"
     return Path(url.database) if sqlite and url.database else None
+
+
+def synchronous(file: Path) -> str:
+    """How SQLite writes: a power cut may lose the last commits but not damage the file.
+
+    With a write-ahead log NORMAL is enough for that; a killed process loses nothing either way.
+    """
+    return "FULL" if network(file) else "NORMAL"
 
 
 def has_table(url: str, name: str) -> bool:
@@ -77,21 +115,12 @@ def has_table(url: str, name: str) -> bool:
         engine.dispose()
 
 
-def _set_up(connection: sqlite3.Connection, _: Any) -> None:
-    connection.isolation_level = None  # transactions are begun by ``_begin``, and by it alone
-    connection.execute("PRAGMA foreign_keys = ON")
-    # A power cut may lose the last commits but not damage the file; a killed process loses nothing.
-    connection.execute("PRAGMA synchronous = NORMAL")
-    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        _switch_to_wal(connection)
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
+def _switch_journal(connection: sqlite3.Connection, mode: str) -> None:
     """SQLite does not wait for a lock to change the mode (its time-out is not used), so we do."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA journal_mode = {mode}")
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
