@@ -152,6 +152,13 @@ class Family:
             raise unknown("preset", preset, PRESETS, f"--preset {'|'.join(PRESETS)}")
         return self.published if preset == "published" else self.full
 
+    def extendable(self, config: Config) -> bool:
+        """Whether a trial that has reached its end can go on as if it had been a later one.
+
+        It counts epochs, and nothing in the config, as a schedule does, depends on their number.
+        """
+        return self.resource.unit == "epochs" and self.length(config) is None
+
     def steps(self, config: Config, maximum: int | None = None) -> tuple[int, ...]:
         """The resource points a trial of ``config`` reports at, up to ``maximum``.
 

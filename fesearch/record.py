@@ -75,6 +75,7 @@ class TrialSpec:
         device: torch's word, "cpu" or "cuda".
         folder: where its best weights, checkpoint and log are kept; None keeps nothing.
         parent: number of the trial it goes on from, whose end is its beginning.
+        time_limit: seconds of computation after which it ends at its next report; None is never.
     """
 
     number: int
@@ -89,6 +90,7 @@ class TrialSpec:
     device: str = "cpu"
     folder: Path | None = None
     parent: int | None = None
+    time_limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Report:
         seconds: of computation spent on the trial so far, interruptions included.
         parameters: trained numbers in the model (weights; nodes of trees).
         diverged: why the trial cannot go on, or None.
-        last: no further report follows: the end, patience or divergence.
+        last: no further report follows: the end, patience, time limit or divergence.
     """
 
     member: int
@@ -142,7 +144,8 @@ class TrialResult:
         value: best so far of the study's metric; None where there is none.
         resource: trained, in ``unit``; ``best_resource`` is where ``value`` was seen.
         seconds: of computation.
-        reason: one line for FAIL and PRUNED ("diverged: ...", "rung 3: 0.41 is above 0.35").
+        reason: one line for FAIL and PRUNED ("diverged: ...", "rung 3: 0.41 is above 0.35"), and
+            for RUNNING on what it goes on after.
         after_look: begun after the test part of its division had been looked at.
         parent: number of the trial it goes on from.
         retries: how often a fault of the machine has made it begin anew.

@@ -1,7 +1,6 @@
 """What a study file means: every key with its default, checked whole before anything starts."""
 
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fesearch.duration import duration
 from fesearch.errors import InputError, quoted
 from fesearch.family import FAMILIES, Family, Resource
 from fesearch.metrics import ALL_METRICS, Metric, metric_named
@@ -40,6 +40,8 @@ class Study(BaseModel):
         split: as ``--split`` takes it, or its keys as a table.
         metric: of the validation part; decides everything.
         trials: budget; time_limit: another, such as "30m" or "8h"; the first to run out ends it.
+        trial_time_limit: of a trial's computation, which ends at its next report then.
+        retries: how often a trial whose worker is lost begins again from its checkpoint.
         max_epochs: end of a trial, for families that count epochs (default: the family's own).
         patience: resource without a better validation metric after which a trial ends.
         sampler: "tpe", "random" or "grid".
@@ -50,6 +52,8 @@ class Study(BaseModel):
         address: of a running Ray cluster; default: Ray is started here.
         runner: "ray", or "inline" for one trial at a time in this process.
         keep: weights of this many best trials are kept.
+        warm_start: an earlier study of the store; its best configs are tried first, and where data,
+            target, metric and division are the same its trials are known to the sampler.
         own: Python files of the user's own that declare a family, metric or feature set. They
             are run; see ``own.py``.
     """
@@ -67,6 +71,8 @@ class Study(BaseModel):
     metric: str = "mae"
     trials: int = Field(default=100, ge=1, le=MOST_TRIALS)
     time_limit: str | None = None
+    trial_time_limit: str | None = None
+    retries: int = Field(default=2, ge=0)
     max_epochs: int | None = Field(default=None, ge=1, le=MOST_EPOCHS)
     patience: int | None = Field(default=None, ge=1)
     sampler: Literal["tpe", "random", "grid"] = "tpe"
@@ -81,6 +87,7 @@ class Study(BaseModel):
     address: str | None = None
     runner: Literal["ray", "inline"] = "ray"
     keep: int = Field(default=5, ge=1)
+    warm_start: str | None = None
     own: list[str] = Field(default_factory=list)
 
     def declared_family(self) -> Family:
@@ -163,8 +170,9 @@ class Study(BaseModel):
             space.grid()
         self.declared_metric()
         self.split_spec()
-        if self.time_limit is not None:
-            duration(self.time_limit)
+        for limit in (self.time_limit, self.trial_time_limit):
+            if limit is not None:
+                duration(limit)
         if self.max_epochs is not None and family.resource.unit != "epochs":
             raise InputError(
                 f"max_epochs is {self.max_epochs}, but {family.name} counts "
@@ -276,22 +284,6 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def duration(text: str) -> float:
-    """Seconds of a length of time such as "90s", "30m", "2h", "1d" or "1h30m".
-
-    Raises:
-        InputError: it is none.
-    """
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if not parts or "".join(a + b for a, b in parts) != text:
-        raise InputError(f"The time limit is {quoted(text)}.", "Write it as 90s, 30m, 2h or 1h30m.")
-    seconds = sum(float(number) * units[unit] for number, unit in parts)
-    if seconds <= 0:
-        raise InputError(f"The time limit is {quoted(text)}.", "Give more than no time.")
-    return seconds
-
-
 def _read(source: str) -> dict[str, Any]:
     files = shipped()
     if source in files:
@@ -339,17 +331,24 @@ def _toml(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def _put(keys: dict[str, Any], text: str) -> None:
-    """Set one key of a study from ``KEY=VALUE``, the value written as in TOML or bare."""
+def assignment(text: str, example: str) -> tuple[str, Any]:
+    """Key and value of ``KEY=VALUE``, the value written as in TOML or bare.
+
+    Raises:
+        InputError: it is not of that form; the hint has the example.
+    """
     key, separator, written = text.partition("=")
     if not separator or not key:
-        raise InputError(
-            f"--set got {quoted(text)}.", "Write --set KEY=VALUE, as in space.depth=48."
-        )
+        raise InputError(f"--set got {quoted(text)}.", f"Write --set KEY=VALUE, as in {example}.")
     try:
-        value = tomllib.loads(f"value = {written}")["value"]
+        return key, tomllib.loads(f"value = {written}")["value"]
     except ValueError:  # a word without quotes
-        value = written
+        return key, written
+
+
+def _put(keys: dict[str, Any], text: str) -> None:
+    """Set one key of a study from ``KEY=VALUE``."""
+    key, value = assignment(text, "space.depth=48")
     table, _, inner = key.partition(".")
     if not inner:
         keys[key] = value

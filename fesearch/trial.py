@@ -144,6 +144,8 @@ class _Member:
         reason = self._divergence(raw)
         state.diverged = reason is not None
         state.seconds += time.perf_counter() - began
+        if self._spec.time_limit is not None and state.seconds >= self._spec.time_limit:
+            self.stopped = True
         known = not math.isnan(state.best)
         return Report(
             member=self._index,
@@ -154,7 +156,7 @@ class _Member:
             seconds=state.seconds,
             parameters=self._learner.parameters,
             diverged=reason,
-            last=self._finished,
+            last=self.ended,
         )
 
     def model(self) -> FittedModel:

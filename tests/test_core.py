@@ -39,6 +39,7 @@ class Book:
         self.results = {}
         self.reports = []
         self.begun = []
+        self.retries = []
         self.waiting = []
 
     def queued(self, *, continuing=False):
@@ -54,6 +55,10 @@ class Book:
     def report(self, number, report, decision, result):
         self.reports.append((number, report.resource, report.best, decision))
         self.results[number] = result
+
+    def retry(self, result):
+        self.retries.append((result.number, result.retries, result.reason))
+        self.results[result.number] = result
 
     def finish(self, result):
         self.results[result.number] = result

@@ -18,17 +18,18 @@ from driven import check_optuna_agrees, results, story, study_row
 
 from fesearch import affordable, dataset, library
 from fesearch.cli.app import run
-from fesearch.errors import FesearchError, InputError, StudyNotFoundError
+from fesearch.errors import FesearchError, InputError, OustedError, StudyNotFoundError
 from fesearch.export import export
 from fesearch.nets.train import NetLearner
 from fesearch.paths import artifacts_dir
 from fesearch.record import Fault, Report, TrialResult, TrialSpec, TrialState
 from fesearch.search import start
+from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.core import Core
 from fesearch.search.folder import Keeper, study_folder, trial_folder
 from fesearch.search.ledger import StoreLedger
 from fesearch.search.mirror import Mirror, in_database
-from fesearch.search.worker import CHECKPOINT, LOG, MODEL, Worker
+from fesearch.search.worker import LOG, MODEL, Worker
 from fesearch.store.results import Store
 from fesearch.store.types import StudyState
 from fesearch.study import Study
@@ -318,8 +319,8 @@ def test_a_driver_that_was_taken_over_stops(url: str, monkeypatch: pytest.Monkey
             connection.exec_driver_sql("UPDATE fesearch_leases SET token = 'another'")
         wait_for(lambda: bool(core.stopped))
 
-    outcome = start.start(small(), url, watchers=[Watch(4, take_over)])
-    assert outcome.stopped.startswith("Another process has taken over this study")
+    with pytest.raises(OustedError, match="Another process has taken over this study"):
+        start.start(small(), url, watchers=[Watch(4, take_over)])
 
 
 def test_a_driver_that_was_taken_over_while_halted_writes_nothing_more(
@@ -525,13 +526,13 @@ def test_a_family_that_raises_fails_its_trial_and_the_search_goes_on(
         nonlocal calls
         calls += 1
         if calls == 2:
-            raise MemoryError
+            raise ValueError
         return original(*arguments, **options)
 
     monkeypatch.setattr(NetLearner, method, sometimes)
     outcome = start.start(small(), url)
     (failed,) = (r for r in outcome.results if r.state is TrialState.FAIL)
-    assert (failed.fault, failed.reason) == (Fault.MACHINE, "MemoryError: no message")
+    assert (failed.fault, failed.reason) == (Fault.MACHINE, "ValueError: no message")
     assert len(outcome.results) == 6
     text = (trial_folder(outcome.row, failed.number) / LOG).read_text()
     assert "Traceback (most recent call last):" in text

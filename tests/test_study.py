@@ -1,16 +1,13 @@
 """Study files and flags: what they mean, and what is refused before anything is looked up."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fesearch.errors import InputError
 from fesearch.space import Choice, Float, Int, When
-from fesearch.study import Study, duration, from_keys, load, shipped
+from fesearch.study import Study, from_keys, load, shipped
 
 
 def refused(source: str, *sets: str, **flags: Any) -> InputError:
@@ -259,19 +256,6 @@ def test_names_that_are_no_name(name: str) -> None:
     error = refused("smoke", name=name)
     assert error.message.startswith("A study cannot be called ")
     assert error.hint.startswith("Use up to 64 letters, digits, dots, dashes and underscores")
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400), ("1h30m", 5400)]
-)
-def test_lengths_of_time(text: str, seconds: float) -> None:
-    assert duration(text) == seconds
-
-
-@given(st.text())
-def test_any_text_is_a_length_of_time_or_refused(text: str) -> None:
-    with suppress(InputError):
-        assert duration(text) > 0
 
 
 def test_what_the_store_keeps_of_a_study_is_the_study() -> None:

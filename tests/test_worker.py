@@ -12,7 +12,9 @@ from fesearch.model import FittedModel
 from fesearch.nets.train import NetLearner
 from fesearch.record import Report, TrialSpec
 from fesearch.search import worker
-from fesearch.search.worker import CHECKPOINT, LOG, MODEL, TrialError, Worker
+from fesearch.search.checkpoint import CHECKPOINT, END, read_checkpoints
+from fesearch.search.faults import Cause, TrialError
+from fesearch.search.worker import LOG, MODEL, Worker
 
 DATA = linear(rows=60)
 NET = {
@@ -85,13 +87,13 @@ def test_seconds_go_on_too(spec: TrialSpec) -> None:
     assert second.step().seconds > spent
 
 
-def test_a_trial_that_is_over_leaves_its_model_and_no_checkpoint(spec: TrialSpec) -> None:
+def test_a_trial_that_is_over_leaves_its_model_and_its_end_but_no_checkpoint(spec: TrialSpec) -> None:
     short = replace(spec, rungs=())
     trained = Worker(short, DATA)
     reports = [trained.step() for _ in spec.steps]
     trained.save()
     assert short.folder is not None
-    assert {path.name for path in short.folder.iterdir()} == {MODEL, LOG}
+    assert {path.name for path in short.folder.iterdir()} == {MODEL, LOG, END}
     model = FittedModel.load(short.folder / MODEL)
     error = np.abs(model.predict(DATA.val_x) - DATA.val_y).mean()
     assert error == pytest.approx(reports[-1].best, rel=1e-6)
@@ -145,8 +147,8 @@ def test_the_checkpoint_of_another_trial_is_none(spec: TrialSpec) -> None:
     trained.step()
     trained.save()
     for other in (replace(spec, seed=2), replace(spec, config={**NET, "learning_rate": 0.1})):
-        assert worker.read_checkpoint(other) is None
-    assert worker.read_checkpoint(spec) is not None
+        assert list(read_checkpoints(other)) == []
+    assert len(list(read_checkpoints(spec))) == 1
 
 
 def test_without_a_folder_nothing_is_written(

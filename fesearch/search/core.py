@@ -5,12 +5,12 @@ store (``restore``) goes on with the decisions of one that was never interrupted
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from fesearch.duration import spelled
 from fesearch.family import Family
 from fesearch.metrics import Metric
 from fesearch.record import (
@@ -22,14 +22,19 @@ from fesearch.record import (
     TrialSpec,
     TrialState,
 )
+from fesearch.search.faults import Cause
 from fesearch.search.halving import Halving
+from fesearch.search.hopeless import Failures
 from fesearch.search.sampler import Sampler
+from fesearch.search.turns import Turns
 from fesearch.seeds import derive
 from fesearch.space import Config, Space
 
 INTERRUPTED = "interrupted"
 LATE = "the time limit is reached"
 """Two reasons of ``Core.stopped``; others are the words of who stopped it."""
+_NO_MEMORY = "too little memory"
+"""How the reason of a trial begins that has run out of memory and is tried once more, alone."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Settings:
         patience: resource without improvement after which a trial ends; None is never.
         rungs, reduction_factor: of ASHA; no rungs stop no trial.
         deadline: ``time.monotonic()`` after which nothing is begun and everything is stopped.
+        retries: how often a trial whose worker is lost begins again from its checkpoint.
+        trial_time_limit: seconds of computation after which a trial ends; None is never.
         threads, device: of every trial.
         folder: under which each trial has a folder of its own; None keeps nothing.
     """
@@ -62,6 +69,8 @@ class Settings:
     rungs: tuple[int, ...] = ()
     reduction_factor: int = 3
     deadline: float | None = None
+    retries: int = 2
+    trial_time_limit: float | None = None
     threads: int = 1
     device: str = "cpu"
     folder: Path | None = None
@@ -90,6 +99,9 @@ class Ledger(Protocol):
 
     def report(self, number: int, report: Report, decision: Decision, result: TrialResult) -> None:
         """A report, the decision on it and where the trial stands after it."""
+
+    def retry(self, result: TrialResult) -> None:
+        """A trial is to go on after a fault; its reason and count say so."""
 
     def finish(self, result: TrialResult) -> None:
         """A trial ends without a report."""
@@ -134,7 +146,8 @@ class Core:
         self._sign = 1.0 if settings.metric.direction == "minimize" else -1.0
         self._running: dict[int, TrialResult] = {}
         self._parents: dict[int, int] = {}
-        self._interrupted: deque[int] = deque()
+        self._turns = Turns()
+        self._failures = Failures()
         self._best = settings.space.nearest(settings.family.best)
         self._best_given = False
         self._next = 0
@@ -155,7 +168,7 @@ class Core:
             self._given(result)
             if not result.state.finished:
                 self._running[number] = result
-                self._interrupted.append(number)
+                self._turns.interrupt(number, alone=result.reason.startswith(_NO_MEMORY))
         for recorded in reports:
             result = known[recorded.number]
             diverged = result.fault is Fault.DIVERGED and recorded.resource == result.resource
@@ -163,6 +176,8 @@ class Core:
         for result in known.values():
             if result.state.finished:
                 self._sampler.finish(result)
+            if result.state.usable:
+                self._failures.hope()
         self._next = max(known, default=-1) + 1
         self._watch("opened", self, results)
 
@@ -199,7 +214,7 @@ class Core:
     @property
     def done(self) -> bool:
         """No further trial will begin."""
-        return bool(self.stopped) or (self._all_begun and not self._interrupted)
+        return bool(self.stopped) or (self._all_begun and not self._running)
 
     @property
     def budget(self) -> int:
@@ -207,18 +222,29 @@ class Core:
         return self.settings.trials + len(self._parents)
 
     @property
+    def clears_the_way(self) -> bool:
+        """A trial waits until it is alone; those in training stop at their next reports."""
+        return self._turns.clearing
+
+    @property
     def running(self) -> tuple[int, ...]:
         """Numbers of the trials that have begun and not ended."""
         return tuple(self._running)
 
     def suggest(self) -> TrialSpec | None:
-        """The next trial to run, recorded as begun; None when there is no further one."""
+        """The next trial to run, recorded as begun; None when there is none to run now.
+
+        There is none at all once the core is ``done``. Before that one may come yet: a trial that
+        is in training can lose its worker, and one that needs all the memory is to be alone.
+        """
         if self.done:
             return None
-        if self._interrupted:
-            spec = self._spec(self._running[self._interrupted.popleft()])
+        if (waiting := self._turns.next()) is not None:
+            spec = self._spec(self._running[waiting])
             self._watch("began", spec, True)
             return spec
+        if self._turns.blocked or self._all_begun:
+            return None
         queued = self._ledger.queued(continuing=self._spent)
         config = queued.config if queued else self._config(self._next)
         if config is None:
@@ -238,6 +264,7 @@ class Core:
         self._ledger.begin(spec, queued)
         self._given(standing)
         self._running[spec.number] = standing
+        self._turns.begin(spec.number)
         self._next += 1
         self._watch("began", spec, False)
         return spec
@@ -258,7 +285,42 @@ class Core:
             if standing.state.finished:
                 self._end(standing)
                 return Decision.STOP
+        if self._turns.gives_way(number):
+            self._turns.interrupt(number)
+            return Decision.STOP
         return Decision.STOP if self.stopped else Decision.CONTINUE
+
+    def fault(self, number: int, cause: Cause, reason: str) -> None:
+        """Decide what becomes of a running trial whose training a fault of the machine ended.
+
+        One that lost its worker goes on from its checkpoint, ``Settings.retries`` times at most;
+        one that ran out of memory does so once, with no other beside it. What can be written no
+        more stops the search, and the trial can be resumed. Any other fault ends the trial.
+        """
+        if number not in self._running:
+            return
+        retries, most = self._running[number].retries, self.settings.retries
+        if cause is Cause.DISK or (cause is Cause.LOST and self.stopped):
+            self._turns.interrupt(number)
+            if cause is Cause.DISK:
+                self.stop(f"{reason} (trial {number})")
+        elif cause is Cause.LOST and retries < most:
+            self._retry(number, f"a lost worker ({retries + 1} of {most}): {reason}")
+        elif cause is Cause.LOST:
+            times = f" {retries + 1} times" if retries else ""
+            self.fail(number, f"the worker was lost{times}: {reason}")
+        elif cause is Cause.MEMORY and not self._running[number].reason.startswith(_NO_MEMORY):
+            self._retry(number, f"{_NO_MEMORY}, alone now: {reason}", alone=True)
+        elif cause is Cause.MEMORY:
+            self.fail(number, f"{_NO_MEMORY}, alone too: {reason}")
+        else:
+            self.fail(number, reason)
+
+    def overdue(self, number: int) -> None:
+        """End a running trial that was over its time limit without a report, and was killed."""
+        assert self.settings.trial_time_limit is not None
+        limit = spelled(self.settings.trial_time_limit)
+        self.fail(number, f"over its time limit of {limit}: no report in that time")
 
     def fail(self, number: int, reason: str) -> None:
         """End a running trial by a fault of the machine: an exception, memory, a lost worker."""
@@ -269,6 +331,14 @@ class Core:
         )
         self._ledger.finish(standing)
         self._end(standing)
+
+    def _retry(self, number: int, reason: str, *, alone: bool = False) -> None:
+        standing = self._running[number]
+        standing = replace(standing, retries=standing.retries + 1, reason=reason)
+        self._ledger.retry(standing)
+        self._running[number] = standing
+        self._turns.interrupt(number, first=True, alone=alone)
+        self.note(f"trial {number} goes on after {reason}")
 
     def _decide(self, standing: TrialResult, report: Report) -> tuple[TrialResult, Decision]:
         diverged = report.diverged is not None
@@ -286,7 +356,7 @@ class Core:
             failed = replace(standing, state=TrialState.FAIL, fault=Fault.DIVERGED, reason=reason)
             return failed, Decision.STOP
         if report.last:
-            return replace(standing, state=TrialState.COMPLETE), Decision.STOP
+            return self._over(standing), Decision.STOP
         if decision is Decision.STOP:
             reason = self._behind(report)
             return replace(standing, state=TrialState.PRUNED, reason=reason), decision
@@ -299,6 +369,17 @@ class Core:
             return Decision.CONTINUE
         return self.rule.decide(number, resource, self._sign * best)
 
+    def _over(self, standing: TrialResult) -> TrialResult:
+        """How a trial ends that trains no further: at its end, tired, or over its time limit."""
+        limit = self.settings.trial_time_limit
+        early = standing.resource < self._spec(standing).steps[-1]
+        if limit is None or standing.seconds < limit or not early:
+            return replace(standing, state=TrialState.COMPLETE, reason="")
+        reason = f"over its time limit of {spelled(limit)}"
+        if standing.value is None:
+            return replace(standing, state=TrialState.FAIL, fault=Fault.MACHINE, reason=reason)
+        return replace(standing, state=TrialState.PRUNED, reason=reason)
+
     def _behind(self, report: Report) -> str:
         settings = self.settings
         return (
@@ -309,8 +390,13 @@ class Core:
 
     def _end(self, result: TrialResult) -> None:
         del self._running[result.number]
+        self._turns.end(result.number)
         self._sampler.finish(result)
         self._watch("ended", result)
+        self._failures.ended(result)
+        promising = any(standing.value is not None for standing in self._running.values())
+        if self._failures.verdict and not promising:
+            self.stop(self._failures.verdict)
 
     def _given(self, standing: TrialResult) -> None:
         self._sampler.begin(standing.number, standing.family, standing.config)
@@ -345,6 +431,7 @@ class Core:
             threads=settings.threads,
             device=settings.device,
             folder=folder and folder / f"{standing.number:06d}",
+            time_limit=settings.trial_time_limit,
             parent=standing.parent,
         )
 

@@ -2,13 +2,14 @@
 
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from fesearch.metrics import Direction
 from fesearch.paths import artifacts_dir
-from fesearch.record import TrialResult
-from fesearch.search.worker import CHECKPOINT, LOG, MODEL
+from fesearch.record import TrialResult, TrialSpec
+from fesearch.search.checkpoint import CHECKPOINT, END, folder_of
+from fesearch.search.worker import LOG, MODEL
 from fesearch.store.types import StudyRow
 
 
@@ -29,12 +30,17 @@ def study_folder(row: StudyRow) -> Path:
 
 def trial_folder(row: StudyRow, number: int) -> Path:
     """The folder of one trial."""
-    return study_folder(row) / f"{number:06d}"
+    return folder_of(study_folder(row), number)
 
 
 def model_folder(row: StudyRow, number: int) -> Path:
     """Where a trial's best weights are, as long as they are kept."""
     return trial_folder(row, number) / MODEL
+
+
+def end_file(row: StudyRow, number: int) -> Path:
+    """Where a trial's end is, as long as it is kept for another trial to go on from."""
+    return trial_folder(row, number) / END
 
 
 def log_file(row: StudyRow, number: int) -> Path:
@@ -43,28 +49,43 @@ def log_file(row: StudyRow, number: int) -> Path:
 
 
 class Keeper:
-    """Removes the weights of all but the best trials as trials end; a watcher of the core.
+    """Removes the weights and ends of all but the best trials; a watcher of the core.
 
     Args:
         folder: of the study.
-        keep: number of trials whose weights stay.
+        keep: number of trials whose weights and ends stay.
         direction: of their values.
+        needed: numbers of the trials that others wait to go on from; their ends stay, too.
     """
 
-    def __init__(self, folder: Path, keep: int, direction: Direction) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        keep: int,
+        direction: Direction,
+        needed: Callable[[], Collection[int | None]] = frozenset,
+    ) -> None:
         self._folder = folder
         self._keep = keep
+        self._needed = needed
         self._sign = 1.0 if direction == "minimize" else -1.0
         self._best: list[tuple[float, int]] = []
+        self._going_on: dict[int, int] = {}
 
     def opened(self, core: object, results: Iterable[TrialResult]) -> None:
         """Take up the trials that have ended before."""
+        results = list(results)
+        for result in results:
+            if result.parent is not None and not result.state.finished:
+                self._going_on[result.number] = result.parent
         for result in results:
             if result.state.finished:
                 self.ended(result)
 
-    def began(self, spec: object, resumed: bool) -> None:
-        """Nothing to remove."""
+    def began(self, spec: TrialSpec, resumed: bool) -> None:
+        """The end that a trial goes on from stays until it has ended."""
+        if spec.parent is not None:
+            self._going_on[spec.number] = spec.parent
 
     def reported(self, number: int, report: object) -> None:
         """Nothing to remove."""
@@ -74,15 +95,26 @@ class Keeper:
 
     def ended(self, result: TrialResult) -> None:
         """A trial needs no checkpoint any more, and its weights only if it is among the best."""
-        for path in (self._folder / f"{result.number:06d}").glob(f"*{CHECKPOINT}*"):
+        folder = folder_of(self._folder, result.number)
+        for path in folder.glob(f"*{CHECKPOINT}*"):
             path.unlink()  # a worker that was killed may have left one half written, too
-        if result.value is None or not result.state.usable:
-            self._remove(result.number)
-            return
-        self._best.append((self._sign * result.value, result.number))
-        self._best.sort()
-        while len(self._best) > self._keep:
-            self._remove(self._best.pop()[1])
+        behind = [result.number]
+        if result.value is not None and result.state.usable:
+            self._best.append((self._sign * result.value, result.number))
+            self._best.sort()
+            behind = [number for _, number in self._best[self._keep :]]
+            del self._best[self._keep :]
+        for number in behind:
+            shutil.rmtree(folder_of(self._folder, number) / MODEL, ignore_errors=True)
+        parent = self._going_on.pop(result.number, None)
+        self._remove_ends(behind if parent is None else [*behind, parent])
 
-    def _remove(self, number: int) -> None:
-        shutil.rmtree(self._folder / f"{number:06d}" / MODEL, ignore_errors=True)
+    def _remove_ends(self, numbers: Iterable[int]) -> None:
+        """Remove those ends that are not of the best, nor needed by trials that go on."""
+        best = {number for _, number in self._best}
+        for number in numbers:
+            end = folder_of(self._folder, number) / END
+            if number in best or number in self._going_on.values() or not end.exists():
+                continue
+            if number not in self._needed():
+                end.unlink()

@@ -34,6 +34,9 @@ class StoreLedger:
         if ended:
             self._mirror.finish(ended)
 
+    def retry(self, result: TrialResult) -> None:
+        self._store.retry_trial(self._lease, result.number, result.reason)
+
     def finish(self, result: TrialResult) -> None:
         self._store.finish_trial(self._lease, result)
         self._mirror.finish(result)

@@ -4,8 +4,10 @@ Tune's scheduler hook hands each report to the core; Tune's searcher asks it for
 Tune's own state is used again: a search resumes from our store with a fresh Tuner.
 """
 
+import math
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +20,19 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from fesearch import raysession
+from fesearch.errors import first_line
+from fesearch.nets.memory import let_go
 from fesearch.own import Source, run
 from fesearch.record import Decision, TrialSpec
 from fesearch.search.core import Core
-from fesearch.search.worker import TrialError, Worker
+from fesearch.search.faults import Cause, TrialError, cause_of, is_full
+from fesearch.search.worker import Worker
 from fesearch.split import Development
+
+GRACE = 60.0
+"""Seconds beyond its time limit after which a trial that does not report is ended: it may have
+been at imports, or is about to report."""
+_SECONDS_TO_LET_GO = 5.0  # of memory, by trials that were stopped for one that must be alone
 
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints on stdout even when silent
@@ -97,15 +107,20 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         self._data = data
         self._spec: TrialSpec = config["spec"]
         self._worker: Worker | None = None
+        self._complaints: list[str] = []
 
     def step(self) -> dict[str, Any]:
+        complaints = self._complaints = []
         try:
             if self._worker is None:
-                self._worker = Worker(self._spec, self._data)
-            return {"report": self._worker.step()}
+                self._worker = Worker(self._spec, self._data, self._complain)
+            return {"report": self._worker.step(), "complaints": complaints}
         except TrialError as error:
             self._worker = None  # there is nothing to go on from
-            return {"fault": error.message}
+            return {"fault": error.cause, "reason": error.message, "complaints": complaints}
+
+    def _complain(self, line: str) -> None:
+        self._complaints.append(line)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
@@ -116,6 +131,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         if self._worker is not None:
             self._worker.save()
             self._worker = None
+        let_go()
 
 
 class _Unsaved:
@@ -126,7 +142,7 @@ class _Unsaved:
 
 
 class _Link:
-    """What Tune's two hooks share: the core, whose trial is which, and what the core raised.
+    """What Tune's hooks share: the core, whose trial is which, and what the core raised.
 
     Tune would make text of an error, the traceback included.
     """
@@ -134,6 +150,8 @@ class _Link:
     def __init__(self, core: Core) -> None:
         self.core = core
         self.numbers: dict[str, int] = {}
+        self.overdue: set[str] = set()
+        self.stopped_at = -math.inf
         self.error: Exception | None = None
 
     @contextmanager
@@ -153,10 +171,14 @@ class _Suggestions(_Unsaved, Searcher):  # type: ignore[misc]
         self._link = link
 
     def suggest(self, trial_id: str) -> Any:
+        """A trial; None where there is none now, and Tune asks again, or FINISHED."""
+        core, since = self._link.core, time.monotonic() - self._link.stopped_at
+        if core.clears_the_way and since < _SECONDS_TO_LET_GO:
+            return None
         with self._link.noting():
-            spec = self._link.core.suggest()
-        if spec is None:
-            return Searcher.FINISHED
+            spec = core.suggest()
+            if spec is None:
+                return Searcher.FINISHED if core.done else None
         self._link.numbers[trial_id] = spec.number
         return {"spec": spec}
 
@@ -178,25 +200,84 @@ class _Decisions(_Unsaved, FIFOScheduler):  # type: ignore[misc]
         self._link = link
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        number = self._link.numbers[trial.trial_id]
+        number, core = self._link.numbers[trial.trial_id], self._link.core
         with self._link.noting():
+            for line in result["complaints"]:
+                core.note(f"trial {number}: {line}")
             if "fault" in result:
-                self._link.core.fail(number, result["fault"])
-                return str(TrialScheduler.STOP)
-            decision = self._link.core.report(number, result["report"])
-        stop = decision is Decision.STOP
-        return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
+                core.fault(number, result["fault"], result["reason"])
+                decision = Decision.STOP
+            else:
+                decision = core.report(number, result["report"])
+        if decision is Decision.CONTINUE:
+            return str(TrialScheduler.CONTINUE)
+        self._link.stopped_at = time.monotonic()
+        return str(TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        error = trial.get_error()
-        reason = str(error).strip().splitlines()[0] if str(error or "").strip() else "no message"
-        number = self._link.numbers[trial.trial_id]
+        number, core = self._link.numbers[trial.trial_id], self._link.core
+        cause, reason = _fault(trial.get_pickled_error() or trial.get_error() or "no message")
+        self._link.stopped_at = time.monotonic()
         with self._link.noting():
-            self._link.core.fail(number, f"the worker was lost: {type(error).__name__}: {reason}")
+            if trial.trial_id in self._link.overdue:
+                core.overdue(number)
+            else:
+                core.fault(number, cause, reason)
+
+
+class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
+    """Ends the actors whose trials give no sign of life for longer than a trial may take."""
+
+    def __init__(self, link: _Link, limit: float) -> None:
+        self._link = link
+        self._patience = limit + GRACE
+        self._signs: dict[str, tuple[float, Any]] = {}
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._signs[trial.trial_id] = time.monotonic(), trial
+
+    def on_trial_result(
+        self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any
+    ) -> None:
+        self._signs[trial.trial_id] = time.monotonic(), trial
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._signs.pop(trial.trial_id, None)
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._signs.pop(trial.trial_id, None)
+
+    def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
+        earliest = time.monotonic() - self._patience
+        for trial_id, (seen, trial) in list(self._signs.items()):
+            if seen < earliest:
+                del self._signs[trial_id]
+                self._link.overdue.add(trial_id)
+                ray.kill(trial.temporary_state.ray_actor)
+
+
+def _fault(error: Exception | str) -> tuple[Cause, str]:
+    """What took an actor away, in one word and in one line.
+
+    Args:
+        error: of Ray; a text, which Tune has put a line before, where it cannot be pickled.
+    """
+    text = str(error).strip()
+    lines = text.splitlines()
+    if isinstance(error, str):
+        first = lines[-1] if len(lines) < 2 else lines[1]
+    else:
+        first = first_line(error)
+    memory = "running low on memory" in text  # says Ray's memory monitor, which killed it
+    if isinstance(error, ray.exceptions.RayTaskError):
+        kind = Cause.DISK if is_full(error) else cause_of(error)
+        return kind, first_line(error.cause)
+    return (Cause.MEMORY if memory else Cause.LOST), first
 
 
 def _fit(core: Core, trainable: Any, concurrent: int, scratch: Path) -> None:
     link = _Link(core)
+    limit = core.settings.trial_time_limit
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
@@ -211,15 +292,18 @@ def _fit(core: Core, trainable: Any, concurrent: int, scratch: Path) -> None:
             name="study",
             storage_path=str(scratch),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            callbacks=[] if limit is None else [_Deadlines(link, limit)],
             verbose=0,
         ),
     )
     try:
         tuner.fit()
-    except Exception:
+    except Exception as error:
         if link.error is not None:
             raise link.error from None
-        raise
+        if not is_full(error):
+            raise
+        core.stop(f"the disk is full: Ray Tune's files under {scratch} cannot be written")
 
 
 def counted(address: str) -> tuple[int, int]:

@@ -3,69 +3,76 @@
 A worker never opens the database. Weights and checkpoint are on disk before the report that
 depends on them is answered, so whatever is decided on it, nothing has to be trained again. A
 checkpoint has the report of its step beside it and a worker that goes on from there makes it once
-more: whoever was to record it may have been killed before.
+more: whoever was to record it may have been killed before. The checkpoint before the last is kept
+too, for a last one that is damaged.
+
+A full disk costs as little as it can: a log goes without its line, a trial goes on without a new
+checkpoint; only weights that cannot be written end a training.
 """
 
-import json
 import time
 import traceback
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fesearch.arrays import Arrays
-from fesearch.errors import FesearchError, first_line
-from fesearch.paths import atomic_write
+from fesearch.errors import InputError, first_line
+from fesearch.family import FAMILIES
 from fesearch.record import Report, TrialSpec
+from fesearch.search.checkpoint import (
+    Checkpoint,
+    described,
+    read_checkpoints,
+    read_parents_end,
+    write_checkpoint,
+    write_end,
+)
+from fesearch.search.faults import Cause, TrialError, cause_of, unwritable
 from fesearch.split import Development
-from fesearch.trial import run
+from fesearch.trial import Running, run
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
-MODEL, CHECKPOINT, LOG = "model", "checkpoint.safetensors", "trial.log"
-
-
-class TrialError(FesearchError):
-    """A trial that a fault ended: an exception in its family, or no memory."""
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a training stood: all it needs to go on, and what it had just reported."""
-
-    arrays: Arrays
-    report: Report
+MODEL, LOG = "model", "trial.log"
 
 
 class Worker:
     """A trial in progress, a resource step at a time; it goes on from its checkpoint if it has one.
 
+    Without one it begins where its parent ended, or at the start, which leads to the same numbers.
+
     Args:
         spec: of the trial; its folder is made if there is none.
         data: training and validation rows.
+        complain: told in a line what could not be written and is done without.
 
     Raises:
         TrialError: the family cannot build the model.
     """
 
-    def __init__(self, spec: TrialSpec, data: Development) -> None:
+    def __init__(
+        self, spec: TrialSpec, data: Development, complain: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._spec = spec
-        self._log = _Log(spec.folder and spec.folder / LOG)
-        checkpoint = read_checkpoint(spec)
-        self._saved = checkpoint.report if checkpoint else None
+        self._complain = _Once(complain)
+        self._log = _Log(spec.folder and spec.folder / LOG, self._complain)
+        try:
+            beginning, self._running = _begun(spec, data)
+        except Exception as error:
+            self._log.write(f"cannot begin: {described(spec)}")
+            raise self._failed(error) from error
+        self._reports = iter(self._running)
+        self._saved = beginning.report if beginning and not beginning.report.last else None
         self._saved_at = time.monotonic()
         self._last = self._to_repeat = self._saved
-        begins = f"goes on after {self._saved.resource}" if self._saved else "begins"
-        self._log.write(f"{begins}: {_described(spec)}")
-        try:
-            self._running = run([spec], data, [checkpoint.arrays if checkpoint else None])
-            self._reports = iter(self._running)
-        except Exception as error:
-            raise self._failed(error) from error
+        begins = f"goes on after {beginning.report.resource}" if beginning else "begins"
+        parent = "" if spec.parent is None else f" as trial {spec.parent}"
+        self._log.write(f"{begins}{parent}: {described(spec)}")
 
     def step(self) -> Report:
         """Train one resource step and report; the first report after a checkpoint is its own.
 
         Raises:
-            TrialError: training failed; the log has the traceback.
+            TrialError: training failed, as the traceback in the log says, or its weights cannot
+                be written.
         """
         if self._to_repeat is not None:
             repeated, self._to_repeat = self._to_repeat, None
@@ -79,6 +86,8 @@ class Worker:
             self._save_model(report)
         if self._checkpoint_is_due(report):
             self.save()
+        if self._ends_extendable(report):
+            self._save_end(report)
         best = "none" if report.best is None else f"{report.best:.6g}"
         ending = f", {report.diverged}" if report.diverged else ""
         self._log.write(
@@ -88,71 +97,99 @@ class Worker:
         return report
 
     def save(self) -> None:
-        """Leave a checkpoint, unless the last one is of this very step or the trial is over."""
+        """Leave a checkpoint, unless the last one is of this very step or the trial is over.
+
+        Where it cannot be written the one before stays, and training goes on.
+        """
         last = self._last
         if self._spec.folder is None or last is None or last.last or last is self._saved:
             return
-        write_checkpoint(self._spec, Checkpoint(self._running.checkpoint(0), last))
-        self._saved, self._saved_at = last, time.monotonic()
+        self._saved_at = time.monotonic()
+        try:
+            write_checkpoint(self._spec, Checkpoint(self._running.checkpoint(0), last))
+        except OSError as error:
+            self._complain(unwritable("its checkpoint", error))
+        else:
+            self._saved = last
 
     def _checkpoint_is_due(self, report: Report) -> bool:
         waited = time.monotonic() - self._saved_at
         return report.resource in self._spec.rungs or waited >= SECONDS_BETWEEN_CHECKPOINTS
 
+    def _ends_extendable(self, report: Report) -> bool:
+        """Whether the trial is at its end, and another one might go on from there."""
+        spec = self._spec
+        at_end = report.diverged is None and report.resource == spec.steps[-1]
+        return at_end and FAMILIES.get(spec.family).extendable(spec.config)
+
+    def _save_end(self, report: Report) -> None:
+        if self._spec.folder is None:
+            return
+        try:
+            write_end(self._spec, Checkpoint(self._running.checkpoint(0), report))
+        except OSError as error:
+            self._complain(unwritable("its end", error))
+
     def _save_model(self, report: Report) -> None:
-        if self._spec.folder is not None and report.best is not None:
+        if self._spec.folder is None or report.best is None:
+            return
+        try:
             self._running.model(0).save(self._spec.folder / MODEL)
+        except OSError as error:
+            said = unwritable("its weights", error)
+            raise TrialError(said, f"Make room in {self._spec.folder}.", Cause.DISK) from error
 
     def _failed(self, error: Exception) -> TrialError:
         self._log.write(traceback.format_exc())
         where = f"see {self._spec.folder / LOG}" if self._spec.folder else "run it alone to see"
-        return TrialError(first_line(error), where)
+        return TrialError(first_line(error), where, cause_of(error))
 
 
-def write_checkpoint(spec: TrialSpec, checkpoint: Checkpoint) -> None:
-    """Write what ``spec``'s training needs to go on, whole or not at all."""
-    from safetensors.numpy import save_file
-
-    assert spec.folder is not None
-    said = {"trial": _described(spec), "report": json.dumps(asdict(checkpoint.report))}
-    with atomic_write(spec.folder / CHECKPOINT) as path:
-        save_file(dict(checkpoint.arrays), path, metadata=said)
-
-
-def read_checkpoint(spec: TrialSpec) -> Checkpoint | None:
-    """A trial's checkpoint; None where there is none that is whole, or none of this very trial."""
-    from safetensors import SafetensorError, safe_open
-
-    if spec.folder is None:
-        return None
-    try:
-        with safe_open(spec.folder / CHECKPOINT, framework="numpy") as file:
-            said = file.metadata() or {}
-            if said.get("trial") != _described(spec):
-                return None
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return Checkpoint(arrays, Report(**json.loads(said["report"])))
-    except (OSError, SafetensorError, ValueError, LookupError, TypeError):
-        return None
+def _begun(spec: TrialSpec, data: Development) -> tuple[Checkpoint | None, Running]:
+    """A training from the last checkpoint it can go on from, its parent's end, or the start."""
+    for checkpoint in _beginnings(spec):
+        try:
+            return checkpoint, run([spec], data, [checkpoint.arrays])
+        except InputError:  # whole, but not as this version writes it
+            continue
+    return None, run([spec], data)
 
 
-def _described(spec: TrialSpec) -> str:
-    """What a checkpoint must agree with to be of use."""
-    return json.dumps(
-        {"family": spec.family, "config": dict(spec.config), "seed": spec.seed}, sort_keys=True
-    )
+def _beginnings(spec: TrialSpec) -> Iterator[Checkpoint]:
+    """What a training can go on from, the furthest first."""
+    yield from read_checkpoints(spec)
+    end = read_parents_end(spec)
+    if end is not None:
+        yield end
+
+
+class _Once:
+    """Passes each complaint on once."""
+
+    def __init__(self, complain: Callable[[str], None]) -> None:
+        self._complain = complain
+        self._heard: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        if line not in self._heard:
+            self._heard.add(line)
+            self._complain(line)
 
 
 class _Log:
     """Lines with their time, appended to a file; nothing where there is no file."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, complain: Callable[[str], None]) -> None:
         self._path = path
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        self._complain = complain
 
     def write(self, line: str) -> None:
-        if self._path is not None:
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        if self._path is None:
+            return
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(f"{stamp} {line}\n")
+        except OSError as error:
+            self._complain(unwritable("its log", error))

@@ -22,8 +22,9 @@ from fesearch.features import build
 from fesearch.featureset import Inputs
 from fesearch.model import FittedModel
 from fesearch.record import TrialResult, TrialState
+from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.folder import study_folder, trial_folder
-from fesearch.search.worker import CHECKPOINT, LOG, MODEL
+from fesearch.search.worker import LOG, MODEL
 from fesearch.store.results import Store
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,33 @@
+"""Lengths of time as people write them."""
+
+import re
+
+from fesearch.errors import InputError, quoted
+
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+def duration(text: str) -> float:
+    """Seconds of a length of time such as "90s", "30m", "2h", "1d" or "1h30m".
+
+    Raises:
+        InputError: it is none.
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not parts or "".join(a + b for a, b in parts) != text:
+        raise InputError(f"The time limit is {quoted(text)}.", "Write it as 90s, 30m, 2h or 1h30m.")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds <= 0:
+        raise InputError(f"The time limit is {quoted(text)}.", "Give more than no time.")
+    return seconds
+
+
+def spelled(seconds: float) -> str:
+    """A length of time that ``duration`` reads, such as "1h30m"."""
+    parts: list[str] = []
+    rest = seconds
+    for unit, length in _UNITS.items():
+        count, rest = (rest, 0.0) if unit == "s" else divmod(rest, length)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count:g}{unit}")
+    return "".join(parts)
