@@ -3,11 +3,11 @@
 import os
 import shutil
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from fesearch.duration import duration
 from fesearch.errors import (
     FesearchError,
     InputError,
@@ -18,9 +18,10 @@ from fesearch.errors import (
 from fesearch.nets.device import gpu_count, require_gpus
 from fesearch.record import TrialResult
 from fesearch.search import inline, interrupt, sources
+from fesearch.search.budget import Budget, settings_of
 from fesearch.search.core import Core, Settings, Watcher
+from fesearch.search.extend import let_go_on
 from fesearch.search.folder import Keeper, identity, new_folder, study_folder
-from fesearch.search.halving import first_rung, rungs
 from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
 from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, study_of, versions
@@ -29,7 +30,7 @@ from fesearch.search.sampler import sampler_named
 from fesearch.store.outage import LostError
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow, StudyState
-from fesearch.study import Study, duration
+from fesearch.study import Study
 
 _SECONDS_BETWEEN_BEATS = 15.0
 
@@ -206,23 +207,40 @@ def _drive(
     try:
         store.set_state(lease, StudyState.RUNNING)
         sources.keep(row, study)
-        keeper = Keeper(study_folder(row), study.keep, row.direction)
-        settings = _settings(row, prepared, limit)
+        let_go_on(store, row)
+        keeper = Keeper(study_folder(row), study.keep, row.direction, lambda: _needed(store, row))
+        settings = settings_of(row, prepared, limit)
         core = _core(store, url, lease, settings, study.sampler, [keeper, *watchers])
+        budget = Budget(store, row, prepared, core, limited=limit is not None)
         store.endure(core.note, lambda: core.stopping)
-        with _heartbeat(store, lease, core), interrupt.stops(core):
-            _run(core, row, prepared)
+        with _heartbeat(store, lease, core, budget), interrupt.stops(core):
+            _search(store, lease, core, budget, prepared)
     except BaseException:
         with suppress(FesearchError):  # what ended the search is what counts
             store.set_state(lease, StudyState.STOPPED)
         raise
-    else:
-        store.set_state(lease, StudyState.STOPPED if core.stopped else StudyState.COMPLETE)
     finally:
         with suppress(LostError):
             store.release(lease)
         store.publish()
     return Outcome(store.study(row.name), tuple(store.trials(row)), core.stopped)
+
+
+def _search(store: Store, lease: Lease, core: Core, budget: Budget, prepared: Prepared) -> None:
+    """Search until the core is stopped, or has spent its budget and nobody has added to it."""
+    while True:
+        _run(core, lease.study, prepared)
+        if core.stopped:
+            store.beat(lease)  # it says so where another process has taken over
+            store.set_state(lease, StudyState.STOPPED)
+            return
+        if not budget.more() and store.complete(lease, budget.row):
+            return
+
+
+def _needed(store: Store, row: StudyRow) -> set[int | None]:
+    """Numbers of the trials that queued ones go on from."""
+    return {queued.parent for queued in store.queued(row, continuing=True)}
 
 
 def _core(
@@ -252,31 +270,6 @@ def _core(
     return core
 
 
-def _settings(row: StudyRow, prepared: Prepared, limit: float | None) -> Settings:
-    study, resource = prepared.study, prepared.family.resource
-    maximum = study.max_epochs or resource.maximum
-    first = study.grace or first_rung(resource.step, study.reduction_factor, maximum)
-    if limit is None and study.time_limit is not None:
-        limit = max(duration(study.time_limit) - row.seconds, 0.0)
-    return Settings(
-        name=row.name,
-        family=prepared.family,
-        space=prepared.space,
-        metric=prepared.metric,
-        unit=row.unit,
-        seed=study.seed,
-        trials=study.budget(),
-        maximum=maximum,
-        patience=study.patience or resource.patience,
-        rungs=rungs(first, study.reduction_factor, maximum) if study.pruner == "asha" else (),
-        reduction_factor=study.reduction_factor,
-        deadline=None if limit is None else time.monotonic() + limit,
-        threads=study.cpus_per_trial,
-        device="cuda" if study.gpus else "cpu",
-        folder=study_folder(row),
-    )
-
-
 def _run(core: Core, row: StudyRow, prepared: Prepared) -> None:
     study = prepared.study
     if core.done:
@@ -298,8 +291,8 @@ def _run(core: Core, row: StudyRow, prepared: Prepared) -> None:
 
 
 @contextmanager
-def _heartbeat(store: Store, lease: Lease, core: Core) -> Iterator[None]:
-    """Show that the driver lives, and stop the search when asked to or when it is taken over.
+def _heartbeat(store: Store, lease: Lease, core: Core, budget: Budget) -> Iterator[None]:
+    """Show that the driver lives, and do what others ask for: stop, or go on for longer.
 
     Whatever goes wrong with it stops the search in good order: a driver without a heartbeat would
     be taken for dead.
@@ -313,6 +306,7 @@ def _heartbeat(store: Store, lease: Lease, core: Core) -> Iterator[None]:
                 store.publish(due=True)
                 if store.stop_requested(lease.study):
                     core.stop("stopped on request")
+                budget.renew()
             except FesearchError as error:
                 core.stop(error.message)
             except Exception as error:  # noqa: BLE001

@@ -14,8 +14,8 @@ from fesearch.registry import nearest
 from fesearch.space import Config
 from fesearch.store.database import Database
 from fesearch.store.leases import holds, refuse_held
-from fesearch.store.queue import add
 from fesearch.store.outage import endures
+from fesearch.store.queue import add
 from fesearch.store.schema import DIVISIONS, KEYS, MEMBERS, STUDIES, STUDY_KEYS, TRIALS
 from fesearch.store.types import Division, Lease, StudyRow, StudyState, StudySummary
 
@@ -64,9 +64,9 @@ class Studies(Database):
                     "or give another --name.",
                 )
             add_division(connection, division, members)
-            key_id = _add_key(connection, key, unit, direction)
+            key_id = add_key(connection, key, unit, direction)
             others = [
-                _add_key(connection, replace(key, split=member.fingerprint), unit, direction)
+                add_key(connection, replace(key, split=member.fingerprint), unit, direction)
                 for member in members
             ]
             study_id = connection.scalar(
@@ -188,7 +188,7 @@ def key_of(row: sa.Row[Any]) -> ResultKey:
     return ResultKey(data=row.data, target=row.target, metric=row.metric, split=row.split)
 
 
-def _add_key(connection: sa.Connection, key: ResultKey, unit: str, direction: Direction) -> int:
+def add_key(connection: sa.Connection, key: ResultKey, unit: str, direction: Direction) -> int:
     """The id of the key, written if it is new."""
     insert_missing(connection, KEYS, {**asdict(key), "unit": unit, "direction": direction})
     found = connection.execute(

@@ -1,0 +1,94 @@
+"""What a driver may still spend: read from the store, and again while it searches."""
+
+import threading
+import time
+from dataclasses import replace
+
+from fesearch.duration import duration
+from fesearch.search.core import Core, Settings
+from fesearch.search.extend import let_go_on
+from fesearch.search.folder import study_folder
+from fesearch.search.halving import first_rung, rungs
+from fesearch.search.prepare import Prepared
+from fesearch.store.results import Store
+from fesearch.store.types import StudyRow
+from fesearch.study import Study, from_keys
+
+
+def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -> Settings:
+    """What the core is to know of a study as it stands.
+
+    Args:
+        limit: seconds of this run, in place of what is left of the study's own.
+    """
+    study, resource = prepared.study, prepared.family.resource
+    maximum = study.max_epochs or resource.maximum
+    first = study.grace or first_rung(resource.step, study.reduction_factor, maximum)
+    if limit is None and study.time_limit is not None:
+        limit = max(duration(study.time_limit) - row.seconds, 0.0)
+    return Settings(
+        name=row.name,
+        family=prepared.family,
+        space=prepared.space,
+        metric=prepared.metric,
+        unit=row.unit,
+        seed=study.seed,
+        trials=study.budget(),
+        maximum=maximum,
+        patience=study.patience or resource.patience,
+        rungs=rungs(first, study.reduction_factor, maximum) if study.pruner == "asha" else (),
+        reduction_factor=study.reduction_factor,
+        deadline=None if limit is None else time.monotonic() + limit,
+        retries=study.retries,
+        trial_time_limit=duration(study.trial_time_limit) if study.trial_time_limit else None,
+        threads=study.cpus_per_trial,
+        device="cuda" if study.gpus else "cpu",
+        folder=study_folder(row),
+    )
+
+
+class Budget:
+    """The budget of a study in progress, which others may change in the store.
+
+    Args:
+        row: of the study, as ``core`` knows it.
+        limited: the run has a time limit of its own, whatever the study's is.
+
+    Attributes:
+        row: as it was when it was last looked at.
+    """
+
+    def __init__(
+        self, store: Store, row: StudyRow, prepared: Prepared, core: Core, limited: bool
+    ) -> None:
+        self.row = row
+        self._store = store
+        self._prepared = prepared
+        self._core = core
+        self._limited = limited
+        self._lock = threading.Lock()
+
+    def renew(self) -> bool:
+        """Take up what was changed since the last look; whether anything was."""
+        with self._lock:
+            row = self._store.study(self.row.name)
+            if row.definition == self.row.definition:
+                return False
+            known = len(self.row.definition.get("changes", []))
+            self.row = row
+            study = from_keys(row.definition["study"], row.name).resolved(row.key.target)
+            self._core.extend(self._settings(study))
+            for change in row.definition["changes"][known:]:
+                self._core.note(f"{change['key']} is {change['new']} now, was {change['old']}")
+            return True
+
+    def more(self) -> bool:
+        """Whether there is more to do than when it was last asked, once the core is done."""
+        renewed = self.renew()
+        return bool(let_go_on(self._store, self.row)) or renewed
+
+    def _settings(self, study: Study) -> Settings:
+        settings = settings_of(self.row, replace(self._prepared, study=study))
+        if self._limited:
+            return replace(settings, deadline=self._core.settings.deadline)
+        return settings
