@@ -114,6 +114,11 @@ def let_go_on(store: Store, row: StudyRow) -> list[int]:
     return store.amend(row, decide)
 
 
+def before_extensions(row: StudyRow) -> dict[str, Any]:
+    """The keys of a study that were extended, with what they were when it was started."""
+    return {one["key"]: one["old"] for one in reversed(row.definition.get("changes", []))}
+
+
 def ends_before(row: StudyRow, study: Study, results: Sequence[TrialResult]) -> Ends:
     """The trials that ended because their epochs were up, before the end that ``study`` has."""
     family = study.declared_family()

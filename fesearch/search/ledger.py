@@ -24,7 +24,7 @@ class StoreLedger:
     def begin(self, spec: TrialSpec, queued: Queued | None) -> None:
         taken = queued.id if queued else None
         self._store.begin_trial(self._lease, spec, self._unit, queued=taken)
-        self._mirror.begin(spec.number, spec.family, spec.config)
+        self._mirror.begin(spec.number, spec.family, spec.config, spec.parent)
 
     def report(self, number: int, report: Report, decision: Decision, result: TrialResult) -> None:
         ended = result if result.state.finished else None

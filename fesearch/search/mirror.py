@@ -37,8 +37,10 @@ from fesearch.store.engine import (
 )
 
 NUMBER = "fesearch_trial"
+PARENT = "fesearch_parent"
 MARK = "fesearch_study"
-"""User attributes of ours there: the number of each trial, and which study it is a projection of.
+"""User attributes of ours there: the number of each trial, that of the trial it goes on from, and
+which study it is a projection of.
 
 The mark of a study is its name, a hyphen and what tells it from others of that name, deleted since.
 """
@@ -80,15 +82,20 @@ class Mirror:
             if NUMBER in trial.user_attrs
         }
 
-    def begin(self, number: int, family: str, config: Config) -> None:
-        """A trial is running; one that is known already is left as it is."""
+    def begin(self, number: int, family: str, config: Config, parent: int | None = None) -> None:
+        """A trial is running; one that is known already is left as it is.
+
+        Args:
+            parent: number of the trial that it goes on from.
+        """
         if number in self._ids:
             return
+        going_on = {} if parent is None else {PARENT: parent}
         running = create_trial(
             state=OptunaState.RUNNING,
             params=dict(config),
             distributions=distributions(self._space, config),
-            user_attrs={NUMBER: number, "family": family},
+            user_attrs={NUMBER: number, "family": family, **going_on},
         )
         self._ids[number] = self.storage.create_new_trial(
             self.study._study_id, template_trial=running
@@ -139,7 +146,7 @@ class Mirror:
         for result in results:
             if self._ids.get(result.number) in finished:
                 continue
-            self.begin(result.number, result.family, result.config)
+            self.begin(result.number, result.family, result.config, result.parent)
             for resource, best in curves.get(result.number, ()):
                 self.report(result.number, resource, best)
             if result.state.finished:

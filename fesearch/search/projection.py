@@ -26,9 +26,9 @@ class Projection:
         self._mirror: Mirror | None = opened()
         self._failed_at = 0.0
 
-    def begin(self, number: int, family: str, config: Config) -> None:
+    def begin(self, number: int, family: str, config: Config, parent: int | None = None) -> None:
         """See ``Mirror.begin``."""
-        self._write(lambda mirror: mirror.begin(number, family, config))
+        self._write(lambda mirror: mirror.begin(number, family, config, parent))
 
     def report(self, number: int, resource: int, best: float | None) -> None:
         """See ``Mirror.report``."""

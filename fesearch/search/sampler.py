@@ -7,12 +7,14 @@ have made: a fresh Optuna sampler of the same seed would repeat its first ones.
 
 import json
 import warnings
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol
 
 import optuna
 
 from fesearch.metrics import Direction
-from fesearch.record import TrialResult
+from fesearch.record import Fault, TrialResult
 from fesearch.search.history import History
 from fesearch.search.mirror import Mirror
 from fesearch.seeds import derive
@@ -97,15 +99,29 @@ class TPE:
     Trials live in a storage in memory, filled from our store: no database is read to suggest, and
     of the trials that have ended it sees a thousand at most (``History``). A config the space has
     given before is replaced by a random new one, since a second training of it would tell less.
+
+    Args:
+        priors: trials of an earlier study that it learns from as if they were of this one.
     """
 
-    def __init__(self, space: Space, seed: int, direction: Direction) -> None:
+    def __init__(
+        self, space: Space, seed: int, direction: Direction, priors: Iterable[TrialResult] = ()
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._space = space
         self._seed = seed
         self._random = Random(space, seed)
         self._mirror = Mirror(History(), "search", direction, space, "search-1")
         self._asked: tuple[str, int] | None = None
+        for place, prior in enumerate(priors, 1):
+            self._learn(replace(prior, number=-place))
+
+    def _learn(self, prior: TrialResult) -> None:
+        """Take in a trial of an earlier study, under a number that none of this one has."""
+        diverged = prior.fault is Fault.DIVERGED
+        self._mirror.begin(prior.number, prior.family, prior.config)
+        self._mirror.report(prior.number, prior.resource, None if diverged else prior.value)
+        self._mirror.finish(prior)
 
     def suggest(self, number: int) -> dict[str, Value] | None:
         study = self._mirror.study
@@ -136,10 +152,12 @@ class TPE:
         self._mirror.finish(result)
 
 
-def sampler_named(name: str, space: Space, seed: int, direction: Direction) -> Sampler:
-    """The sampler that a study's key ``sampler`` names."""
+def sampler_named(
+    name: str, space: Space, seed: int, direction: Direction, priors: Iterable[TrialResult] = ()
+) -> Sampler:
+    """The sampler that a study's key ``sampler`` names; see ``TPE`` for ``priors``."""
     if name == "tpe":
-        return TPE(space, seed, direction)
+        return TPE(space, seed, direction, priors)
     return Grid(space, seed) if name == "grid" else Random(space, seed)
 
 

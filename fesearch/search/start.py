@@ -17,10 +17,10 @@ from fesearch.errors import (
 )
 from fesearch.nets.device import gpu_count, require_gpus
 from fesearch.record import TrialResult
-from fesearch.search import inline, interrupt, sources
+from fesearch.search import inline, interrupt, sources, warm
 from fesearch.search.budget import Budget, settings_of
 from fesearch.search.core import Core, Settings, Watcher
-from fesearch.search.extend import let_go_on
+from fesearch.search.extend import before_extensions, let_go_on
 from fesearch.search.folder import Keeper, identity, new_folder, study_folder
 from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
@@ -86,6 +86,7 @@ def start(
             )
         _refuse_other(study, url)
         return resume(study.name, url, progress=progress, watchers=watchers)
+    earlier = _earlier(study, url)
     refuse_taken(url, study.name)
     check_resources(study)
     prepared = prepare(study, progress)
@@ -99,6 +100,7 @@ def start(
                 "study": prepared.study.model_dump(mode="json"),
                 "folder": new_folder(study.name),
                 "own": sources.recorded(prepared.study),
+                "priors": earlier.priors(prepared) if earlier else [],
             },
             seed=study.seed,
             key=prepared.key,
@@ -107,6 +109,8 @@ def start(
             division=prepared.division,
             features=prepared.features.digest,
             versions=versions(prepared),
+            first=earlier.configs(prepared.space) if earlier else (),
+            origin=f"warm start from {study.warm_start}",
         )
         return _drive(store, url, row, prepared, watchers)
 
@@ -116,6 +120,7 @@ def resume(
     url: str,
     *,
     time_limit: str | None = None,
+    take_over: bool = False,
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
 ) -> Outcome:
@@ -123,6 +128,8 @@ def resume(
 
     Args:
         time_limit: of this run, such as "30m", in place of what is left of the study's own.
+        take_over: from a driver that looks alive, but is known to be gone. If it is not, all that
+            it writes from then on is refused, and it ends.
         progress, watchers: see ``start``.
 
     Raises:
@@ -133,12 +140,13 @@ def resume(
     limit = None if time_limit is None else duration(time_limit)
     with Store.open(url, create=False) as store:
         row = store.study(name)
-        store.refuse_driven(row)
+        if not take_over:
+            store.refuse_driven(row)
         sources.refuse_changed(row)
         check_resources(study_of(row))
         prepared = prepare_again(row, progress)
         store.record_division(prepared.division)
-        return _drive(store, url, row, prepared, watchers, limit)
+        return _drive(store, url, row, prepared, watchers, limit, take_over)
 
 
 def delete(name: str, url: str) -> None:
@@ -201,9 +209,10 @@ def _drive(
     prepared: Prepared,
     watchers: Sequence[Watcher],
     limit: float | None = None,
+    take_over: bool = False,
 ) -> Outcome:
     study = prepared.study
-    lease = store.acquire(row)
+    lease = store.acquire(row, force=take_over)
     try:
         store.set_state(lease, StudyState.RUNNING)
         sources.keep(row, study)
@@ -262,7 +271,7 @@ def _core(
     projection = Projection(opened, lambda line: core.note(line))
     core = Core(
         settings,
-        sampler_named(sampler, settings.space, settings.seed, direction),
+        sampler_named(sampler, settings.space, settings.seed, direction, warm.priors(row)),
         StoreLedger(store, lease, projection, settings.family.resource.unit),
         watchers,
     )
@@ -321,14 +330,23 @@ def _heartbeat(store: Store, lease: Lease, core: Core, budget: Budget) -> Iterat
         thread.join()
 
 
+def _earlier(study: Study, url: str) -> warm.Earlier | None:
+    """The study that a new one starts from, if it names one."""
+    if study.warm_start is None:
+        return None
+    with Store.open(url, create=False) as store:
+        return warm.earlier(study, study.warm_start, store)
+
+
 def _refuse_other(study: Study, url: str) -> None:
     """Refuse to take for ``study`` one of its name that was started with other settings."""
     with Store.open(url, create=False) as store:
         row = store.study(study.name)
     wanted = study.resolved(study.target or row.key.target)
-    stored = study_of(row).model_dump(mode="json")
+    now = study_of(row).model_dump(mode="json")
+    stored = {**now, **before_extensions(row)}
     for key, given in wanted.model_dump(mode="json").items():
-        if given != stored[key]:
+        if given not in (stored[key], now[key]):
             raise InputError(
                 f"The study '{study.name}' was started with {key} = {stored[key]}, not {given}.",
                 f"Type: fesearch study resume {study.name}; or give another --name.",

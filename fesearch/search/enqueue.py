@@ -1,0 +1,158 @@
+"""Configs that a person wants tried: checked against the space of a study, and queued."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fesearch.errors import InputError, quoted
+from fesearch.search.prepare import study_of
+from fesearch.space import Choice, Config, Float, Space, Value, When, number
+from fesearch.store.results import Store
+from fesearch.store.types import StudyRow
+from fesearch.study import Study, assignment
+
+_BY_HAND = "enqueued by hand"
+
+
+@dataclass(frozen=True)
+class Enqueued:
+    """A config that waits to be tried.
+
+    Attributes:
+        row, study: that is to try it.
+        config: whole.
+        filled: names of its parameters that were not given.
+        left: trials of the budget that have not begun.
+        driven: a driver is at work, which takes it next.
+    """
+
+    row: StudyRow
+    study: Study
+    config: Mapping[str, Any]
+    filled: tuple[str, ...]
+    left: int
+    driven: bool
+
+
+def enqueue(
+    name: str,
+    url: str,
+    *,
+    sets: tuple[str, ...] = (),
+    config: str | None = None,
+    from_trial: str | None = None,
+) -> Enqueued:
+    """Have a study try a config before those of its sampler, within its budget.
+
+    Parameters that are not given are those of the family's best config, or the nearest in the
+    space.
+
+    Args:
+        sets: ``PARAMETER=VALUE`` texts; they replace those of ``config`` or ``from_trial``.
+        config: parameters and values as a JSON object.
+        from_trial: "STUDY:NUMBER", whose config it is.
+
+    Raises:
+        StudyNotFoundError: there is none of that name.
+        InputError: the config is not one of the study's space; nothing was queued.
+    """
+    with Store.open(url, create=False) as store:
+        row = store.study(name)
+        given, origin = _given(store, name, sets, config, from_trial)
+        study = study_of(row)
+        whole = _whole(study, given)
+        store.enqueue(row, [whole], origin=origin)
+        begun = sum(trial.parent is None for trial in store.trials(row))
+        waiting = sum(queued.parent is None for queued in store.queued(row))
+        return Enqueued(
+            row=row,
+            study=study,
+            config=whole,
+            filled=tuple(parameter for parameter in whole if parameter not in given),
+            left=max(study.budget() - begun - waiting + 1, 0),
+            driven=store.driven(row),
+        )
+
+
+def _given(
+    store: Store, name: str, sets: tuple[str, ...], config: str | None, from_trial: str | None
+) -> tuple[dict[str, Any], str]:
+    """The parameters that are given, and who gives them."""
+    if config is not None and from_trial is not None:
+        raise InputError("Both --config and --from-trial are given.", "Give one of them.")
+    if not sets and config is None and from_trial is None:
+        raise InputError(
+            f"Nothing is said of what '{name}' is to try.",
+            "Give --set depth=24 …, --config '{\"depth\": 24}' or --from-trial STUDY:7.",
+        )
+    given, origin = {}, _BY_HAND
+    if config is not None:
+        given = _from_json(config)
+    if from_trial is not None:
+        given, origin = _from_trial(store, from_trial), f"{_BY_HAND}, from {from_trial}"
+    for text in sets:
+        parameter, value = assignment(text, "depth=24")
+        given[parameter] = value
+    return given, origin
+
+
+def _from_json(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"The config {quoted(text)} is not JSON: {str(error).splitlines()[0]}.",
+            'Write it as {"depth": 24}, in quotes of the shell.',
+        ) from None
+    if not isinstance(found, dict):
+        raise InputError(
+            f"The config {quoted(text)} is not an object.", 'Write it as {"depth": 24}.'
+        )
+    return found
+
+
+def _from_trial(store: Store, text: str) -> dict[str, Any]:
+    study, separator, number = text.rpartition(":")
+    if not separator or not number.isdecimal():
+        raise InputError(f"--from-trial got {quoted(text)}.", "Write it as STUDY:7.")
+    return dict(store.trial(store.study(study), int(number[:12])).config)
+
+
+def _whole(study: Study, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with its other parameters filled in.
+
+    Raises:
+        InputError: names the parameter that the space has not, or whose value it has not.
+    """
+    family, space = study.declared_family(), study.search_space()
+    given = {name: _none(space, name, value) for name, value in given.items()}
+    config = _as_listed(space, space.nearest({**family.best, **given}))
+    try:
+        space.check({**config, **given})
+        family.check(config)
+    except InputError as error:
+        raise InputError(
+            f"The study '{study.name}' cannot try that config: {error.message}", error.hint
+        ) from None
+    return config
+
+
+def _as_listed(space: Space, config: Config) -> dict[str, Value]:
+    """The config with 24.0 as 24, where the space lists it so, and 1 as 1.0 in a range."""
+    listed: dict[str, Value] = {}
+    for name, value in config.items():
+        domain = space.active(name, config)
+        if isinstance(domain, Choice):
+            value = next(one for one in domain.options if one in Choice((value,)))
+        listed[name] = number(config, name) if isinstance(domain, Float) else value
+    return listed
+
+
+def _none(space: Space, name: str, value: Any) -> Any:
+    """The word "none" is none, which TOML has no other for, where the space has it."""
+    if value != "none" or name not in space.parameters:
+        return value
+    entry = space.parameters[name]
+    domain = entry.domain if isinstance(entry, When) else entry
+    return None if "none" not in domain and None in domain else value
