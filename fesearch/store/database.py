@@ -141,6 +141,15 @@ class Database:
             yield connection
 
     @contextmanager
+    def steady(self) -> Iterator[sa.Connection]:
+        """A transaction that reads; all its queries see the same state in PostgreSQL too."""
+        engine = self._readers
+        if engine.dialect.name == "postgresql":
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with self._explained(), engine.begin() as connection:
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that writes: all of it is kept, or nothing where an error is raised."""
         with self._explained(), self._writers.begin() as connection:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -34,25 +35,18 @@ class Looks(Database):
         """
         finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
         key = {"data": study.key.data, "target": study.key.target, "split": split}
-        counted = sa.select(sa.func.count() + 1).where(looked_at(**key))
+        look = {
+            **key,
+            "study": study.name,
+            "trial": trial,
+            "metric": study.key.metric,
+            "value": finite[study.key.metric],
+            "scores": finite,
+            "rows": rows,
+            "looked_at": datetime.now(UTC),
+        }
         with self.write() as connection:
-            _lock_test_rows(connection, study.key.data, split)  # their looks are counted one by one
-            row = connection.execute(
-                sa.insert(LOOKS)
-                .values(
-                    **key,
-                    sequence=counted.scalar_subquery(),
-                    study=study.name,
-                    trial=trial,
-                    metric=study.key.metric,
-                    value=finite[study.key.metric],
-                    scores=finite,
-                    rows=rows,
-                    looked_at=datetime.now(UTC),
-                )
-                .returning(*_LOOK)
-            ).one()
-            return Look(*row)
+            return insert_look(connection, look)
 
     def looks(self, key: ResultKey | None = None) -> list[Look]:
         """The looks on record, oldest first.
@@ -78,6 +72,19 @@ class Looks(Database):
             and look.study == study.name
             and look.looked_at >= study.created_at
         }
+
+
+def insert_look(connection: sa.Connection, look: Mapping[str, Any]) -> Look:
+    """Put a look on record, numbered on from those at the same test rows.
+
+    Args:
+        look: column -> value, without id and sequence.
+    """
+    at = {name: look[name] for name in ("data", "target", "split")}
+    counted = sa.select(sa.func.count() + 1).where(looked_at(**at)).scalar_subquery()
+    _lock_test_rows(connection, at["data"], at["split"])  # their looks are counted one by one
+    insert = sa.insert(LOOKS).values(**look, sequence=counted).returning(*_LOOK)
+    return Look(*connection.execute(insert).one())
 
 
 def looked_at(data: str, target: str, split: str) -> sa.ColumnElement[bool]:

@@ -53,7 +53,6 @@ class Queue(Database):
         with self.read() as connection:
             return [Queued(*row) for row in connection.execute(query)]
 
-
     def origin(self, study: StudyRow, number: int) -> str | None:
         """Who asked for the config of a trial; None where the search itself proposed it."""
         query = sa.select(QUEUE.c.origin).where(

@@ -6,10 +6,11 @@ from fesearch.store.looks import Looks
 from fesearch.store.queue import Queue
 from fesearch.store.ranking import Ranking
 from fesearch.store.studies import Studies
+from fesearch.store.transfer import Transfer
 from fesearch.store.trials import Trials
 
 
-class Store(Studies, Trials, Queue, Budgets, Ranking, Looks, Leases):
+class Store(Studies, Trials, Queue, Budgets, Ranking, Looks, Leases, Transfer):
     """An open database of studies.
 
     ``with Store.open("sqlite:///fesearch.db") as store: ...``. It may be used by several threads.
