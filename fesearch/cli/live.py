@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from fesearch.search.core import Core, Watcher
+    from fesearch.search.core import Core, Settings, Watcher
 
 _RECENT, _NOTES = 8, 3
 _MOST_RUNNING = 12
@@ -28,7 +28,6 @@ class Tally:
     def opened(self, core: "Core", results: Sequence[TrialResult]) -> None:
         """See ``core.Watcher``."""
         self.core = core
-        self.settings = core.settings
         self.began_at = time.monotonic()
         self.before = sum(result.state.finished for result in results)
         self.states = dict.fromkeys(TrialState, 0)
@@ -71,6 +70,11 @@ class Tally:
             self.best = result
 
     @property
+    def settings(self) -> "Settings":
+        """Of the search; its budget may change on the way."""
+        return self.core.settings
+
+    @property
     def done(self) -> int:
         """Trials that have ended, before this run too."""
         return sum(self.states.values())
@@ -96,7 +100,7 @@ class Tally:
         seconds = time.monotonic() - self.began_at
         if not ended:
             return f"{_clock(seconds)} gone"
-        left = (self.settings.trials - self.done) * seconds / ended
+        left = (self.core.budget - self.done) * seconds / ended
         if self.settings.deadline is not None:
             left = min(left, max(self.settings.deadline - time.monotonic(), 0.0))
         rate = ended / seconds * 3600
@@ -109,16 +113,18 @@ class Lines(Tally):
     def opened(self, core: "Core", results: Sequence[TrialResult]) -> None:
         super().opened(core, results)
         again = f", {self.done} ended before" if self.done else ""
-        _say(f"study {self.settings.name}: {self.settings.trials} trials{again}")
+        _say(f"study {self.settings.name}: {self.core.budget} trials{again}")
 
     def began(self, spec: TrialSpec, resumed: bool) -> None:
         super().began(spec, resumed)
         if resumed:
             _say(f"trial {spec.number} goes on")
+        elif spec.parent is not None:
+            _say(f"trial {spec.number} goes on from trial {spec.parent}")
 
     def ended(self, result: TrialResult) -> None:
         super().ended(result)
-        of_all = f"{self.done} of {self.settings.trials}"
+        of_all = f"{self.done} of {self.core.budget}"
         _say(f"trial {result.number} {self._ending(result)}")
         _say(f"  {of_all}, {self.best_line}, {self.pace}")
 
@@ -161,9 +167,9 @@ class Page(Tally):
 
         settings = self.settings
         head = Text(f"{settings.name}  ", style="bold")
-        head.append(f"{self.done} of {settings.trials} trials: {self.counts}", style="default")
+        head.append(f"{self.done} of {self.core.budget} trials: {self.counts}", style="default")
         lines = [head, Text(self.best_line, style="green"), Text(self.pace, style="dim")]
-        if self.core.stopped:
+        if self.core.stopping and self.core.stopped:
             lines.append(
                 Text(f"stopping ({self.core.stopped}): checkpoints are being left", style="yellow")
             )

@@ -17,6 +17,10 @@ StorageOption = Annotated[
     ),
 ]
 
+StudyArgument = Annotated[
+    str, typer.Argument(help="Its name, as in `fesearch study list`.", metavar="NAME")
+]
+
 FamilyFileOption = Annotated[
     list[str] | None,
     typer.Option(

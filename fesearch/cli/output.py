@@ -112,6 +112,17 @@ def page(
         show(rows, columns, format)
 
 
+def quiet() -> bool:
+    """Whether only warnings are wanted (``fesearch -q``)."""
+    return not logging.getLogger("fesearch").isEnabledFor(logging.INFO)
+
+
+def say(*lines: str) -> None:
+    """Print lines for a person on stderr, after an empty one; nothing when quiet."""
+    if not quiet():
+        print("", *lines, sep="\n", file=sys.stderr)
+
+
 def histogram(low: float, high: float, counts: Sequence[int]) -> str:
     """Bars of text, a line for each of the equal bins between ``low`` and ``high``."""
     step, most = (high - low) / len(counts), max(max(counts), 1)

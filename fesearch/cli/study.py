@@ -1,15 +1,20 @@
 """``fesearch study``: searches started, resumed, watched and removed."""
 
-import logging
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fesearch.cli import budget
 from fesearch.cli.app import INTERRUPTED
 from fesearch.cli.live import varying, watching
-from fesearch.cli.options import FamilyFileOption, FormatOption, StorageOption, group
-from fesearch.cli.output import Column, Format, detail, progress, show
+from fesearch.cli.options import (
+    FamilyFileOption,
+    FormatOption,
+    StorageOption,
+    StudyArgument,
+    group,
+)
+from fesearch.cli.output import Column, Format, detail, progress, quiet, say, show
 from fesearch.errors import InputError, NoResultError
 from fesearch.paths import storage_url
 from fesearch.record import nothing_usable
@@ -20,7 +25,6 @@ if TYPE_CHECKING:
 
 app = group()
 
-NameArgument = Annotated[str, typer.Argument(help="Its name, as in `fesearch study list`.")]
 _BEST_SHOWN = 10
 
 
@@ -58,6 +62,9 @@ def start_study(
     seed: Annotated[int | None, _option("--seed", "Of the search and its trials.")] = None,
     storage: StorageOption = None,
     address: Annotated[str | None, _option("--address", "Of a running Ray cluster.")] = None,
+    warm_start: Annotated[
+        str | None, _option("--warm-start", "An earlier study of the family, to begin where it is.")
+    ] = None,
     family_file: FamilyFileOption = None,
     set_: Annotated[
         list[str] | None, _option("--set", "Any key of a study file, as in space.depth=48.")
@@ -90,6 +97,7 @@ def start_study(
         "pruner": pruner,
         "seed": seed,
         "address": address,
+        "warm_start": warm_start,
         "own": family_file,
     }
     study = load(source, flags, tuple(set_ or ()))
@@ -99,19 +107,23 @@ def start_study(
     from fesearch.search import start
 
     if idle := start.idle_gpus(study):
-        _say(f"{idle} GPU{'s' if idle > 1 else ''} stand idle; to use them add --gpus {idle}.")
+        say(f"{idle} GPU{'s' if idle > 1 else ''} stand idle; to use them add --gpus {idle}.")
     url = storage_url(storage)
-    with progress("features", "compounds") as report, watching(_quiet()) as watchers:
+    with progress("features", "compounds") as report, watching(quiet()) as watchers:
         outcome = start.start(study, url, or_resume=or_resume, progress=report, watchers=watchers)
     _conclude(outcome, study, study.time_limit, format)
 
 
 @app.command("resume")
 def resume_study(
-    name: NameArgument,
+    name: StudyArgument,
     time_limit: Annotated[
         str | None, _option("--time-limit", "Of this run, in place of what is left of its own.")
     ] = None,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="From a driver on another host that is gone for certain."),
+    ] = False,
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
@@ -119,16 +131,21 @@ def resume_study(
     from fesearch.search import start
     from fesearch.search.prepare import study_of
 
-    with progress("features", "compounds") as report, watching(_quiet()) as watchers:
+    with progress("features", "compounds") as report, watching(quiet()) as watchers:
         outcome = start.resume(
             name,
             storage_url(storage),
             time_limit=time_limit,
+            take_over=take_over,
             progress=report,
             watchers=watchers,
         )
     study = study_of(outcome.row)
     _conclude(outcome, study, time_limit or study.time_limit, format)
+
+
+app.command("extend")(budget.extend_study)
+app.command("enqueue")(budget.enqueue_config)
 
 
 @app.command("list")
@@ -144,7 +161,7 @@ def list_studies(storage: StorageOption = None, format: FormatOption = "table") 
 
 @app.command("status")
 def show_status(
-    name: NameArgument, storage: StorageOption = None, format: FormatOption = "table"
+    name: StudyArgument, storage: StorageOption = None, format: FormatOption = "table"
 ) -> None:
     """How far a study is, from any terminal."""
     from fesearch.store.results import Store
@@ -158,7 +175,7 @@ def show_status(
 
 @app.command("show")
 def show_study(
-    name: NameArgument, storage: StorageOption = None, format: FormatOption = "table"
+    name: StudyArgument, storage: StorageOption = None, format: FormatOption = "table"
 ) -> None:
     """Every setting of a study, and the hashes its numbers belong to."""
     from fesearch.store.results import Store
@@ -179,12 +196,13 @@ def show_study(
         "state": row.state.value,
         "seconds": row.seconds,
         "versions": dict(row.versions),
+        "changes": _changes(row.definition.get("changes", []), format),
     }
     detail(facts, format)
 
 
 @app.command("stop")
-def stop_study(name: NameArgument, storage: StorageOption = None) -> None:
+def stop_study(name: StudyArgument, storage: StorageOption = None) -> None:
     """Ask a running study to stop, from any terminal; it leaves checkpoints and can be resumed."""
     from fesearch.store.results import Store
 
@@ -199,7 +217,7 @@ def stop_study(name: NameArgument, storage: StorageOption = None) -> None:
 
 @app.command("delete")
 def delete_study(
-    name: NameArgument,
+    name: StudyArgument,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     storage: StorageOption = None,
 ) -> None:
@@ -216,6 +234,13 @@ def _files(records: list[dict[str, str]], format: Format) -> list[Any]:
     if format != "table":
         return list(records)
     return [f"{one['path']} (sha256 {one['sha256'][:12]})" for one in records]
+
+
+def _changes(changes: list[dict[str, Any]], format: Format) -> list[Any]:
+    """What was extended, and when; a line each in a table."""
+    if format != "table":
+        return list(changes)
+    return [f"{one['key']} {one['old']} → {one['new']} at {one['at']}" for one in changes]
 
 
 def _prepare(study: Study, format: Format) -> None:
@@ -284,12 +309,12 @@ def _conclude(outcome: "Outcome", study: Study, limit: str | None, format: Forma
     if outcome.stopped not in ("", core.INTERRUPTED) and not ended and not outcome.usable:
         raise NoResultError(f"Stopped: {outcome.stopped}; no trial is usable yet.", again)
     if outcome.stopped:
-        _say(f"Stopped: {outcome.stopped}.", again)
+        say(f"Stopped: {outcome.stopped}.", again)
     if outcome.stopped == core.INTERRUPTED:
         raise typer.Exit(INTERRUPTED)
     if not outcome.usable:
         raise nothing_usable(name, outcome.results)
-    _say(
+    say(
         "Next:",
         "  fesearch rank                            all models on this division",
         f"  fesearch trials {name:<24} every trial, and why it ended",
@@ -331,12 +356,3 @@ def _show_best(outcome: "Outcome", study: Study, format: Format) -> None:
         "config",
     ]
     show(rows, columns, format)
-
-
-def _quiet() -> bool:
-    return not logging.getLogger("fesearch").isEnabledFor(logging.INFO)
-
-
-def _say(*lines: str) -> None:
-    if not _quiet():
-        print("", *lines, sep="\n", file=sys.stderr)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from fesearch.cli.options import FormatOption, StorageOption
+from fesearch.cli.options import FormatOption, StorageOption, StudyArgument
 from fesearch.cli.output import Column, page, show
 from fesearch.metrics import title_of
 from fesearch.paths import storage_url
@@ -24,8 +24,6 @@ class _ListFirst(TyperGroup):
 
 
 app = typer.Typer(cls=_ListFirst, add_completion=False, rich_markup_mode=None)
-
-StudyArgument = Annotated[str, typer.Argument(help="Its name, as in `fesearch study list`.")]
 
 
 @app.command("list")
@@ -59,6 +57,8 @@ def list_trials(
             "parameters": one.parameters,
             "seed": one.seed,
             "after_look": one.after_look,
+            "parent": one.parent,
+            "retries": one.retries,
         }
         for one in trials
     ]
@@ -84,12 +84,16 @@ def show_trial(
         row = store.study(study)
         one = store.trial(row, number)
         reports = store.reports(row, number)
+        origin = store.origin(row, number)
     weights, log = model_folder(row, number), log_file(row, number)
     facts = {
         "study": row.name,
         "trial": one.number,
         "state": one.state.value,
         "reason": one.reason,
+        "origin": origin,
+        "parent": one.parent,
+        "retries": one.retries,
         "family": one.family,
         "value": one.value,
         "value_unit": row.unit,

@@ -64,6 +64,10 @@ class Worker:
         self._saved_at = time.monotonic()
         self._last = self._to_repeat = self._saved
         begins = f"goes on after {beginning.report.resource}" if beginning else "begins"
+        if spec.parent is not None and beginning is None:
+            self._complain(
+                f"the end of trial {spec.parent} is not kept, so it trains from the start"
+            )
         parent = "" if spec.parent is None else f" as trial {spec.parent}"
         self._log.write(f"{begins}{parent}: {described(spec)}")
 
