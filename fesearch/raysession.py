@@ -6,7 +6,8 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -15,6 +16,7 @@ from ray._private import worker
 from fesearch.errors import InputError
 
 _SECONDS_TO_ANSWER = 10.0
+_BYTES_OF_A_LOG = 20_000
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -23,15 +25,22 @@ _ENVIRONMENT = {
 
 @contextmanager
 def session(
-    cpus: int | None = None, gpus: int = 0, address: str | None = None, niceness: int = 15
+    cpus: int | None = None,
+    gpus: int = 0,
+    address: str | None = None,
+    niceness: int = 15,
+    log: Path | None = None,
 ) -> Iterator[int]:
     """Ray, started here or joined; yields the CPU cores it has and leaves nothing behind.
+
+    Whatever ends the session, no process and no file of a Ray started here stays.
 
     Args:
         cpus, gpus: of a Ray started here; None takes all CPU cores.
         niceness: of the workers of a Ray started here; 15, which is Ray's own, gives way to all
             other work.
         address: of a running Ray cluster, as ``ray.init`` takes it; None starts Ray here.
+        log: file for the ends of the logs of a Ray started here, if the session fails.
 
     Raises:
         InputError: there is no cluster at the address.
@@ -41,8 +50,7 @@ def session(
     quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
     with _sigterm_left_alone(), _without_messages():
         if address is None:
-            context = ray.init(
-                address="local",  # whatever cluster runs here or RAY_ADDRESS names
+            folder = _start(
                 num_cpus=cpus,
                 num_gpus=gpus,
                 include_dashboard=False,
@@ -50,17 +58,36 @@ def session(
                 **quiet,
             )
         else:
-            context = _join(address, **quiet)
-    failed = False
+            folder = None
+            _join(address, **quiet)
     try:
         yield cores()
     except Exception:
-        failed = True  # Ray's logs stay for who looks for the cause
+        if folder is not None and log is not None:
+            with suppress(OSError):  # the disk may be what failed
+                _keep_ends(folder / "logs", log)
         raise
     finally:
         ray.shutdown()
-        if address is None and not failed:
-            shutil.rmtree(context.address_info["session_dir"], ignore_errors=True)
+        if folder is not None:
+            _remove(folder)
+
+
+def _keep_ends(logs: Path, to: Path) -> None:
+    """Write the ends of all logs that say anything into one file."""
+    with to.open("w", encoding="utf-8") as file:
+        for path in sorted(logs.glob("*")):
+            if path.is_file() and path.stat().st_size:
+                end = path.read_bytes()[-_BYTES_OF_A_LOG:].decode(errors="replace")
+                file.write(f"==> {path.name} <==\n{end}\n")
+
+
+def _remove(folder: Path) -> None:
+    """Remove a session's folder, and the link by which Ray says that it is the latest."""
+    shutil.rmtree(folder, ignore_errors=True)
+    latest = folder.parent / "session_latest"
+    if latest.is_symlink() and latest.readlink().name == folder.name:
+        latest.unlink(missing_ok=True)
 
 
 def cores() -> int:
@@ -92,12 +119,26 @@ def _without_messages() -> Iterator[None]:
         worker.listen_error_messages = before
 
 
-def _join(address: str, **options: Any) -> Any:
+def _start(**options: Any) -> Path:
+    """Start Ray here and return the folder of its session; an interruption leaves none behind."""
+    try:
+        # Whatever cluster runs here or RAY_ADDRESS names is no business of this one.
+        context = ray.init(address="local", **options)
+    except BaseException:
+        node = worker._global_node
+        ray.shutdown()
+        if node is not None:
+            _remove(Path(node.get_session_dir_path()))
+        raise
+    return Path(context.address_info["session_dir"])
+
+
+def _join(address: str, **options: Any) -> None:
     hint = "Start one with ray start --head, or leave --address out."
     try:
         _knock(address)
         hint = f"If it wants a token, type RAY_AUTH_MODE=token before the command. {hint}"
-        return ray.init(address=address, **options)
+        ray.init(address=address, **options)
     except (OSError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0].rstrip(".")
         raise InputError(f"There is no Ray cluster at '{address}': {first}.", hint) from None

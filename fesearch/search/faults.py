@@ -12,10 +12,13 @@ from fesearch.errors import FesearchError, first_line
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _NO_MEMORY = re.compile(
-    r"out of memory|low on memory|can't allocate memory|cannot allocate memory|bad_alloc|"
+    r"^MemoryError|out of memory|can't allocate memory|cannot allocate memory|bad_alloc|"
     r"bad allocation",
     re.IGNORECASE,
 )
+_TASK = "ray::"
+"""In the first line of what Ray says of an exception, which came out of a call of its."""
+_DEAD = re.compile(r"The actor is dead because (.+?)\.(?:\s|$)")
 _FULL = re.compile(r"\[Errno (?:28|122)\]|os error (?:28|122)\b|No space left on device")
 
 
@@ -30,8 +33,6 @@ class Cause(StrEnum):
     """What a trial must leave cannot be written: no other trial could leave it either."""
     LOST = "lost"
     """The process died, or its machine did: a checkpoint goes on elsewhere."""
-    TIME = "time"
-    """It took longer than a trial may."""
 
 
 class TrialError(FesearchError):
@@ -43,18 +44,35 @@ class TrialError(FesearchError):
 
 
 def cause_of(error: BaseException) -> Cause:
-    """The kind of an exception that came out of a family: want of memory, or any other."""
+    """The kind of an exception that came out of a family: a full disk, no memory, or any other."""
+    if is_full(error):
+        return Cause.DISK
     names = {kind.__name__ for kind in type(error).__mro__}
     if names & {"MemoryError", "OutOfMemoryError"} or _NO_MEMORY.search(str(error)):
         return Cause.MEMORY
     return Cause.ERROR
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether an error, or a text of one, says that a disk or a quota is full."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in _NO_SPACE
-    return bool(_FULL.search(str(error)))
+def of_actor(said: str) -> tuple[Cause, str]:
+    """The kind of a fault that took Ray's actor away, and a line on it.
+
+    Args:
+        said: by Ray, in many lines: a traceback where an exception came out of the actor.
+    """
+    lines = said.splitlines() or ["no message"]
+    if _TASK in lines[0]:
+        return cause_of(RuntimeError(lines[-1])), lines[-1]
+    if "running low on memory" in said:  # by Ray's memory monitor, which killed the actor
+        return Cause.MEMORY, "Ray killed its worker, as the node was running low on memory"
+    why = _DEAD.search(said)
+    return Cause.LOST, why[1] if why else lines[0]
+
+
+def is_full(said: object) -> bool:
+    """Whether an error, or the text of one, says that a disk or a quota is full."""
+    if isinstance(said, OSError) and said.errno is not None:
+        return said.errno in _NO_SPACE
+    return bool(_FULL.search(str(said)))
 
 
 def unwritable(what: str, error: OSError) -> str:

@@ -20,18 +20,18 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from fesearch import raysession
-from fesearch.errors import first_line
 from fesearch.nets.memory import let_go
 from fesearch.own import Source, run
 from fesearch.record import Decision, TrialSpec
 from fesearch.search.core import Core
-from fesearch.search.faults import Cause, TrialError, cause_of, is_full
+from fesearch.search.faults import TrialError, is_full, of_actor
 from fesearch.search.worker import Worker
 from fesearch.split import Development
 
 GRACE = 60.0
 """Seconds beyond its time limit after which a trial that does not report is ended: it may have
 been at imports, or is about to report."""
+LOG = "ray.log"
 _SECONDS_TO_LET_GO = 5.0  # of memory, by trials that were stopped for one that must be alone
 
 _ENVIRONMENT = {
@@ -83,14 +83,16 @@ def drive(
         core: that decides; what its methods raise is raised here.
         data: put once into Ray's object store.
         resources: to use.
-        scratch: folder for Tune's own files. It is removed at the end, and at the beginning too,
+        scratch: folder for Tune's own files, beside which the ends of Ray's logs are left if the
+            search fails. It is removed at the end, and at the beginning too,
             since a driver that was killed has left its own there.
         own: files of the user's own that trials need; their texts go to the workers.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     os.environ.update(_ENVIRONMENT)
     try:
-        with raysession.session(resources.cpus, resources.gpus, resources.address) as cpus:
+        log = scratch.parent / LOG
+        with raysession.session(resources.cpus, resources.gpus, resources.address, log=log) as cpus:
             trainable = tune.with_parameters(Trial, data=data, own=own)
             trainable = tune.with_resources(trainable, resources.of_trial())
             _fit(core, trainable, resources.concurrent(cpus), scratch.resolve())
@@ -216,7 +218,7 @@ class _Decisions(_Unsaved, FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         number, core = self._link.numbers[trial.trial_id], self._link.core
-        cause, reason = _fault(trial.get_pickled_error() or trial.get_error() or "no message")
+        cause, reason = of_actor(_said(trial))
         self._link.stopped_at = time.monotonic()
         with self._link.noting():
             if trial.trial_id in self._link.overdue:
@@ -256,23 +258,11 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
                 ray.kill(trial.temporary_state.ray_actor)
 
 
-def _fault(error: Exception | str) -> tuple[Cause, str]:
-    """What took an actor away, in one word and in one line.
-
-    Args:
-        error: of Ray; a text, which Tune has put a line before, where it cannot be pickled.
-    """
-    text = str(error).strip()
-    lines = text.splitlines()
-    if isinstance(error, str):
-        first = lines[-1] if len(lines) < 2 else lines[1]
-    else:
-        first = first_line(error)
-    memory = "running low on memory" in text  # says Ray's memory monitor, which killed it
-    if isinstance(error, ray.exceptions.RayTaskError):
-        kind = Cause.DISK if is_full(error) else cause_of(error)
-        return kind, first_line(error.cause)
-    return (Cause.MEMORY if memory else Cause.LOST), first
+def _said(trial: Any) -> str:
+    """What Ray said of a trial that ended in an error, which Tune keeps in a file alone."""
+    file = trial.error_file
+    _, _, text = Path(file).read_text(errors="replace").partition("\n") if file else ("", "", "")
+    return text.strip()
 
 
 def _fit(core: Core, trainable: Any, concurrent: int, scratch: Path) -> None:
