@@ -15,6 +15,7 @@ import optuna
 import pytest
 import searched
 from driven import check_optuna_agrees, results, story, study_row
+from small import SPACE, Watch, small
 
 from fesearch import affordable, dataset, library
 from fesearch.cli.app import run
@@ -22,7 +23,7 @@ from fesearch.errors import FesearchError, InputError, OustedError, StudyNotFoun
 from fesearch.export import export
 from fesearch.nets.train import NetLearner
 from fesearch.paths import artifacts_dir
-from fesearch.record import Fault, Report, TrialResult, TrialSpec, TrialState
+from fesearch.record import Fault, TrialState
 from fesearch.search import start
 from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.core import Core
@@ -33,16 +34,6 @@ from fesearch.search.worker import LOG, MODEL, Worker
 from fesearch.store.results import Store
 from fesearch.store.types import StudyState
 from fesearch.study import Study
-
-SPACE = {
-    "depth": 3,
-    "width": 0.03125,
-    "norm": "none",
-    "output_activation": "none",
-    "batch_size": 8,
-    "optimizer": ["adam", "sgd"],
-    "learning_rate": [0.01, 0.001, 0.0001, 1e-5],
-}
 
 
 @pytest.fixture(scope="module")
@@ -72,46 +63,6 @@ def url(house: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def whole(house: str) -> tuple[Any, Any]:
     """The story of the study that nothing interrupts."""
     return story(house, "whole")
-
-
-def small(name: str = "deep", **keys: Any) -> Study:
-    """Six tiny networks of at most four epochs, one after the other in this process."""
-    given = {
-        "family": "irnet",
-        "data": searched.DATA,
-        "runner": "inline",
-        "trials": 6,
-        "max_epochs": 4,
-        "seed": 3,
-        "space": SPACE,
-    }
-    return Study(name=name, **{**given, **keys})
-
-
-class Watch:
-    """A watcher that counts reports, and does something at one of them."""
-
-    def __init__(self, at: int = -1, do: Callable[[Core], None] = lambda core: None) -> None:
-        self.at, self.do = at, do
-        self.count = 0
-        self.begun: list[tuple[int, bool]] = []
-
-    def opened(self, core: Core, results: Sequence[TrialResult]) -> None:
-        self.core = core
-
-    def began(self, spec: TrialSpec, resumed: bool) -> None:
-        self.begun.append((spec.number, resumed))
-
-    def reported(self, number: int, report: Report) -> None:
-        self.count += 1
-        if self.count == self.at:
-            self.do(self.core)
-
-    def noted(self, line: str) -> None:
-        """Nothing to count."""
-
-    def ended(self, result: TrialResult) -> None:
-        """Nothing to note."""
 
 
 def interrupt(core: Core) -> None:

@@ -1,0 +1,61 @@
+"""A study of tiny networks, and a watcher that does something to it on the way."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import searched
+
+from fesearch.record import Report, TrialResult, TrialSpec
+from fesearch.search.core import Core
+from fesearch.study import Study
+
+SPACE = {
+    "depth": 3,
+    "width": 0.03125,
+    "norm": "none",
+    "output_activation": "none",
+    "batch_size": 8,
+    "optimizer": ["adam", "sgd"],
+    "learning_rate": [0.01, 0.001, 0.0001, 1e-5],
+}
+
+
+def small(name: str = "deep", **keys: Any) -> Study:
+    """Six tiny networks of at most four epochs, one after the other in this process."""
+    given = {
+        "family": "irnet",
+        "data": searched.DATA,
+        "runner": "inline",
+        "trials": 6,
+        "max_epochs": 4,
+        "seed": 3,
+        "space": SPACE,
+    }
+    return Study(name=name, **{**given, **keys})
+
+
+class Watch:
+    """A watcher that counts reports, and does something at one of them."""
+
+    def __init__(self, at: int = -1, do: Callable[[Core], None] = lambda core: None) -> None:
+        self.at, self.do = at, do
+        self.count = 0
+        self.begun: list[tuple[int, bool]] = []
+        self.notes: list[str] = []
+
+    def opened(self, core: Core, results: Sequence[TrialResult]) -> None:
+        self.core = core
+
+    def began(self, spec: TrialSpec, resumed: bool) -> None:
+        self.begun.append((spec.number, resumed))
+
+    def reported(self, number: int, report: Report) -> None:
+        self.count += 1
+        if self.count == self.at:
+            self.do(self.core)
+
+    def noted(self, line: str) -> None:
+        self.notes.append(line)
+
+    def ended(self, result: TrialResult) -> None:
+        """Nothing to note."""
