@@ -5,9 +5,10 @@ import shutil
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import ray
@@ -48,9 +49,10 @@ def session(
     os.environ.update(_ENVIRONMENT)
     # What goes wrong on a worker is a reason in a result: no tracebacks amid the progress.
     quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
-    with _sigterm_left_alone(), _without_messages():
+    with _interrupt_held_back() as deliver, _sigterm_left_alone(), _without_messages():
         if address is None:
-            folder = _start(
+            context = ray.init(
+                address="local",  # whatever cluster runs here or RAY_ADDRESS names
                 num_cpus=cpus,
                 num_gpus=gpus,
                 include_dashboard=False,
@@ -58,9 +60,10 @@ def session(
                 **quiet,
             )
         else:
-            folder = None
-            _join(address, **quiet)
+            context = _join(address, **quiet)
+    folder = Path(context.address_info["session_dir"]) if address is None else None
     try:
+        deliver()
         yield cores()
     except Exception:
         if folder is not None and log is not None:
@@ -109,6 +112,30 @@ def _sigterm_left_alone() -> Iterator[None]:
 
 
 @contextmanager
+def _interrupt_held_back() -> Iterator[Callable[[], None]]:
+    """Ctrl-C waits while Ray starts, since what is half started leaves its files behind.
+
+    Yields what does then as was asked.
+    """
+    asked: list[tuple[int, FrameType | None]] = []
+
+    def deliver() -> None:
+        for call in asked:
+            handler = signal.getsignal(signal.SIGINT)  # the first call may have changed it
+            if callable(handler):
+                handler(*call)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield deliver
+        return
+    before = signal.signal(signal.SIGINT, lambda *call: asked.append(call))
+    try:
+        yield deliver
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def _without_messages() -> Iterator[None]:
     """Ray prints on stdout, where results go, that a worker died; it has no switch for it."""
     before = worker.listen_error_messages
@@ -119,26 +146,12 @@ def _without_messages() -> Iterator[None]:
         worker.listen_error_messages = before
 
 
-def _start(**options: Any) -> Path:
-    """Start Ray here and return the folder of its session; an interruption leaves none behind."""
-    try:
-        # Whatever cluster runs here or RAY_ADDRESS names is no business of this one.
-        context = ray.init(address="local", **options)
-    except BaseException:
-        node = worker._global_node
-        ray.shutdown()
-        if node is not None:
-            _remove(Path(node.get_session_dir_path()))
-        raise
-    return Path(context.address_info["session_dir"])
-
-
-def _join(address: str, **options: Any) -> None:
+def _join(address: str, **options: Any) -> Any:
     hint = "Start one with ray start --head, or leave --address out."
     try:
         _knock(address)
         hint = f"If it wants a token, type RAY_AUTH_MODE=token before the command. {hint}"
-        ray.init(address=address, **options)
+        return ray.init(address=address, **options)
     except (OSError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0].rstrip(".")
         raise InputError(f"There is no Ray cluster at '{address}': {first}.", hint) from None

@@ -7,7 +7,8 @@ import pytest
 from fesearch.family import Family, Resource
 from fesearch.metrics import METRICS
 from fesearch.record import Decision, Fault, Queued, Report, TrialState
-from fesearch.search.core import Core, Recorded, Settings
+from fesearch.search.core import Core, Settings
+from fesearch.search.roles import Recorded
 from fesearch.search.sampler import sampler_named
 from fesearch.space import Choice, Float, Space
 

@@ -17,9 +17,9 @@ from fesearch.record import (
     TrialSpec,
     TrialState,
 )
-from fesearch.search.core import Recorded
 from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror
+from fesearch.search.roles import Recorded
 from fesearch.space import Choice, Space
 from fesearch.store.results import Store
 from fesearch.store.types import Division, StudyRow
@@ -108,7 +108,7 @@ def test_what_ours_refuses_never_reaches_the_projection(
     """A crash between the two leaves ours ahead, which ``reconcile`` can mend; not behind."""
     ledger = StoreLedger(store, store.acquire(row), mirror, "epochs")
 
-    def crash(*arguments: object) -> None:
+    def crash(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     for name in ("begin_trial", "report", "finish_trial"):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from fesearch.search.core import Core, Settings, Watcher
+    from fesearch.search.core import Core, Settings
+    from fesearch.search.roles import Watcher
 
 _RECENT, _NOTES = 8, 3
 _MOST_RUNNING = 12

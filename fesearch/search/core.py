@@ -5,10 +5,9 @@ store (``restore``) goes on with the decisions of one that was never interrupted
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from fesearch.duration import spelled
 from fesearch.family import Family
@@ -16,7 +15,6 @@ from fesearch.metrics import Metric
 from fesearch.record import (
     Decision,
     Fault,
-    Queued,
     Report,
     TrialResult,
     TrialSpec,
@@ -25,6 +23,7 @@ from fesearch.record import (
 from fesearch.search.faults import Cause
 from fesearch.search.halving import Halving
 from fesearch.search.hopeless import Failures
+from fesearch.search.roles import Ledger, Recorded, Watcher
 from fesearch.search.sampler import Sampler
 from fesearch.search.turns import Turns
 from fesearch.seeds import derive
@@ -74,56 +73,6 @@ class Settings:
     threads: int = 1
     device: str = "cpu"
     folder: Path | None = None
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A report as it was recorded, for building a core anew."""
-
-    number: int
-    resource: int
-    best: float | None
-
-
-class Ledger(Protocol):
-    """Where the core writes what it decides, one transaction a call; the store, in a study."""
-
-    def queued(self, *, continuing: bool = False) -> Queued | None:
-        """The config that waits longest to be tried before the sampler's, if any waits.
-
-        With ``continuing`` one that goes on from a trial that has ended.
-        """
-
-    def begin(self, spec: TrialSpec, queued: Queued | None) -> None:
-        """A trial begins, of a config that waited to be tried if that is given."""
-
-    def report(self, number: int, report: Report, decision: Decision, result: TrialResult) -> None:
-        """A report, the decision on it and where the trial stands after it."""
-
-    def retry(self, result: TrialResult) -> None:
-        """A trial is to go on after a fault; its reason and count say so."""
-
-    def finish(self, result: TrialResult) -> None:
-        """A trial ends without a report."""
-
-
-class Watcher(Protocol):
-    """Who looks on: a terminal, a log, a test. It decides nothing."""
-
-    def opened(self, core: "Core", results: Sequence[TrialResult]) -> None:
-        """The search is about to go on from these trials, none of a new study."""
-
-    def began(self, spec: TrialSpec, resumed: bool) -> None:
-        """A trial begins, or goes on after an interruption."""
-
-    def reported(self, number: int, report: Report) -> None:
-        """A trial has reported."""
-
-    def ended(self, result: TrialResult) -> None:
-        """A trial has ended."""
-
-    def noted(self, line: str) -> None:
-        """Something else has happened that a person should know, in a line."""
 
 
 class Core:

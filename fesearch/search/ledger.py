@@ -1,9 +1,9 @@
 """The core's records in the database: first in our tables, then in Optuna's."""
 
 from fesearch.record import Decision, Fault, Queued, Report, TrialResult, TrialSpec
-from fesearch.search.core import Recorded
 from fesearch.search.mirror import Mirror
 from fesearch.search.projection import Projection
+from fesearch.search.roles import Recorded
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow
 

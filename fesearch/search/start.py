@@ -19,13 +19,14 @@ from fesearch.nets.device import gpu_count, require_gpus
 from fesearch.record import TrialResult
 from fesearch.search import inline, interrupt, sources, warm
 from fesearch.search.budget import Budget, settings_of
-from fesearch.search.core import Core, Settings, Watcher
+from fesearch.search.core import Core, Settings
 from fesearch.search.extend import before_extensions, let_go_on
 from fesearch.search.folder import Keeper, identity, new_folder, study_folder
 from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
 from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, study_of, versions
 from fesearch.search.projection import Projection
+from fesearch.search.roles import Watcher
 from fesearch.search.sampler import sampler_named
 from fesearch.store.outage import LostError
 from fesearch.store.results import Store
