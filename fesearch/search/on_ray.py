@@ -23,6 +23,7 @@ from fesearch import raysession
 from fesearch.nets.memory import let_go
 from fesearch.own import Source, run
 from fesearch.record import Decision, TrialSpec
+from fesearch.search import shared
 from fesearch.search.core import Core
 from fesearch.search.faults import TrialError, is_full, of_actor
 from fesearch.search.worker import Worker
@@ -93,6 +94,8 @@ def drive(
     try:
         log = scratch.parent / LOG
         with raysession.session(resources.cpus, resources.gpus, resources.address, log=log) as cpus:
+            if resources.address is not None:
+                shared.check(scratch.parent)
             trainable = tune.with_parameters(Trial, data=data, own=own)
             trainable = tune.with_resources(trainable, resources.of_trial())
             _fit(core, trainable, resources.concurrent(cpus), scratch.resolve())
