@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 
 from fesearch.duration import duration
 from fesearch.errors import InputError, quoted
@@ -52,6 +52,7 @@ class Study(BaseModel):
         address: of a running Ray cluster; default: Ray is started here.
         runner: "ray", or "inline" for one trial at a time in this process.
         keep: weights of this many best trials are kept.
+        disk_limit: of all files of the study, such as "20GB": fewer are kept where it is reached.
         warm_start: an earlier study of the store; its best configs are tried first, and where data,
             target, metric and division are the same its trials are known to the sampler.
         own: Python files of the user's own that declare a family, metric or feature set. They
@@ -87,6 +88,7 @@ class Study(BaseModel):
     address: str | None = None
     runner: Literal["ray", "inline"] = "ray"
     keep: int = Field(default=5, ge=1)
+    disk_limit: ByteSize | None = Field(default=None, ge=1)
     warm_start: str | None = None
     own: list[str] = Field(default_factory=list)
 

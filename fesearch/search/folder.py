@@ -2,7 +2,9 @@
 
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from fesearch.metrics import Direction
@@ -48,6 +50,16 @@ def log_file(row: StudyRow, number: int) -> Path:
     return trial_folder(row, number) / LOG
 
 
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder; those that vanish meanwhile count nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            found = path.lstat()
+            total += 0 if stat.S_ISDIR(found.st_mode) else found.st_size
+    return total
+
+
 class Keeper:
     """Removes the weights and ends of all but the best trials; a watcher of the core.
 
@@ -56,6 +68,8 @@ class Keeper:
         keep: number of trials whose weights and ends stay.
         direction: of their values.
         needed: numbers of the trials that others wait to go on from; their ends stay, too.
+        disk_limit: bytes that all files of the study may take; fewer than ``keep`` trials stay
+            where these are too large, but the best always does.
     """
 
     def __init__(
@@ -64,10 +78,12 @@ class Keeper:
         keep: int,
         direction: Direction,
         needed: Callable[[], Collection[int | None]] = frozenset,
+        disk_limit: int | None = None,
     ) -> None:
         self._folder = folder
         self._keep = keep
         self._needed = needed
+        self._disk_limit = disk_limit
         self._sign = 1.0 if direction == "minimize" else -1.0
         self._best: list[tuple[float, int]] = []
         self._going_on: dict[int, int] = {}
@@ -104,10 +120,19 @@ class Keeper:
             self._best.sort()
             behind = [number for _, number in self._best[self._keep :]]
             del self._best[self._keep :]
+        parent = self._going_on.pop(result.number, None)
+        self._remove(behind, [] if parent is None else [parent])
+        while len(self._best) > 1 and self._is_full():
+            self._remove([self._best.pop()[1]])
+
+    def _is_full(self) -> bool:
+        return self._disk_limit is not None and size_of(self._folder) > self._disk_limit
+
+    def _remove(self, behind: Iterable[int], parents: Iterable[int] = ()) -> None:
+        """Remove what is kept of trials that have fallen behind, and the ends of parents."""
         for number in behind:
             shutil.rmtree(folder_of(self._folder, number) / MODEL, ignore_errors=True)
-        parent = self._going_on.pop(result.number, None)
-        self._remove_ends(behind if parent is None else [*behind, parent])
+        self._remove_ends([*behind, *parents])
 
     def _remove_ends(self, numbers: Iterable[int]) -> None:
         """Remove those ends that are not of the best, nor needed by trials that go on."""

@@ -218,7 +218,13 @@ def _drive(
         store.set_state(lease, StudyState.RUNNING)
         sources.keep(row, study)
         let_go_on(store, row)
-        keeper = Keeper(study_folder(row), study.keep, row.direction, lambda: _needed(store, row))
+        keeper = Keeper(
+            study_folder(row),
+            study.keep,
+            row.direction,
+            lambda: _needed(store, row),
+            study.disk_limit,
+        )
         settings = settings_of(row, prepared, limit)
         core = _core(store, url, lease, settings, study.sampler, [keeper, *watchers])
         budget = Budget(store, row, prepared, core, limited=limit is not None)
