@@ -29,7 +29,7 @@ BUDGETS: dict[str, list[str]] = {
     **dict.fromkeys(("irnet", "srnet", "plain_mlp", "dnn"), STACKS),
     **dict.fromkeys(("cnn", "rnn", "attention"), NETS),
     **dict.fromkeys(("random_forest", "extra_trees", "bagging"), FORESTS),
-    "adaboost": ["--trials", "2"],
+    "adaboost": ["--trials", "2", "--set", "space.n_estimators=30"],
     "svr": KERNELS,
     "krr": [*KERNELS, "--set", 'space.kernel="laplacian"', "--set", "space.alpha=[0.001,0.01,0.1]"],
 }
