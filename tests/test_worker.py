@@ -1,5 +1,6 @@
 """One trial on one worker: what it leaves on disk, and how it goes on from there."""
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -87,7 +88,9 @@ def test_seconds_go_on_too(spec: TrialSpec) -> None:
     assert second.step().seconds > spent
 
 
-def test_a_trial_that_is_over_leaves_its_model_and_its_end_but_no_checkpoint(spec: TrialSpec) -> None:
+def test_a_trial_that_is_over_leaves_its_model_and_its_end_but_no_checkpoint(
+    spec: TrialSpec,
+) -> None:
     short = replace(spec, rungs=())
     trained = Worker(short, DATA)
     reports = [trained.step() for _ in spec.steps]
@@ -188,3 +191,75 @@ def test_the_log_has_the_config_and_a_line_a_report(spec: TrialSpec) -> None:
     assert described == {"family": "irnet", "config": NET, "seed": 1}
     for line, report in zip(lines, reports, strict=True):
         assert f" {report.resource}: mae {report.raw:.6g}, best {report.best:.6g}, " in line
+
+
+def full(*arguments: object, **options: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_costs_a_complaint_and_no_trial(
+    spec: TrialSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "open", full)
+    said: list[str] = []
+    trained = Worker(replace(spec, rungs=()), DATA, said.append)
+    assert [untimed(trained.step()) for _ in range(3)] == whole(spec)[:3]
+    assert said == ["its log cannot be written: No space left on device"]
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_a_complaint_and_no_trial(
+    spec: TrialSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    trained = Worker(spec, DATA, said.append)
+    for _ in range(2):
+        trained.step()
+    monkeypatch.setattr(worker, "write_checkpoint", full)
+    trained.step()
+    trained.save()
+    trained.save()
+    assert said == ["its checkpoint cannot be written: No space left on device"]
+    monkeypatch.undo()
+    assert untimed(Worker(spec, DATA).step()) == whole(spec)[1]
+
+
+def test_weights_that_cannot_be_written_end_the_training_and_leave_its_checkpoint(
+    spec: TrialSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Worker(spec, DATA)
+    first.step()
+    first.save()
+    monkeypatch.setattr(FittedModel, "save", full)
+    with pytest.raises(TrialError) as caught:
+        first.step()
+    assert caught.value.cause is Cause.DISK
+    assert caught.value.message == "its weights cannot be written: No space left on device"
+    assert caught.value.hint == f"Make room in {spec.folder}."
+    monkeypatch.undo()
+    again = Worker(spec, DATA)
+    assert [untimed(again.step()) for _ in range(6)] == whole(spec)
+
+
+def test_too_little_memory_has_its_own_cause(
+    spec: TrialSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = Worker(spec, DATA)
+
+    def fail(learner: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(NetLearner, "advance", fail)
+    with pytest.raises(TrialError) as caught:
+        trained.step()
+    assert caught.value.cause is Cause.MEMORY
+
+
+def test_over_its_time_limit_a_trial_makes_a_last_report_and_keeps_its_weights(
+    spec: TrialSpec,
+) -> None:
+    trained = Worker(replace(spec, rungs=(), time_limit=1e-9), DATA)
+    report = trained.step()
+    assert (report.resource, report.last) == (1, True)
+    assert spec.folder is not None
+    FittedModel.load(spec.folder / MODEL)
+    assert not (spec.folder / CHECKPOINT).exists()
