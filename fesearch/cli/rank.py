@@ -1,5 +1,8 @@
 """``fesearch rank``: what was trained, compared on identical divisions."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -29,25 +32,41 @@ def rank(
     every: Annotated[
         bool, typer.Option("--all", help="Every trial, not the best of each family and study.")
     ] = False,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="An archive of `fesearch study archive`.")
+    ] = None,
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
     """Rank by validation, a table for each data set, target, metric and division."""
-    tables = ranking.tables(
-        storage_url(storage),
-        data=data,
-        target=target,
-        metric=metric,
-        split=split,
-        studies=study or (),
-        every=every,
-    )
+    with _store(source, storage) as url:
+        tables = ranking.tables(
+            url,
+            data=data,
+            target=target,
+            metric=metric,
+            split=split,
+            studies=study or (),
+            every=every,
+        )
     if format != "table":
         show([_row(table, entry) for table in tables for entry in table.entries], [], format)
         return
     for index, table in enumerate(tables):
         print(*([""] if index else []), *_heading(table), "", sep="\n")
         show([_shown(table, entry) for entry in table.entries], _columns(table))
+
+
+@contextmanager
+def _store(source: Path | None, storage: str | None) -> Iterator[str]:
+    """The URL of the store to rank, of an archive if one is given."""
+    if source is None:
+        yield storage_url(storage)
+        return
+    from fesearch import archive
+
+    with archive.opened(source) as (url, _):
+        yield url
 
 
 def _row(table: ranking.Table, entry: ranking.Entry) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fesearch.cli import budget
+from fesearch.cli import budget, later
 from fesearch.cli.app import INTERRUPTED
 from fesearch.cli.live import varying, watching
 from fesearch.cli.options import (
@@ -146,6 +146,8 @@ def resume_study(
 
 app.command("extend")(budget.extend_study)
 app.command("enqueue")(budget.enqueue_config)
+app.command("archive")(later.archive_study)
+app.command("replay")(later.replay_study)
 
 
 @app.command("list")

@@ -80,11 +80,14 @@ class Prepared:
         return self.split.development(self.features.matrix, self.dataset.target(self.target))
 
 
-def prepare(study: Study, progress: Progress | None = None) -> Prepared:
+def prepare(
+    study: Study, progress: Progress | None = None, rows: Dataset | None = None
+) -> Prepared:
     """Load data, build features (or take them from the cache) and divide.
 
     Args:
         progress: called with (compositions done, in all) while features are built.
+        rows: the data set, where it is not to be loaded by its name.
 
     Raises:
         InputError: a key of the study names what is not there, the data cannot be divided, a part
@@ -93,7 +96,7 @@ def prepare(study: Study, progress: Progress | None = None) -> Prepared:
     """
     study.check()
     family = study.declared_family()
-    rows = library.load(study.data)
+    rows = library.load(study.data) if rows is None else rows
     target = study.target or next(iter(rows.targets))
     rows.target(target)
     spec = study.split_spec()
@@ -117,13 +120,23 @@ def prepare(study: Study, progress: Progress | None = None) -> Prepared:
     return prepared
 
 
-def prepare_again(row: StudyRow, progress: Progress | None = None) -> Prepared:
+def prepare_again(
+    row: StudyRow,
+    progress: Progress | None = None,
+    *,
+    study: Study | None = None,
+    rows: Dataset | None = None,
+) -> Prepared:
     """What a stored study was started with.
+
+    Args:
+        progress, rows: see ``prepare``.
+        study: of the row, where it is not ``study_of`` it.
 
     Raises:
         InputError: data, unit, division or features are no longer what they were.
     """
-    prepared = prepare(study_of(row), progress)
+    prepared = prepare(study or study_of(row), progress, rows)
     now = {
         "data": (prepared.key.data[:12], row.key.data[:12]),
         "unit": (prepared.unit, row.unit),
@@ -150,6 +163,17 @@ def study_of(row: StudyRow) -> Study:
         InputError: one of them is nowhere as it was; see ``sources.run_recorded``.
     """
     sources.run_recorded(row)
+    return from_keys(row.definition["study"], row.name).resolved(row.key.target)
+
+
+def archived_study(row: StudyRow) -> Study:
+    """The same of a study from elsewhere: nothing is run because its record names it.
+
+    Raises:
+        InputError: it needs a file of the user's own that has not been run; or its settings are
+            none.
+    """
+    sources.refuse_not_run(row)
     return from_keys(row.definition["study"], row.name).resolved(row.key.target)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fesearch.errors import InputError
-from fesearch.own import Source, run
+from fesearch.own import DIGITS, Source, mentioned, run
 from fesearch.paths import atomic_write
 from fesearch.search.folder import study_folder
 from fesearch.store.types import StudyRow
@@ -61,6 +61,20 @@ def refuse_changed(row: StudyRow) -> None:
                 f"The file '{path}' is {now} and was {sha256[:_SHOWN]} when '{row.name}' was "
                 "started.",
                 f"Restore it (cp '{_copy(row, path, sha256)}' '{path}'), or start a new study.",
+            )
+
+
+def refuse_not_run(row: StudyRow) -> None:
+    """Refuse a study whose files have not been run in this process.
+
+    Raises:
+        InputError: one has not; the hint says how to give it.
+    """
+    for path, sha256 in _records(row):
+        if all(one.sha256 != sha256 for one in mentioned(f"@{sha256[:DIGITS]}")):
+            raise InputError(
+                f"The study '{row.name}' needs the file '{path.name}' of sha256 {sha256[:_SHOWN]}.",
+                "Look at it, for it is run, and give it: --family-file FILE.py",
             )
 
 

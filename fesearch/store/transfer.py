@@ -284,7 +284,7 @@ def _value(table: str, column: "sa.Column[Any]", value: Any) -> Any:
 def _read(kind: Any, value: Any) -> Any:
     """A plain value as a type of column holds it; ValueError where it cannot."""
     if isinstance(kind, Json):
-        return value
+        return value if isinstance(value, dict) else _refuse()
     if isinstance(kind, UtcTime):
         time = datetime.fromisoformat(value)
         return time.astimezone(UTC) if time.tzinfo is not None else _refuse()
