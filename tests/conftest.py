@@ -40,7 +40,9 @@ def postgresql_url(postgresql_server: Any) -> Iterator[str]:
     """The URL of a new, empty PostgreSQL database."""
     name = f"test_{uuid.uuid4().hex}"
     admin = sa.create_engine(
-        postgresql_server.get_uri(driver="psycopg"), isolation_level="AUTOCOMMIT"
+        postgresql_server.get_uri(driver="psycopg"),
+        isolation_level="AUTOCOMMIT",
+        pool_pre_ping=True,  # a test may have restarted the server
     )
     with admin.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")

@@ -153,6 +153,12 @@ class Mirror:
                 self.finish(result)
         self._end_strays(set(self._ids.values()) | finished)
 
+    def close(self) -> None:
+        """Let go of the database the storage is in, if it is in one."""
+        if isinstance(self.storage, RDBStorage):
+            self.storage.remove_session()
+            self.storage.engine.dispose()
+
     @staticmethod
     def forget(storage: BaseStorage, name: str) -> None:
         """Remove a study of ours from the storage, if it is there."""

@@ -1,5 +1,6 @@
 """The projection for people to look at, which may fail without ending a search."""
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -38,6 +39,13 @@ class Projection:
         """See ``Mirror.finish``."""
         self._write(lambda mirror: mirror.finish(result))
 
+    def close(self) -> None:
+        """Let go of the database."""
+        mirror, self._mirror = self._mirror, None
+        if mirror is not None:
+            with contextlib.suppress(Exception):  # there may be nothing to let go of any more
+                mirror.close()
+
     def _write(self, change: Callable[[Mirror], None]) -> None:
         """Make a change; after a failure it is among those that the reconciliation makes."""
         try:
@@ -50,4 +58,5 @@ class Projection:
             if self._mirror is not None:
                 why = first_line(error)
                 self._say(f"Optuna's tables cannot be written ({why}); the search goes on.")
-            self._mirror, self._failed_at = None, time.monotonic()
+            self.close()
+            self._failed_at = time.monotonic()

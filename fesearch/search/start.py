@@ -226,11 +226,11 @@ def _drive(
             study.disk_limit,
         )
         settings = settings_of(row, prepared, limit)
-        core = _core(store, url, lease, settings, study.sampler, [keeper, *watchers])
-        budget = Budget(store, row, prepared, core, limited=limit is not None)
-        store.endure(core.note, lambda: core.stopping)
-        with _heartbeat(store, lease, core, budget), interrupt.stops(core):
-            _search(store, lease, core, budget, prepared)
+        with _core(store, url, lease, settings, study.sampler, [keeper, *watchers]) as core:
+            budget = Budget(store, row, prepared, core, limited=limit is not None)
+            store.endure(core.note, lambda: core.stopping)
+            with _heartbeat(store, lease, core, budget), interrupt.stops(core):
+                _search(store, lease, core, budget, prepared)
     except BaseException:
         with suppress(FesearchError):  # what ended the search is what counts
             store.set_state(lease, StudyState.STOPPED)
@@ -259,6 +259,7 @@ def _needed(store: Store, row: StudyRow) -> set[int | None]:
     return {queued.parent for queued in store.queued(row, continuing=True)}
 
 
+@contextmanager
 def _core(
     store: Store,
     url: str,
@@ -266,7 +267,7 @@ def _core(
     settings: Settings,
     sampler: str,
     watchers: Sequence[Watcher],
-) -> Core:
+) -> Iterator[Core]:
     """The core of a study, as its records leave it."""
     row, direction = lease.study, settings.metric.direction
 
@@ -283,7 +284,10 @@ def _core(
         watchers,
     )
     core.restore(store.trials(row), recorded(store, row))
-    return core
+    try:
+        yield core
+    finally:
+        projection.close()
 
 
 def _run(core: Core, row: StudyRow, prepared: Prepared) -> None:
