@@ -1,11 +1,13 @@
 """A database that goes away and comes back, and writes whose answers were lost."""
 
+import inspect
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
@@ -119,6 +121,37 @@ def test_another_attempt_is_told_that_it_is_one(clock: list[float]) -> None:
     assert fragile.write(3) == 3
     assert fragile.write(4) == 4
     assert fragile.heard == [False, True, True, False]
+
+
+DRIVERS = (
+    "begin_trial", "report", "retry_trial", "finish_trial", "queued", "trials", "reports", "study",
+    "beat", "release", "stop_requested", "set_state", "complete",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("method", DRIVERS)
+def test_all_that_a_driver_asks_of_the_store_waits(
+    method: str, sqlite_url: str, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(sqlite_url) as store:
+        store.endure(lambda line: None, lambda: clock[0] >= 3)
+
+        def lost() -> None:
+            raise LostError("It is gone.", "Wait.")
+
+        for kind in ("read", "write"):
+            monkeypatch.setattr(store, kind, lost)
+        parameters = inspect.signature(getattr(store, method)).parameters.values()
+        needed = [one for one in parameters if one.default is inspect.Parameter.empty]
+        with pytest.raises(LostError):
+            getattr(store, method)(*(_some(one.name) for one in needed))
+    assert clock[0] == 3
+
+
+def _some(name: str) -> Any:
+    """An argument that a method takes as far as its first transaction."""
+    given = {"spec": SPEC, "report": FIRST, "result": END, "reason": "lost", "name": "first"}
+    return given.get(name, Mock())
 
 
 def test_a_begin_whose_answer_was_lost_is_there_once(store: Store) -> None:

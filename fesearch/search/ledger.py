@@ -35,7 +35,7 @@ class StoreLedger:
             self._mirror.finish(ended)
 
     def retry(self, result: TrialResult) -> None:
-        self._store.retry_trial(self._lease, result.number, result.reason)
+        self._store.retry_trial(self._lease, result.number, result.retries, result.reason)
 
     def finish(self, result: TrialResult) -> None:
         self._store.finish_trial(self._lease, result)

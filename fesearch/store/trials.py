@@ -153,17 +153,21 @@ class Trials(Database):
         return int(sequence)
 
     @endures
-    def retry_trial(self, lease: Lease, number: int, reason: str) -> None:
-        """Count that a fault makes a trial begin again, and write which; it stays RUNNING.
+    def retry_trial(self, lease: Lease, number: int, retries: int, reason: str) -> None:
+        """Write that a fault makes a trial begin again, and which; it stays RUNNING.
+
+        Args:
+            retries: how often one has done so by now.
 
         Raises:
             FesearchError: the lease was taken over, or the trial is not RUNNING.
         """
-        changes = {"retries": TRIALS.c.retries + 1, "reason": _storable(reason)}
+        changes = {"retries": retries, "reason": _storable(reason)}
         with self.write() as connection:
             refuse_ousted(connection, lease)
             _update_running(connection, lease.study, number, changes)
 
+    @endures
     def finish_trial(self, lease: Lease, result: TrialResult, *, again: bool = False) -> None:
         """Write the end of a trial that came without a report: a fault, an interruption.
 

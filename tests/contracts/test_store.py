@@ -242,14 +242,14 @@ def test_a_retry_is_counted_and_says_why_while_the_trial_is_running(store: Store
     store.begin_trial(lease, spec(), "epochs")
     store.report(lease, 0, said(1), Decision.CONTINUE)
     for times in (1, 2):
-        store.retry_trial(lease, 0, f"a lost worker ({times} of 2)\0")
+        store.retry_trial(lease, 0, times, f"a lost worker ({times} of 2)\0")
         (running,) = still_running(store, study)
         assert (running.retries, running.reason) == (times, f"a lost worker ({times} of 2)?")
         assert (running.value, running.resource) == (0.5, 1)
     store.finish_trial(lease, ended())
     assert (store.trial(study, 0).retries, store.trial(study, 0).reason) == (2, ended().reason)
     with pytest.raises(FesearchError, match="Trial 0 of 'first' is not running"):
-        store.retry_trial(lease, 0, "again")
+        store.retry_trial(lease, 0, 3, "again")
 
 
 @pytest.mark.parametrize("number", [4, -1, 2**31, 2**63, 10**30])
@@ -541,7 +541,7 @@ def test_a_driver_that_was_taken_over_writes_nothing(store: Store) -> None:
         lambda: store.begin_trial(halted, spec(1), "epochs"),
         lambda: store.report(halted, 0, said(2), Decision.STOP, ended()),
         lambda: store.finish_trial(halted, ended()),
-        lambda: store.retry_trial(halted, 0, "a lost worker"),
+        lambda: store.retry_trial(halted, 0, 1, "a lost worker"),
         lambda: store.beat(halted),
     ):
         with pytest.raises(FesearchError) as caught:
