@@ -1,8 +1,10 @@
 """A study of tiny networks, and a watcher that does something to it on the way."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
 import searched
 
 from fesearch.record import Report, TrialResult, TrialSpec
@@ -59,3 +61,12 @@ class Watch:
 
     def ended(self, result: TrialResult) -> None:
         """Nothing to note."""
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not happen in 30 s")

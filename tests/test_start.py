@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import sqlite3
-import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -15,7 +14,7 @@ import optuna
 import pytest
 import searched
 from driven import check_optuna_agrees, results, story, study_row
-from small import SPACE, Watch, small
+from small import SPACE, Watch, small, wait_for
 
 from fesearch import affordable, dataset, library
 from fesearch.cli.app import run
@@ -192,10 +191,13 @@ def deadly(original: Callable[..., Any], passage: int, when: str) -> Callable[..
     return function
 
 
-def test_ctrl_c_twice_ends_at_once_and_can_be_resumed(url: str, whole: tuple[Any, Any]) -> None:
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_at_once_and_the_study_can_be_resumed(
+    second: signal.Signals, url: str, whole: tuple[Any, Any]
+) -> None:
     def twice(core: Core) -> None:
         interrupt(core)
-        interrupt(core)
+        os.kill(os.getpid(), second)
 
     with pytest.raises(KeyboardInterrupt):
         start.start(small(), url, watchers=[Watch(5, twice)])
@@ -252,14 +254,6 @@ def test_a_request_from_elsewhere_stops(url: str, monkeypatch: pytest.MonkeyPatc
     outcome = start.start(small(), url, watchers=[Watch(4, ask)])
     assert outcome.stopped == "stopped on request"
     assert start.resume("deep", url).stopped == ""
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.01)
-    pytest.fail("it did not happen in 30 s")
 
 
 def test_a_driver_that_was_taken_over_stops(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

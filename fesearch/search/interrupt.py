@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM: the first stops a search so that it can be resumed, the second kills it."""
+"""Ctrl-C and SIGTERM: the first stops a search in good order, the second ends it at once.
+
+After both it can be resumed.
+"""
 
 import signal
 import threading
@@ -13,19 +16,17 @@ from fesearch.search.core import INTERRUPTED, Core
 def stops(core: Core) -> Iterator[None]:
     """While a search runs, Ctrl-C stops it at its trials' next reports, with their checkpoints.
 
-    So does SIGTERM, which batch systems send before they kill.
+    So does SIGTERM, which batch systems send before they kill. A second signal of either kind
+    raises KeyboardInterrupt, which waits for nothing but what has to be let go of.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread alone
         return
     before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
 
-    def restore() -> None:
-        for one, handler in before.items():
-            signal.signal(one, handler)
-
     def interrupt(number: int, frame: FrameType | None) -> None:
-        restore()
+        for one in before:
+            signal.signal(one, signal.default_int_handler)
         core.stop(INTERRUPTED)
 
     for one in before:
@@ -33,4 +34,5 @@ def stops(core: Core) -> Iterator[None]:
     try:
         yield
     finally:
-        restore()
+        for one, handler in before.items():
+            signal.signal(one, handler)
