@@ -111,6 +111,18 @@ def test_a_failure_is_said_once_and_what_it_missed_is_written_later(
     ]
 
 
+def test_a_failure_near_the_end_is_made_good_at_the_end() -> None:
+    mirrors = [Frail(), Frail()]
+    given, said = iter(mirrors), []
+    projected = Projection(lambda: next(given), said.append)  # type: ignore[arg-type, return-value]
+    mirrors[0].fails = True
+    projected.report(0, 1, 0.5)
+    projected.settle()  # sooner than another attempt is made
+    assert said[-1] == "Optuna's tables can be written again and are whole."
+    projected.settle()
+    assert next(given, None) is None
+
+
 def test_what_is_wrong_from_the_beginning_is_raised() -> None:
     def taken() -> Mirror:
         raise InputError("The name is taken.", "Choose another.")

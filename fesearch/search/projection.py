@@ -1,6 +1,7 @@
 """The projection for people to look at, which may fail without ending a search."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable
 
@@ -45,6 +46,11 @@ class Projection:
         if mirror is not None:
             with contextlib.suppress(Exception):  # there may be nothing to let go of any more
                 mirror.close()
+
+    def settle(self) -> None:
+        """Try once more to make it whole, at the end of a search."""
+        self._failed_at = -math.inf
+        self._write(lambda mirror: None)
 
     def _write(self, change: Callable[[Mirror], None]) -> None:
         """Make a change; after a failure it is among those that the reconciliation makes."""

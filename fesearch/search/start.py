@@ -287,6 +287,7 @@ def _core(
     try:
         yield core
     finally:
+        projection.settle()
         projection.close()
 
 
