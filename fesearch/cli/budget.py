@@ -64,7 +64,7 @@ def enqueue_config(
     url = storage_url(storage)
     enqueued = enqueue(name, url, sets=tuple(set_ or ()), config=config, from_trial=from_trial)
     detail(enqueued.config, format)
-    say(*_waiting(enqueued), _next(enqueued.row.name, enqueued.driven))
+    say(*_waiting(enqueued))
 
 
 def _going_on(extension: "Extension") -> list[str]:
@@ -94,18 +94,14 @@ def _staying(ends: "Ends", keep: int) -> list[str]:
 
 def _waiting(enqueued: "Enqueued") -> list[str]:
     """What was filled in, and whether there is a trial left for the config."""
-    lines = []
-    if enqueued.filled:
-        lines.append(f"Filled in as in the family's best config: {', '.join(enqueued.filled)}.")
+    filled = f"Filled in as in the family's best config: {', '.join(enqueued.filled)}."
+    lines = [filled] if enqueued.filled else []
     name, budget = enqueued.row.name, enqueued.study.budget()
     if enqueued.left:
-        lines.append(f"It is tried next, within the budget of {budget} trials.")
-    else:
-        lines.append(
-            f"It waits, since the budget of {budget} trials is spent: "
-            f"fesearch study extend {name} --trials +1"
-        )
-    return lines
+        within = f"It is tried next, within the budget of {budget} trials."
+        return [*lines, within, _next(name, enqueued.driven)]
+    waits = f"It waits, since the budget of {budget} trials is spent: "
+    return [*lines, f"{waits}fesearch study extend {name} --trials +1"]
 
 
 def _next(name: str, driven: bool) -> str:
