@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fesearch import __version__, toml
 from fesearch import archivefile as form
 from fesearch.archivefile import ArchiveFile, lines
-from fesearch.errors import InputError
+from fesearch.errors import InputError, first_line
 from fesearch.paths import atomic_write
 from fesearch.store.results import Store
 
@@ -139,8 +139,9 @@ def data(path: Path) -> "Dataset | None":
                 steps=[Step(**step) for step in notes["steps"]],
                 **{note: str(notes[note]) for note in ("title", "source", "licence", "citation")},
             )
-        except (LookupError, TypeError, ValueError, InputError) as error:
-            raise archive.damaged(f"'{form.DATA_ROWS}' is no data set ({error})") from None
+        except (LookupError, TypeError, ValueError, AttributeError, InputError) as error:
+            why = error.message if isinstance(error, InputError) else first_line(error)
+            raise archive.damaged(f"'{form.DATA_ROWS}' is no data set ({why})") from None
 
 
 def _check_study(archive: ArchiveFile, studies: Sequence[Mapping[str, Any]]) -> None:
@@ -165,7 +166,7 @@ def _kept(store: Store, row: "StudyRow", prepared: "Prepared") -> "dict[int, Fit
             try:
                 found[trial.number] = kept_model(row, prepared, trial)
             except InputError as error:
-                _log.warning("Warning: trial %d has no predictions: %s", trial.number, error)
+                _log.warning("Without predictions of trial %d: %s", trial.number, error.message)
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies
 
 from fesearch import archive, archivefile, library
 from fesearch.cli.app import run
@@ -227,6 +228,60 @@ def test_a_member_that_unpacks_to_more_than_it_says_is_refused(zipped: Path) -> 
     zipped.write_bytes(content)
     with archivefile.ArchiveFile(zipped) as opened, pytest.raises(InputError, match="damaged"):
         opened.rows("rows.csv")
+
+
+@given(place=strategies.integers(0, 2**20), flipped=strategies.integers(1, 255))
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_a_damaged_byte_is_seen_or_changes_nothing(
+    small: tuple[bytes, dict[str, Any]], tmp_path: Path, place: int, flipped: int
+) -> None:
+    content, told = bytearray(small[0]), small[1]
+    content[place % len(content)] ^= flipped
+    file = tmp_path / "flipped.zip"
+    file.write_bytes(content)
+    try:
+        with archivefile.ArchiveFile(file) as opened:
+            assert opened.tables() == told
+    except InputError as error:
+        assert "flipped.zip' " in error.message  # noqa: PT017
+        assert str(error).count("\n") == 1  # noqa: PT017
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[str, Any]]:
+    """A small archive, and its tables."""
+    told: dict[str, Any] = {name: [{"id": 1, "name": name}] for name in archivefile.TABLE_NAMES}
+    file = tmp_path_factory.mktemp("small") / "x.zip"
+    lines = {f"tables/{name}.jsonl": archivefile.lines(rows) for name, rows in told.items()}
+    texts = {"README.txt": "", "study.toml": "", "features.json": "{}\n", "rows.csv": "id,part\n"}
+    archivefile.write(file, {**texts, **lines, "archive.json": "{}"})
+    return file.read_bytes(), told
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: row.pop("formula"),
+        lambda row: row.update(formula=3),
+        lambda row: row.update(formula="Xx2"),
+        lambda row: row.update(targets=[1]),
+        lambda row: row["targets"].update(h_form="low"),
+        lambda row: row.update(id=[]),
+    ],
+)
+def test_data_that_are_none_are_refused(zipped: Path, change: Callable[[Any], Any]) -> None:
+    texts = {name: content.decode() for name, content in members(zipped).items()}
+    first, rest = texts["data.jsonl"].split("\n", 1)
+    row = json.loads(first)
+    change(row)
+    other = zipped.with_name("other.zip")
+    archivefile.write(other, {**texts, "data.jsonl": f"{json.dumps(row)}\n{rest}"})
+    with pytest.raises(InputError) as caught:
+        archive.data(other)
+    assert "'data.jsonl' is no data set (" in caught.value.message
+    assert str(caught.value).count("\n") == 1
 
 
 def test_a_name_twice_is_refused(zipped: Path) -> None:
