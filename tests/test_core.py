@@ -53,6 +53,45 @@ def test_configs_that_wait_come_before_the_published_best_and_the_samplers():
     assert core.suggest().config == chosen[0]
 
 
+def test_trials_that_go_on_are_begun_beyond_the_budget_with_their_parents_seed():
+    book = Book()
+    core = core_of(book, trials=2, rungs=())
+    play(core)
+    book.waiting = [Queued(1, TOY.best, None, "me"), Queued(2, TOY.best, 0, "goes on")]
+    assert not core.done
+    child = core.suggest()
+    assert (child.number, child.parent) == (2, 0)
+    assert child.seed == book.results[0].seed
+    assert core.budget == 3
+    core.report(2, report_of(child, 9))
+    book.waiting.append(Queued(3, TOY.best, 2, "goes on again"))
+    grandchild = core.suggest()
+    assert (grandchild.parent, grandchild.seed) == (2, child.seed)
+    core.report(3, report_of(grandchild, 9))
+    assert core.done
+    assert core.suggest() is None
+    assert [queued.parent for queued in book.waiting] == [None]
+
+
+def test_a_budget_that_is_extended_goes_on_with_the_same_decisions():
+    whole, later = Book(), Book()
+    play(core_of(whole))
+    core = core_of(later, trials=5)
+    play(core)
+    core.extend(settings())
+    play(core)
+    assert later.results == whole.results
+    assert later.reports == whole.reports
+
+
+def test_higher_rungs_leave_the_lower_ones_as_they_are():
+    core = core_of(Book())
+    play(core)
+    before = {rung: dict(losses) for rung, losses in core.rule.losses.items()}
+    core.extend(settings(maximum=27, rungs=(1, 3, 9, 27)))
+    assert core.rule.losses == {**before, 27: {}}
+
+
 def test_a_best_that_waited_is_not_given_twice():
     book = Book()
     book.waiting = [Queued(1, TOY.best, None, "me")]

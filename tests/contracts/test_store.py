@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +22,7 @@ from fesearch.record import Decision, Fault, Report, ResultKey, TrialResult, Tri
 from fesearch.store import leases
 from fesearch.store.results import Store
 from fesearch.store.schema import KEYS, LEASES, LOOKS, REPORTS, STUDIES, STUDY_KEYS, TRIALS
-from fesearch.store.types import Division, Lease, StudyRow, StudyState
+from fesearch.store.types import Amendment, Division, Lease, StudyRow, StudyState
 
 KEY = ResultKey("data1", "energy", "mae", "split1")
 CONFIG = {"depth": 17, "rate": 0.1 + 0.2, "norm": None, "skip": True, "name": "η"}
@@ -62,7 +62,7 @@ def create(store: Store, name: str = "first", key: ResultKey = KEY, **changes: A
         "features": "digest",
         "versions": {"torch": "2.13.0"},
     }
-    return store.create_study(name, {"families": ["irnet"]}, **{**values, **changes})
+    return store.create_study(name, {"study": {"families": ["irnet"]}}, **{**values, **changes})
 
 
 def spec(number: int = 0, **changes: Any) -> TrialSpec:
@@ -111,7 +111,7 @@ def test_a_study_comes_back_as_it_was_created(store: Store) -> None:
         "eV/atom",
         "minimize",
     )
-    assert study.definition == {"families": ["irnet"]}
+    assert study.definition == {"study": {"families": ["irnet"]}}
     assert study.versions == {"torch": "2.13.0"}
     assert study.state is StudyState.RUNNING
     assert before <= study.created_at <= datetime.now(UTC)
@@ -687,6 +687,95 @@ def test_configs_wait_in_order_until_a_trial_is_made_of_them(store: Store) -> No
     assert store.queued(study) == [waiting[1]]
     assert store.queued(study, limit=0) == []
     assert [trial.parent for trial in store.trials(study)] == [None, 4]
+
+
+def test_those_that_go_on_from_a_trial_can_be_asked_for_alone(store: Store) -> None:
+    study = create(store)
+    store.enqueue(study, [CONFIG], origin="by hand")
+    store.enqueue(study, [{"depth": 9}], origin="goes on", parents=[0])
+    [child] = store.queued(study, continuing=True)
+    assert (child.config, child.parent) == ({"depth": 9}, 0)
+    with driving(store, study) as lease:
+        store.begin_trial(lease, spec(0, parent=0), "epochs", queued=child.id)
+        store.begin_trial(lease, spec(1), "epochs")
+    assert store.queued(study, continuing=True) == []
+    assert [store.origin(study, number) for number in (0, 1)] == ["goes on", None]
+
+
+def test_a_study_is_created_with_the_configs_it_tries_first(store: Store) -> None:
+    study = create(store, first=[CONFIG, {"depth": 3}], origin="warm start from second")
+    assert [(one.config, one.origin) for one in store.queued(study)] == [
+        (CONFIG, "warm start from second"),
+        ({"depth": 3}, "warm start from second"),
+    ]
+
+
+def test_a_budget_is_changed_and_the_change_noted(store: Store) -> None:
+    study = create(store)
+    with driving(store, study) as lease:
+        store.begin_trial(lease, spec(0), "epochs")
+        store.report(lease, 0, said(1), Decision.STOP, ended())
+        assert store.complete(lease, study)
+    assert store.study("first").state is StudyState.COMPLETE
+
+    def decide(row: StudyRow, results: Sequence[TrialResult]) -> Amendment:
+        assert [(row.name, one.number) for one in results] == [("first", 0)]
+        return Amendment({"trials": 9}, [0])
+
+    assert store.amend(study, decide) == [0]
+    now = store.study("first")
+    assert (now.definition["study"]["trials"], now.state) == (9, StudyState.STOPPED)
+    [change] = now.definition["changes"]
+    assert (change["key"], change["old"], change["new"]) == ("trials", None, 9)
+    assert [one.parent for one in store.queued(study)] == [0]
+    assert store.amend(study, lambda row, results: Amendment({}, [0])) == []
+    assert store.study("first") == now
+
+
+def test_what_refuses_a_change_leaves_the_study_as_it_was(store: Store) -> None:
+    study = create(store)
+
+    def decide(row: StudyRow, results: Sequence[TrialResult]) -> Amendment:
+        raise InputError("Too few.", "Give more.")
+
+    with pytest.raises(InputError, match="Too few"):
+        store.amend(study, decide)
+    assert store.study("first") == study
+
+
+def test_a_driver_does_not_conclude_past_a_change(store: Store) -> None:
+    study = create(store)
+    lease = store.acquire(study)
+    store.amend(study, lambda row, results: Amendment({"trials": 9}))
+    assert not store.complete(lease, study)
+    assert store.study("first").state is StudyState.RUNNING
+    assert store.complete(lease, store.study("first"))
+    store.acquire(study, force=True)
+    with pytest.raises(OustedError):
+        store.complete(lease, store.study("first"))
+
+
+def test_a_lease_is_taken_from_a_driver_that_lives(store: Store) -> None:
+    study = create(store)
+    ousted = store.acquire(study)
+    store.begin_trial(ousted, spec(0), "epochs")
+    taken = store.acquire(study, force=True)
+    with pytest.raises(OustedError):
+        store.report(ousted, 0, said(1), Decision.CONTINUE)
+    store.report(taken, 0, said(1), Decision.CONTINUE)
+
+
+def test_a_lease_of_another_host_can_be_taken_over_and_the_refusal_says_how(store: Store) -> None:
+    study = create(store)
+    store.acquire(study)
+    _rewrite(store, host="elsewhere")
+    with pytest.raises(InputError) as caught:
+        store.refuse_driven(study)
+    assert caught.value.hint == (
+        "Wait for it, or type: fesearch study stop first; "
+        "if elsewhere is gone: fesearch study resume first --take-over"
+    )
+    store.acquire(study, force=True)
 
 
 def test_a_trial_that_is_refused_leaves_its_config_waiting(store: Store) -> None:
