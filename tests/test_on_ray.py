@@ -1,0 +1,175 @@
+"""Trials on real Ray that meet with a mishap: each ends as it should, and the search goes on."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import own_files
+import pytest
+import searched
+from driven import check_optuna_agrees
+from small import Watch
+
+from fesearch.own import family_of
+from fesearch.record import Fault, TrialResult, TrialState
+from fesearch.search import on_ray, start
+from fesearch.store.types import StudyState
+from fesearch.study import Study
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+MOODY = """
+import json, os, time
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from fesearch.families.ridge import FAMILY as RIDGE
+
+HERE = Path({here!r})
+PLAN = {plan!r}
+SECONDS = 0.5
+
+class Moody:
+    '''A ridge regression that does what is planned for the n-th one that is built anywhere.'''
+
+    def __init__(self, place, learner):
+        self.place, self.learner = place, learner
+
+    def __getattr__(self, name):
+        return getattr(self.learner, name)
+
+    def advance(self):
+        began = time.time()
+        mood = PLAN.get(str(self.place))
+        if mood == "hang":
+            time.sleep(3600)
+        time.sleep(SECONDS)
+        (HERE / f"{{self.place}}.json").write_text(json.dumps([began, time.time()]))
+        if mood == "die":
+            os._exit(1)
+        if mood == "memory":
+            raise MemoryError("for a large matrix")
+        if mood == "raise":
+            raise ValueError("no such kernel")
+        return self.learner.advance()
+
+def build(config, data, **options):
+    learner = RIDGE.build(config, data, **options)
+    for place in count():
+        try:
+            (HERE / str(place)).touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        return Moody(place, learner)
+
+FAMILY = replace(RIDGE, name="moody", build=build)
+"""
+
+
+@pytest.fixture
+def ray_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where Ray leaves its files; it is short, since sockets lie there."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def search(
+    sqlite_url: str, tmp_path: Path, ray_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
+    """Runs a study of ridge regressions on two cores of Ray with these moods; see ``MOODY``."""
+    monkeypatch.setenv("FESEARCH_ARTIFACTS", str(tmp_path / "artifacts"))
+    monkeypatch.setenv("FESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+    searched.save_data()
+    own_files.forget(monkeypatch)
+    here = tmp_path / "here"
+    here.mkdir()
+
+    def run(plan: dict[str, str], watch: Watch, **keys: Any) -> start.Outcome:
+        file = own_files.write(tmp_path, "moody.py", MOODY.format(here=str(here), plan=plan))
+        study = Study(
+            name="moody", family=family_of(file).name, own=[str(file)], data=searched.DATA,
+            cpus=2, seed=1, sampler="random", preset="full", **{"trials": 4, **keys},
+        )  # fmt: skip
+        return start.start(study, sqlite_url, watchers=[watch])
+
+    yield run
+    assert not [path for path in ray_folder.rglob("*") if path.name != "ray"], "Ray left files"
+    check_optuna_agrees(sqlite_url, "moody")
+
+
+def states(outcome: start.Outcome) -> list[TrialState]:
+    return [one.state for one in outcome.results]
+
+
+def only(outcome: start.Outcome, state: TrialState) -> TrialResult:
+    (found,) = (one for one in outcome.results if one.state is state)
+    return found
+
+
+def test_a_worker_that_dies_is_replaced_and_its_trial_goes_on(search: Any) -> None:
+    watch = Watch()
+    outcome = search({"0": "die", "3": "raise"}, watch)
+    assert outcome.row.state is StudyState.COMPLETE
+    assert sum(one.retries for one in outcome.results) == 1
+    (line,) = (note for note in watch.notes if "goes on after" in note)
+    assert line.endswith("goes on after a lost worker (1 of 2): its worker process has died")
+    failed = only(outcome, TrialState.FAIL)
+    assert (failed.fault, failed.reason) == (Fault.MACHINE, "ValueError: no such kernel")
+    assert states(outcome).count(TrialState.COMPLETE) == 3
+
+
+def test_a_worker_that_dies_each_time_ends_its_trial(search: Any) -> None:
+    outcome = search({"0": "die", "1": "die"}, Watch(), trials=1, retries=1, cpus_per_trial=2)
+    failed = only(outcome, TrialState.FAIL)
+    assert failed.reason == "the worker was lost 2 times: its worker process has died"
+    assert (failed.retries, outcome.stopped) == (1, "")
+
+
+def test_a_trial_without_memory_is_tried_again_with_no_other_beside_it(
+    search: Any, tmp_path: Path
+) -> None:
+    watch = Watch()
+    outcome = search({"0": "memory"}, watch)
+    assert states(outcome) == [TrialState.COMPLETE] * 4
+    (number,) = (one.number for one in outcome.results if one.retries)
+    assert watch.notes == [
+        f"trial {number} goes on after too little memory, alone now: "
+        "MemoryError: for a large matrix"
+    ]
+    assert (number, True) in watch.begun
+    spans = [json.loads(file.read_text()) for file in (tmp_path / "here").glob("*.json")]
+    assert len(spans) == 5
+    apart = [
+        all(one is other or one[0] > other[1] or one[1] < other[0] for other in spans)
+        for one in spans
+    ]
+    assert any(apart), "one of them was alone"
+
+
+def test_a_trial_that_hangs_is_ended(search: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_ray, "GRACE", 5.0)
+    outcome = search({"1": "hang"}, Watch(), trial_time_limit="10s")
+    failed = only(outcome, TrialState.FAIL)
+    assert failed.reason == "over its time limit of 10s: no report in that time"
+    assert states(outcome).count(TrialState.COMPLETE) == 3
+
+
+def test_what_ray_said_last_is_kept_where_a_search_fails(
+    search: Any, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Watch):
+        def reported(self, number: int, report: object) -> None:
+            raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        search({}, Broken())
+    (log,) = (Path(os.environ["FESEARCH_ARTIFACTS"]) / "studies").glob(f"*/{on_ray.LOG}")
+    assert "==> raylet.out <==" in log.read_text()
+    start.resume("moody", sqlite_url)
