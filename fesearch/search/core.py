@@ -183,8 +183,8 @@ class Core:
     def suggest(self) -> TrialSpec | None:
         """The next trial to run, recorded as begun; None when there is none to run now.
 
-        There is none at all once the core is ``done``. Before that one may come yet: a trial that
-        is in training can lose its worker, and one that needs all the memory is to be alone.
+        There is none at all once the core is ``done``; before, a worker may be lost, or a trial
+        be alone that needs all the memory.
         """
         if self.done:
             return None
@@ -243,16 +243,16 @@ class Core:
         """Decide what becomes of a running trial whose training a fault of the machine ended.
 
         One that lost its worker goes on from its checkpoint, ``Settings.retries`` times at most;
-        one that ran out of memory does so once, with no other beside it. What can be written no
-        more stops the search, and the trial can be resumed. Any other fault ends the trial.
+        one that ran out of memory does so once, alone. A full disk stops the search, and the trial
+        can be resumed. Any other fault ends the trial.
         """
         if number not in self._running:
             return
         retries, most = self._running[number].retries, self.settings.retries
-        if cause is Cause.DISK or (cause is Cause.LOST and self.stopped):
+        if cause is Cause.DISK:
+            self.stop(f"{reason} (trial {number})")
+        if self.stopped and cause in (Cause.DISK, Cause.LOST):
             self._turns.interrupt(number)
-            if cause is Cause.DISK:
-                self.stop(f"{reason} (trial {number})")
         elif cause is Cause.LOST and retries < most:
             self._retry(number, f"a lost worker ({retries + 1} of {most}): {reason}")
         elif cause is Cause.LOST:
@@ -267,8 +267,7 @@ class Core:
 
     def overdue(self, number: int) -> None:
         """End a running trial that was over its time limit without a report, and was killed."""
-        assert self.settings.trial_time_limit is not None
-        limit = spelled(self.settings.trial_time_limit)
+        limit = spelled(self.settings.trial_time_limit or 0.0)
         self.fail(number, f"over its time limit of {limit}: no report in that time")
 
     def fail(self, number: int, reason: str) -> None:
