@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from fesearch.duration import duration
 from fesearch.errors import (
@@ -34,6 +35,8 @@ from fesearch.store.types import Lease, StudyRow, StudyState
 from fesearch.study import Study
 
 _SECONDS_BETWEEN_BEATS = 15.0
+_SCRATCH = "ray-"
+"""How a folder for Ray's own files begins; each driver has one of its own."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,8 @@ def _drive(
 ) -> Outcome:
     study = prepared.study
     lease = store.acquire(row, force=take_over)
+    if not take_over:  # who was taken over from may be at work for another moment
+        _clear(study_folder(row))
     try:
         store.set_state(lease, StudyState.RUNNING)
         sources.keep(row, study)
@@ -245,7 +250,7 @@ def _drive(
 def _search(store: Store, lease: Lease, core: Core, budget: Budget, prepared: Prepared) -> None:
     """Search until the core is stopped, or has spent its budget and nobody has added to it."""
     while True:
-        _run(core, lease.study, prepared)
+        _run(core, lease, prepared)
         if core.stopped:
             store.beat(lease)  # it says so where another process has taken over
             store.set_state(lease, StudyState.STOPPED)
@@ -291,7 +296,7 @@ def _core(
         projection.close()
 
 
-def _run(core: Core, row: StudyRow, prepared: Prepared) -> None:
+def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
     study = prepared.study
     if core.done:
         return
@@ -308,7 +313,14 @@ def _run(core: Core, row: StudyRow, prepared: Prepared) -> None:
         address=study.address,
     )
     files = study.own_sources()
-    on_ray.drive(core, prepared.development, resources, study_folder(row) / "ray", files)
+    scratch = study_folder(lease.study) / f"{_SCRATCH}{lease.token[:8]}"
+    on_ray.drive(core, prepared.development, resources, scratch, files)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what drivers that were killed have left of Ray's in the folder of a study."""
+    for scratch in folder.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager

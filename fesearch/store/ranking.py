@@ -70,14 +70,23 @@ class Ranking(Database):
             ]
 
     def efforts(self) -> list[Effort]:
-        """What each study spent on each of its families, key by key."""
+        """What each study spent on each of its families, key by key.
+
+        The seconds of a trial that another one has gone on from are counted with that one's.
+        """
+        child = TRIALS.alias()
+        counted = sa.exists().where(
+            child.c.study_id == TRIALS.c.study_id,
+            child.c.parent == TRIALS.c.number,
+            child.c.seconds >= TRIALS.c.seconds,
+        )
         query = (
             sa.select(
                 STUDIES.c.name.label("study"),
                 TRIALS.c.family,
                 *KEY_COLUMNS[:4],
                 sa.func.count().label("trials"),
-                sa.func.sum(TRIALS.c.seconds).label("seconds"),
+                sa.func.sum(sa.case((counted, 0.0), else_=TRIALS.c.seconds)).label("seconds"),
             )
             .join_from(TRIALS, STUDIES, TRIALS.c.study_id == STUDIES.c.id)
             .join(KEYS, TRIALS.c.key_id == KEYS.c.id)

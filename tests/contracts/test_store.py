@@ -702,6 +702,17 @@ def test_those_that_go_on_from_a_trial_can_be_asked_for_alone(store: Store) -> N
     assert [store.origin(study, number) for number in (0, 1)] == ["goes on", None]
 
 
+def test_the_time_of_a_trial_that_goes_on_is_counted_once(store: Store) -> None:
+    study = create(store)
+    with driving(store, study) as lease:
+        for number, resource, parent in ((0, 2, None), (1, 3, 0), (2, 1, None)):
+            store.begin_trial(lease, spec(number, parent=parent), "epochs")
+            last = said(resource)
+            store.report(lease, number, last, Decision.STOP, ended(number, seconds=last.seconds))
+    [effort] = store.efforts()
+    assert (effort.trials, effort.seconds) == (3, 1.5 * 3 + 1.5 * 1)
+
+
 def test_a_study_is_created_with_the_configs_it_tries_first(store: Store) -> None:
     study = create(store, first=[CONFIG, {"depth": 3}], origin="warm start from second")
     assert [(one.config, one.origin) for one in store.queued(study)] == [

@@ -1,0 +1,155 @@
+"""Budgets, chosen configs and a change of drivers, by the real command in real processes."""
+
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from driven import check_optuna_agrees, results, story, study_row
+from lab import PATIENCE, Lab, copied, wait_for, write_data
+
+from fesearch.errors import FesearchError
+from fesearch.record import TrialResult
+from fesearch.search.folder import study_folder
+
+pytestmark = pytest.mark.slow
+
+
+def sets(*keys: str) -> list[str]:
+    """The words that set so many keys of a study."""
+    return [word for key in keys for word in ("--set", key)]
+
+
+NETS = ["irnet", "--data", "alloys", "--seed", "1", "--sampler", "random", "--pruner", "none"]
+NETS += sets("space.depth=3", "space.width=0.125", "space.batch_size=32")
+NETS += sets("space.learning_rate=[1e-2, 1e-3, 1e-4]")
+RUNNERS = {"ray": ["--cpus", "1"], "inline": sets("runner=inline")}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab with data, features and the study ``whole``, which all others share."""
+    folder = tmp_path_factory.mktemp("house")
+    write_data(folder / "alloys.csv")
+    lab = Lab.at(folder, folder / "cache", folder)
+    words = ["--name", "alloys", "--formula", "formula", "--target", "e_form", "--unit", "eV/atom"]
+    lab.run("data", "import", "alloys.csv", *words)
+    lab.run("features", "build", "alloys")
+    words = ["--trials", "6", "--max-epochs", "60", *RUNNERS["inline"]]
+    lab.run("study", "start", *NETS, *words, "--name", "whole")
+    yield lab
+    lab.close()
+
+
+@pytest.fixture
+def lab(house: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """A folder without studies; this process looks into it with the same environment."""
+    copied(house.folder, tmp_path)
+    ray = Path(tempfile.mkdtemp(prefix="ray-"))
+    made = Lab.at(tmp_path, house.folder / "cache", ray)
+    for name in ("FESEARCH_ARTIFACTS", "FESEARCH_CACHE_DIR"):
+        monkeypatch.setenv(name, made.environment[name])
+    yield made
+    made.close()
+    shutil.rmtree(ray, ignore_errors=True)
+
+
+def trials(lab: Lab) -> list[TrialResult]:
+    """The trials of the study ``deep``, none where it has not begun."""
+    try:
+        return results(lab.url, "deep")
+    except FesearchError:
+        return []
+
+
+def at_work(lab: Lab) -> bool:
+    """Whether a trial has ended and another one has reported."""
+    found = trials(lab)
+    running = any(one.resource and not one.state.finished for one in found)
+    return running and any(one.state.finished for one in found)
+
+
+def check_whole(lab: Lab, house: Lab) -> None:
+    """The study ``deep`` has the trials of ``whole``, and nothing is left of any driver."""
+    assert wait_for(lambda: not lab.processes(), "all processes have ended")
+    assert results(lab.url, "deep") == results(house.url, "whole")
+    check_optuna_agrees(lab.url, "deep")
+    assert study_row(lab.url, "deep").state == "COMPLETE"
+    assert list(study_folder(study_row(lab.url, "deep")).glob("ray*")) == []
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_and_the_study_is_resumed(
+    sent: signal.Signals, runner: str, lab: Lab, house: Lab
+) -> None:
+    words = ["--trials", "6", "--max-epochs", "60", *RUNNERS[runner]]
+    driver = lab.begin("study", "start", *NETS, *words, "--name", "deep")
+    wait_for(lambda: at_work(lab), "trials are at work")
+    driver.send_signal(sent)
+    assert driver.wait(PATIENCE) == 130
+    assert study_row(lab.url, "deep").state == "STOPPED"
+    lab.run("study", "resume", "deep")
+    check_whole(lab, house)
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_driver_is_taken_over_from_and_ends_by_itself(runner: str, lab: Lab, house: Lab) -> None:
+    words = ["--trials", "2", "--max-epochs", "9999", *RUNNERS[runner]]
+    first = lab.begin("study", "start", *NETS, *words, "--name", "deep", to="first-")
+    wait_for(lambda: any(one.resource for one in trials(lab)), "a trial has reported")
+    lab.run("study", "resume", "deep", code=2)
+    assert f"is being driven by process {first.pid} on " in lab.err
+    second = lab.begin("study", "resume", "deep", "--take-over", to="second-")
+    assert first.wait(PATIENCE) == 1
+    said = (lab.folder / "first-err").read_text()
+    assert f"Another process has taken over this study: process {second.pid} on " in said
+    assert said.endswith("Leave the study to it; see: fesearch study list\n")
+    assert "Traceback" not in said
+    reached = trials(lab)[0].resource
+    wait_for(lambda: trials(lab)[0].resource > reached + 60, "the second one goes on")
+    lab.run("study", "stop", "deep")
+    assert second.wait(PATIENCE) in (0, 3)
+    assert "Stopped: stopped on request" in (lab.folder / "second-err").read_text()
+    assert wait_for(lambda: not lab.processes(), "all processes have ended")
+    ours, theirs = story(lab.url, "deep")[1], story(house.url, "whole")[1]
+    first_trial = [line for line in ours if line[0] == 0]
+    assert [line[1] for line in first_trial] == list(range(1, len(first_trial) + 1))
+    assert first_trial[:60] == theirs[:60]
+    assert list(study_folder(study_row(lab.url, "deep")).glob("ray*")) == []
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_study_that_runs_is_extended_and_given_a_config(
+    runner: str, lab: Lab, house: Lab
+) -> None:
+    words = ["--trials", "3", "--max-epochs", "600", *RUNNERS[runner]]
+    driver = lab.begin("study", "start", *NETS, *words, "--name", "deep", to="driver-")
+    wait_for(lambda: at_work(lab), "trials are at work")
+    chosen = lab.json(
+        "study", "enqueue", "deep", "--set", "learning_rate=1e-4", "--set", "loss=mse"
+    )
+    assert "The study is running, and takes it up by itself." in lab.err
+    (change,) = lab.json("study", "extend", "deep", "--trials", "+2")
+    assert (change["key"], change["old"], change["new"]) == ("trials", 3, 5)
+    assert driver.wait(PATIENCE) == 0
+    assert "trials is 5 now, was 3" in (lab.folder / "driver-err").read_text()
+    found = trials(lab)
+    assert [dict(one.config) for one in found].count(chosen) >= 1
+    assert len(found) == 5
+    assert all(one.state.finished for one in found)
+
+
+def test_epochs_are_added_with_ray_as_if_they_had_been_there(lab: Lab, house: Lab) -> None:
+    words = ["--trials", "2", "--max-epochs", "25", *RUNNERS["ray"]]
+    lab.run("study", "start", *NETS, *words, "--name", "deep")
+    lab.run("study", "extend", "deep", "--max-epochs", "60")
+    assert "Trials 0, 1 go on to the new end, each as a new trial." in lab.err
+    lab.run("study", "resume", "deep")
+    ours, theirs = story(lab.url, "deep")[1], story(house.url, "whole")[1]
+    for child in (2, 3):
+        curve = [line[1:4] for line in ours if line[0] == child]
+        assert curve == [line[1:4] for line in theirs if line[0] == child - 2][25:]
+    check_optuna_agrees(lab.url, "deep")
