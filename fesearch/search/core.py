@@ -32,8 +32,7 @@ from fesearch.space import Config, Space
 INTERRUPTED = "interrupted"
 LATE = "the time limit is reached"
 """Two reasons of ``Core.stopped``; others are the words of who stopped it."""
-_NO_MEMORY = "too little memory"
-"""How the reason of a trial begins that has run out of memory and is tried once more, alone."""
+_NO_MEMORY = "too little memory"  # so begins the reason of a trial that is tried again, alone
 
 
 @dataclass(frozen=True)
