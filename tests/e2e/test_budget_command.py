@@ -117,7 +117,7 @@ def test_a_driver_is_taken_over_from_and_ends_by_itself(runner: str, lab: Lab, h
     ours, theirs = story(lab.url, "deep")[1], story(house.url, "whole")[1]
     first_trial = [line for line in ours if line[0] == 0]
     assert [line[1] for line in first_trial] == list(range(1, len(first_trial) + 1))
-    assert first_trial[:60] == theirs[:60]
+    assert first_trial[:59] == theirs[:59]  # at 60 the other one ends
     assert list(study_folder(study_row(lab.url, "deep")).glob("ray*")) == []
 
 
