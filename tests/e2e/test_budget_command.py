@@ -77,7 +77,7 @@ def check_whole(lab: Lab, house: Lab) -> None:
     assert results(lab.url, "deep") == results(house.url, "whole")
     check_optuna_agrees(lab.url, "deep")
     assert study_row(lab.url, "deep").state == "COMPLETE"
-    assert list(study_folder(study_row(lab.url, "deep")).glob("ray*")) == []
+    assert list(study_folder(study_row(lab.url, "deep")).glob("ray-*")) == []
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
@@ -118,7 +118,7 @@ def test_a_driver_is_taken_over_from_and_ends_by_itself(runner: str, lab: Lab, h
     first_trial = [line for line in ours if line[0] == 0]
     assert [line[1] for line in first_trial] == list(range(1, len(first_trial) + 1))
     assert first_trial[:59] == theirs[:59]  # at 60 the other one ends
-    assert list(study_folder(study_row(lab.url, "deep")).glob("ray*")) == []
+    assert list(study_folder(study_row(lab.url, "deep")).glob("ray-*")) == []
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
