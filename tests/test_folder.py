@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from fesearch.errors import InputError
-from fesearch.record import TrialResult, TrialState
-from fesearch.search.checkpoint import folder_of
+from fesearch.record import TrialResult, TrialSpec, TrialState
+from fesearch.search.checkpoint import END, folder_of
 from fesearch.search.folder import Keeper, size_of
 from fesearch.search.worker import LOG, MODEL
 from fesearch.study import load
@@ -43,6 +43,41 @@ def test_the_best_stays_whatever_the_limit(tmp_path: Path) -> None:
         end(keeper, tmp_path, number, value)
     assert kept(tmp_path) == [2]
     assert all((folder_of(tmp_path, number) / LOG).is_file() for number in range(3))
+
+
+def test_an_end_stays_as_long_as_a_trial_waits_or_runs_to_go_on_from_it(tmp_path: Path) -> None:
+    waiting = {0}
+    keeper = Keeper(tmp_path, 1, "minimize", lambda: waiting)
+    for number, value in ((0, 0.9), (1, 0.5), (2, 0.4)):
+        ended_with_end(keeper, tmp_path, number, value)
+    assert ends(tmp_path) == [0, 2]
+    keeper.began(TrialSpec(3, "irnet", {}, 1, (9,), parent=0), resumed=False)
+    waiting.clear()
+    ended_with_end(keeper, tmp_path, 4, 0.3)
+    assert ends(tmp_path) == [0, 4]
+    again = Keeper(tmp_path, 1, "minimize")
+    results = [ended(0, 0.9), TrialResult(3, "irnet", {}, 1, TrialState.RUNNING, parent=0)]
+    again.opened(None, [*results, ended(4, 0.3)])
+    assert ends(tmp_path) == [0, 4]
+    ended_with_end(keeper, tmp_path, 3, 0.2)
+    assert ends(tmp_path) == [3]
+
+
+def ended(number: int, value: float) -> TrialResult:
+    return TrialResult(number, "irnet", {}, 1, TrialState.COMPLETE, value=value)
+
+
+def ended_with_end(keeper: Keeper, folder: Path, number: int, value: float) -> None:
+    """A trial leaves its end and is over."""
+    end_file = folder_of(folder, number) / END
+    end_file.parent.mkdir(parents=True)
+    end_file.touch()
+    keeper.ended(ended(number, value))
+
+
+def ends(folder: Path) -> list[int]:
+    """Numbers of the trials whose ends are there."""
+    return sorted(int(path.parent.name) for path in folder.rglob(END))
 
 
 def test_the_size_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
