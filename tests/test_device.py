@@ -24,6 +24,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> object:
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
         monkeypatch.setattr(torch.version, "cuda", built_for)
         monkeypatch.setattr(device, "_driver", lambda: driver)
+        monkeypatch.setattr(device, "SIGNS", (Path("/proc"),) if driver else ())
 
     return found
 

@@ -34,6 +34,17 @@ def test_loads_nothing_heavy(arguments: list[str]) -> None:
     assert json.loads(last.removeprefix("LOADED")) == []
 
 
+def test_a_search_is_driven_without_torch() -> None:
+    program = (
+        "import sys; from fesearch.nets import device; device.SIGNS = ();"
+        "from fesearch.search import on_ray, start; from fesearch.study import load;"
+        "assert start.idle_gpus(load('irnet')) == 0; start.check_resources(load('irnet'));"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr
+
+
 TRAINING = """
 import re, sys
 from importlib.metadata import packages_distributions, requires

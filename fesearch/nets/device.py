@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
-import torch
-
 from fesearch.errors import InputError
 
 ON_CPU = "to run on the CPU leave --gpus out"
+SIGNS = tuple(map(Path, ("/proc/driver/nvidia/version", "/dev/dxg", "/dev/kfd")))
+"""Of drivers: NVIDIA's, that of Windows beneath Linux, AMD's. Without any there is no GPU."""
 
 
 def gpu_count() -> int:
-    """CUDA devices this torch can use."""
+    """CUDA devices this torch can use; torch takes seconds to load and is asked last."""
+    if not any(sign.exists() for sign in SIGNS):
+        return 0
+    import torch
+
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
@@ -28,6 +32,8 @@ def require_gpus(wanted: int) -> None:
             f"{wanted} GPUs are asked for, but there are {available}.",
             f"Give --gpus {available}; {ON_CPU}.",
         )
+    import torch
+
     raise no_gpu(wanted, built_for=torch.version.cuda, driver=_driver())
 
 
@@ -38,6 +44,8 @@ def no_gpu(wanted: int, *, built_for: str | None, driver: str | None) -> InputEr
         built_for: the CUDA version torch was built for, None for a torch without CUDA.
         driver: what the NVIDIA driver says of itself, None where there is no driver.
     """
+    import torch
+
     asked = f"{wanted} GPUs are asked for, but"
     if driver is None:
         return InputError(

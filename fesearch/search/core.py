@@ -153,7 +153,7 @@ class Core:
     @property
     def stopped(self) -> str:
         """Why the search stopped before its budget of trials, or an empty text."""
-        if self._all_begun and not self._running:
+        if not self._running and self._all_begun:  # the ledger is asked last
             return ""
         if not self._stop_reason and self._late():
             self._stop_reason = LATE
@@ -162,7 +162,7 @@ class Core:
     @property
     def done(self) -> bool:
         """No further trial will begin."""
-        return bool(self.stopped) or (self._all_begun and not self._running)
+        return bool(self.stopped) or (not self._running and self._all_begun)
 
     @property
     def budget(self) -> int:
