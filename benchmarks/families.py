@@ -23,11 +23,13 @@ from fesearch.family import FAMILIES
 
 NETS = ["--max-epochs", "9", "--set", "grace=3"]
 STACKS = [*NETS, "--set", "space.depth=[8,17]", "--set", "space.width=0.25"]
+SEQUENCES = [*NETS, "--features", "element_sequence:longest=9"]  # one compound has 9 elements
 FORESTS = ["--trials", "2", "--set", "space.n_estimators=50"]
 KERNELS = ["--set", "space.rows=10000", "--set", "space.gamma=[0.003,0.01,0.03]"]
 BUDGETS: dict[str, list[str]] = {
     **dict.fromkeys(("irnet", "srnet", "plain_mlp", "dnn"), STACKS),
-    **dict.fromkeys(("cnn", "rnn", "attention"), NETS),
+    "cnn": NETS,
+    **dict.fromkeys(("rnn", "attention"), SEQUENCES),
     **dict.fromkeys(("random_forest", "extra_trees", "bagging"), FORESTS),
     "adaboost": ["--trials", "2", "--set", "space.n_estimators=30"],
     "svr": KERNELS,
