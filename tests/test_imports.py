@@ -45,6 +45,15 @@ def test_a_search_is_driven_without_torch() -> None:
     assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr
 
 
+def test_a_worker_of_ray_needs_no_optuna_and_no_database() -> None:
+    program = (
+        "import sys; from fesearch.search import actor;"
+        "print([name for name in ('optuna', 'sqlalchemy', 'alembic') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
 TRAINING = """
 import re, sys
 from importlib.metadata import packages_distributions, requires

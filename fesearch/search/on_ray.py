@@ -20,13 +20,12 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from fesearch import raysession
-from fesearch.nets.memory import let_go
-from fesearch.own import Source, run
-from fesearch.record import Decision, TrialSpec
+from fesearch.own import Source
+from fesearch.record import Decision
 from fesearch.search import shared
+from fesearch.search.actor import Trial
 from fesearch.search.core import Core
-from fesearch.search.faults import TrialError, is_full, of_actor
-from fesearch.search.worker import Worker
+from fesearch.search.faults import is_full, of_actor
 from fesearch.split import Development
 
 GRACE = 60.0
@@ -101,42 +100,6 @@ def drive(
             _fit(core, trainable, resources.concurrent(cpus), scratch.resolve())
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-class Trial(tune.Trainable):  # type: ignore[misc]
-    """Ray's actor around a worker; reused for one trial after the other."""
-
-    def setup(self, config: dict[str, Any], data: Development, own: Sequence[Source]) -> None:
-        for source in own:
-            run(source)
-        self._data = data
-        self._spec: TrialSpec = config["spec"]
-        self._worker: Worker | None = None
-        self._complaints: list[str] = []
-
-    def step(self) -> dict[str, Any]:
-        complaints = self._complaints = []
-        try:
-            if self._worker is None:
-                self._worker = Worker(self._spec, self._data, self._complain)
-            return {"report": self._worker.step(), "complaints": complaints}
-        except TrialError as error:
-            self._worker = None  # there is nothing to go on from
-            return {"fault": error.cause, "reason": error.message, "complaints": complaints}
-
-    def _complain(self, line: str) -> None:
-        self._complaints.append(line)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.cleanup()
-        self._spec = new_config["spec"]
-        return True
-
-    def cleanup(self) -> None:
-        if self._worker is not None:
-            self._worker.save()
-            self._worker = None
-        let_go()
 
 
 class _Unsaved:
