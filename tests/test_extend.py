@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import searched
 from driven import check_optuna_agrees, results, story, study_row
-from small import SPACE, Watch, small, wait_for
+from small import SPACE, Watch, furnished, small, wait_for
 
 from fesearch.cli.app import run
 from fesearch.errors import InputError, StudyNotFoundError
@@ -32,14 +31,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     ``six`` has six trials from the start, ``nine`` trains three for nine epochs each.
     """
-    folder = tmp_path_factory.mktemp("house")
-    url = f"sqlite:///{folder}/studies.db"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FESEARCH_ARTIFACTS", str(folder / "artifacts"))
-        patch.setenv("FESEARCH_CACHE_DIR", str(folder / "cache"))
-        searched.save_data()
-        start.start(small("six"), url)
-        start.start(small("nine", max_epochs=9, **TO_THE_END), url)
+    with furnished(
+        tmp_path_factory.mktemp("house"), small("six"), small("nine", max_epochs=9, **TO_THE_END)
+    ) as url:
         yield url
 
 

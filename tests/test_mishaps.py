@@ -10,7 +10,7 @@ import pytest
 import searched
 import sqlalchemy as sa
 from driven import check_optuna_agrees, results, story
-from small import SPACE, Watch, small
+from small import SPACE, Watch, furnished, small
 
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError
@@ -27,13 +27,7 @@ from fesearch.store.types import StudyState
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a store with the study ``whole``, which meets with none, beside its data."""
-    folder = tmp_path_factory.mktemp("house")
-    url = f"sqlite:///{folder}/studies.db"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FESEARCH_ARTIFACTS", str(folder / "artifacts"))
-        patch.setenv("FESEARCH_CACHE_DIR", str(folder / "cache"))
-        searched.save_data()
-        start.start(small("whole"), url)
+    with furnished(tmp_path_factory.mktemp("house"), small("whole")) as url:
         yield url
 
 

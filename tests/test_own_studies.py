@@ -12,6 +12,7 @@ import pytest
 import searched
 from driven import results, story, study_row
 from own_files import EXAMPLE, LENGTHS, RIDGES, WORST, forget, full, write
+from small import furnished
 
 from fesearch import own
 from fesearch.bundle import open_bundle
@@ -33,10 +34,7 @@ FLAGS = {"data": searched.DATA, "trials": 4, "max_epochs": 4, "seed": 3}
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with data and features."""
     folder = tmp_path_factory.mktemp("house")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FESEARCH_ARTIFACTS", str(folder / "artifacts"))
-        patch.setenv("FESEARCH_CACHE_DIR", str(folder / "cache"))
-        searched.save_data()
+    with furnished(folder):
         yield folder
 
 

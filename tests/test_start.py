@@ -14,7 +14,7 @@ import optuna
 import pytest
 import searched
 from driven import check_optuna_agrees, results, story, study_row
-from small import SPACE, Watch, small, wait_for
+from small import SPACE, Watch, furnished, small, wait_for
 
 from fesearch import affordable, dataset, library
 from fesearch.cli.app import run
@@ -41,13 +41,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     Nothing interrupts that study; tests of this module compare theirs with it.
     """
-    folder = tmp_path_factory.mktemp("house")
-    url = f"sqlite:///{folder}/studies.db"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FESEARCH_ARTIFACTS", str(folder / "artifacts"))
-        patch.setenv("FESEARCH_CACHE_DIR", str(folder / "cache"))
-        searched.save_data()
-        start.start(small("whole"), url)
+    with furnished(tmp_path_factory.mktemp("house"), small("whole")) as url:
         yield url
 
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import searched
 from driven import check_optuna_agrees, results, story, study_row
-from small import SPACE, Watch, small
+from small import SPACE, Watch, furnished, small
 
 from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.nets.train import NetLearner
@@ -23,13 +22,9 @@ RANGE = {**SPACE, "learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}}
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a store with the study ``before`` of twelve trials, beside data and features."""
-    folder = tmp_path_factory.mktemp("house")
-    url = f"sqlite:///{folder}/studies.db"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FESEARCH_ARTIFACTS", str(folder / "artifacts"))
-        patch.setenv("FESEARCH_CACHE_DIR", str(folder / "cache"))
-        searched.save_data()
-        start.start(short("before", trials=12, sampler="random"), url)
+    with furnished(
+        tmp_path_factory.mktemp("house"), short("before", trials=12, sampler="random")
+    ) as url:
         yield url
 
 

@@ -1,13 +1,8 @@
 """A family of the user's own as users run it: on Ray, killed, changed, restored, exported."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from driven import results
-from lab import Lab, kill, wait_for, write_data
+from lab import Lab, kill, wait_for
 from own_files import EXAMPLE, full
 
 from fesearch.errors import FesearchError
@@ -17,20 +12,6 @@ pytestmark = pytest.mark.slow
 STUDY = ["study", "start", "net.py", "--data", "alloys", "--sampler", "random", "--pruner", "none"]
 STUDY += ["--trials", "4", "--max-epochs", "80", "--seed", "1", "--set", "patience=80"]
 STUDY += ["--set", "space.learning_rate=0.001"]
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    """A folder with data, and the worked example, slower to train, as ``net.py``."""
-    ray = Path(tempfile.mkdtemp(prefix="ray-"))
-    made = Lab.at(tmp_path, tmp_path / "cache", ray)
-    write_data(tmp_path / "alloys.csv")
-    words = ["--name", "alloys", "--formula", "formula", "--target", "e_form", "--unit", "eV/atom"]
-    made.run("data", "import", "alloys.csv", *words)
-    (tmp_path / "net.py").write_text(EXAMPLE.read_text().replace("BATCH = 32", "BATCH = 8"))
-    yield made
-    made.close()
-    shutil.rmtree(ray, ignore_errors=True)
 
 
 def ended(lab: Lab) -> int:
@@ -43,6 +24,7 @@ def ended(lab: Lab) -> int:
 
 def test_killed_with_ray_and_resumed_only_with_the_same_code(lab: Lab) -> None:
     net = lab.folder / "net.py"
+    net.write_text(EXAMPLE.read_text().replace("BATCH = 32", "BATCH = 8"))  # slower to train
     name, text = full("my_net", net), net.read_text()
     driver = lab.begin(*STUDY, "--cpus", "2")
     wait_for(lambda: ended(lab), "a trial has ended")

@@ -1,27 +1,15 @@
 """A study that moves, is archived and trained again, by the real command."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from lab import Lab, write_data
+from lab import Lab
 
 TRAINED = ("--trials", "3", "--set", "space.n_estimators=20", "--set", 'runner="inline"')
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    made = Lab.at(tmp_path, tmp_path / "cache", tmp_path / "ray")
-    yield made
-    made.close()
-
-
 @pytest.mark.slow
 def test_a_study_is_the_same_wherever_it_is_taken(lab: Lab) -> None:
-    write_data(lab.folder / "alloys.csv")
-    imported = ("--name", "alloys", "--formula", "formula", "--target", "e_form")
-    lab.run("data", "import", "alloys.csv", *imported, "--unit", "eV/atom")
     lab.run("study", "start", "random_forest", "--data", "alloys", "--name", "forest", *TRAINED)
     here = lab.run("rank", "--all", "--format", "csv")
 

@@ -6,34 +6,22 @@ import pty
 import re
 import select
 import shutil
-import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from driven import check_optuna_agrees, results, story, study_row
-from lab import FESEARCH, PATIENCE, RAY, Lab, copied, kill, wait_for, write_data
+from driven import check_optuna_agrees, check_whole, results, story, study_row
+from lab import FESEARCH, PATIENCE, RAY, Lab, kill, sets, wait_for
 
-from fesearch.errors import FesearchError
 from fesearch.features import build
 from fesearch.featureset import Inputs
 from fesearch.model import FittedModel
-from fesearch.record import TrialResult, TrialState
-from fesearch.search.checkpoint import CHECKPOINT
-from fesearch.search.folder import study_folder, trial_folder
-from fesearch.search.worker import LOG, MODEL
-from fesearch.store.results import Store
+from fesearch.record import TrialState
+from fesearch.search.folder import trial_folder
+from fesearch.search.worker import MODEL
 
 pytestmark = pytest.mark.slow
-
-
-def sets(*keys: str) -> list[str]:
-    """The words that set so many keys of a study."""
-    return [word for key in keys for word in ("--set", key)]
 
 
 SMALL = ["space.depth=3", "space.width=0.125", "space.batch_size=32"]
@@ -43,64 +31,6 @@ SHORT = [*NETS, *RATES, "--trials", "12", "--max-epochs", "9"]
 LONG = [*NETS, *RATES, "--trials", "6", "--max-epochs", "60", "--sampler", "random"]
 LONG += ["--pruner", "none"]
 INLINE = sets("runner=inline")
-
-
-@pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A lab with data and features, which all others share."""
-    folder = tmp_path_factory.mktemp("house")
-    write_data(folder / "alloys.csv")
-    lab = Lab.at(folder, folder / "cache", folder)
-    words = ["--name", "alloys", "--formula", "formula", "--target", "e_form", "--unit", "eV/atom"]
-    lab.run("data", "import", "alloys.csv", *words)
-    lab.run("features", "build", "alloys")
-    yield lab
-    lab.close()
-
-
-@pytest.fixture
-def lab(house: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    """A folder without studies; this process looks into it with the same environment."""
-    copied(house.folder, tmp_path)
-    ray = Path(tempfile.mkdtemp(prefix="ray-"))
-    made = Lab.at(tmp_path, house.folder / "cache", ray)
-    for name in ("FESEARCH_ARTIFACTS", "FESEARCH_CACHE_DIR"):
-        monkeypatch.setenv(name, made.environment[name])
-    yield made
-    made.close()
-    shutil.rmtree(ray, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def undisturbed(house: Lab) -> list[TrialResult]:
-    """The trials of the study ``LONG`` where nothing disturbs it."""
-    house.run("study", "start", *LONG, *INLINE, "--name", "undisturbed")
-    return results(house.url, "undisturbed")
-
-
-def ended(lab: Lab, name: str, count: int) -> bool:
-    """Whether so many trials have ended."""
-    try:
-        return sum(result.state.finished for result in results(lab.url, name)) >= count
-    except FesearchError:
-        return False  # there is no study yet
-
-
-def reported(lab: Lab, name: str) -> set[int]:
-    """Numbers of the running trials that have reported."""
-    return {r.number for r in results(lab.url, name) if not r.state.finished and r.resource}
-
-
-def check_whole(lab: Lab, name: str, trials: int) -> None:
-    """Every trial once and ended, Optuna of the same mind, and nothing left over."""
-    found = results(lab.url, name)
-    assert [result.number for result in found] == list(range(trials))
-    assert all(result.state.finished for result in found)
-    check_optuna_agrees(lab.url, name)
-    folder = study_folder(study_row(lab.url, name))
-    assert list(folder.rglob(f"*{CHECKPOINT}*")) == []
-    assert not (folder / "ray").exists()
-    assert {path.split("/")[0] for path in lab.files()} == {"datasets", "studies"}
 
 
 def test_from_start_to_prediction(lab: Lab) -> None:
@@ -143,124 +73,6 @@ def test_ray_with_one_worker_and_inline_give_the_same_trials_bit_for_bit(lab: La
     assert story(lab.url, "ray") == story(lab.url, "inline")
     states = {result.state for result in results(lab.url, "ray")}
     assert states >= {TrialState.COMPLETE, TrialState.PRUNED}
-
-
-def test_killed_with_ray_and_resumed(lab: Lab, undisturbed: list[TrialResult]) -> None:
-    driver = lab.begin("study", "start", *LONG, "--name", "deep", "--cpus", "2")
-    wait_for(lambda: ended(lab, "deep", 2), "two trials have ended")
-    kill(driver)
-    with Store.open(lab.url) as store:
-        before = [one for one in store.trials(store.study("deep")) if one.state.finished]
-    assert len(before) < 6
-    (listed,) = lab.json("study", "list")
-    assert (listed["name"], listed["state"]) == ("deep", "KILLED")
-    assert wait_for(lambda: not lab.processes(), "Ray's orphans have ended")
-
-    lab.run("study", "resume", "deep")
-    check_whole(lab, "deep", 6)
-    with Store.open(lab.url) as store:
-        after = store.trials(store.study("deep"))
-    assert [after[one.number] for one in before] == before
-    assert results(lab.url, "deep") == undisturbed
-    (listed,) = lab.json("study", "list")
-    assert (listed["state"], listed["trials"]) == ("COMPLETE", 6)
-
-
-def test_killed_inline_and_resumed_with_the_same_decisions(lab: Lab) -> None:
-    words = [*NETS, *RATES, "--trials", "10", "--max-epochs", "27", *INLINE]
-    lab.run("study", "start", *words, "--name", "whole")
-    driver = lab.begin("study", "start", *words, "--name", "deep")
-    wait_for(lambda: ended(lab, "deep", 2), "two trials have ended")
-    os.kill(driver.pid, signal.SIGSTOP)
-    second = lab.begin("study", "resume", "deep")
-    assert second.wait(PATIENCE) == 2
-    assert lab.err.startswith(f"The study 'deep' is being driven by process {driver.pid} on ")
-    kill(driver)
-    lab.run("study", "resume", "deep")
-    check_whole(lab, "deep", 10)
-    assert story(lab.url, "deep") == story(lab.url, "whole")
-
-
-def check_interrupted(lab: Lab, driver: "subprocess.Popen[bytes]") -> list[int]:
-    """Check that a driver sent a signal ends in good order; the trials it leaves unfinished."""
-    assert driver.wait(PATIENCE) == 130
-    assert lab.err.endswith(
-        "\nStopped: interrupted.\nGo on with:  fesearch study resume deep\nInterrupted.\n"
-    )
-    row = study_row(lab.url, "deep")
-    assert row.state == "STOPPED"
-    halted = [one.number for one in results(lab.url, "deep") if not one.state.finished]
-    assert halted
-    for number in halted:
-        assert (trial_folder(row, number) / CHECKPOINT).is_file()
-    assert wait_for(lambda: not lab.processes(), "Ray's processes have ended")
-    return halted
-
-
-def test_ctrl_c_with_ray_and_resumed(lab: Lab, undisturbed: list[TrialResult]) -> None:
-    """A terminal sends it to Ray's processes too."""
-    driver = lab.begin("study", "start", *LONG, "--name", "deep", "--cpus", "2")
-    wait_for(lambda: ended(lab, "deep", 1) and reported(lab, "deep"), "a trial has ended")
-    os.killpg(driver.pid, signal.SIGINT)
-    halted = check_interrupted(lab, driver)
-
-    lab.run("study", "resume", "deep")
-    check_whole(lab, "deep", 6)
-    assert results(lab.url, "deep") == undisturbed
-    for number in halted:
-        log = trial_folder(study_row(lab.url, "deep"), number) / LOG
-        lines = log.read_text().splitlines()
-        assert sum(" goes on after " in line for line in lines) == 1
-        trained = [line for line in lines if re.match(r"\S+ \d+: mae ", line)]
-        assert len(trained) == undisturbed[number].resource  # each epoch once
-
-
-def test_sigterm_with_ray(lab: Lab) -> None:
-    """A batch system sends it to the driver alone, some time before it kills."""
-    driver = lab.begin("study", "start", *LONG, "--name", "deep", "--cpus", "1")
-    wait_for(lambda: ended(lab, "deep", 1) and reported(lab, "deep"), "a trial has ended")
-    driver.send_signal(signal.SIGTERM)
-    check_interrupted(lab, driver)
-
-
-@pytest.mark.parametrize("runner", ["ray", "inline"])
-def test_ctrl_c_twice_does_not_wait_for_the_trials(runner: str, lab: Lab) -> None:
-    """An epoch of these networks takes minutes."""
-    slow = ["space.depth=48", "space.width=4.0", "space.batch_size=2", f"runner={runner}"]
-    words = ["irnet", "--data", "alloys", *sets(*slow)]
-    driver = lab.begin("study", "start", *words, "--name", "deep", "--cpus", "1")
-    wait_for(lambda: any(path.endswith(LOG) for path in lab.files()), "a trial has begun")
-    os.killpg(driver.pid, signal.SIGINT)
-    with pytest.raises(subprocess.TimeoutExpired):
-        driver.wait(2)
-    os.killpg(driver.pid, signal.SIGINT)
-    assert driver.wait(PATIENCE) == 130
-    assert lab.err.splitlines()[-1] == "Interrupted."
-    (only,) = results(lab.url, "deep")
-    assert (only.state, only.resource) == (TrialState.RUNNING, 0)
-    assert study_row(lab.url, "deep").state == "STOPPED"
-    assert wait_for(lambda: not lab.processes(), "Ray's processes have ended")
-
-
-def test_a_worker_that_is_killed_costs_no_trial(lab: Lab, undisturbed: list[TrialResult]) -> None:
-    driver = lab.begin("study", "start", *LONG, "--name", "deep", "--cpus", "1")
-    wait_for(lambda: ended(lab, "deep", 1) and reported(lab, "deep"), "a trial has ended")
-
-    def workers() -> list[int]:
-        return [n for n, words in lab.processes().items() if words.startswith("ray::ResourceTr")]
-
-    (worker,) = wait_for(workers, "a worker shows its name")
-    os.kill(worker, signal.SIGKILL)
-    assert driver.wait(PATIENCE) == 0, lab.err
-    assert "Traceback" not in lab.err
-    found = results(lab.url, "deep")
-    (hit,) = [result for result in found if result.retries]
-    said = "goes on after a lost worker (1 of 2): its worker process has died"
-    assert f"trial {hit.number} {said}" in lab.err
-    assert [replace(result, retries=0) for result in found] == undisturbed
-    shown = lab.json("trials", "show", "deep", str(hit.number))
-    assert shown["retries"] == 1
-    check_whole(lab, "deep", 6)
 
 
 def test_a_cluster_that_runs_already(lab: Lab) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 from driven import check_optuna_agrees, results, story
-from lab import PATIENCE, RAY, Lab, copied, kill, wait_for, write_data
+from lab import PATIENCE, RAY, Lab, kill, sets, wait_for
 
 from fesearch.errors import FesearchError
 from fesearch.record import Decision, TrialResult, TrialState
@@ -36,11 +36,6 @@ KILLS, RESTARTS = (25, 5) if IS_LONG else (2, 1)
 DRAW = random.Random(20261121)
 
 
-def sets(*keys: str) -> list[str]:
-    """The words that set so many keys of a study."""
-    return [word for key in keys for word in ("--set", key)]
-
-
 SMALL = ["space.depth=3", "space.width=0.125", "space.batch_size=32", "reduction_factor=2"]
 RATES = ["space.learning_rate=[1e-2, 1e-3, 1e-4]"]
 NETS = ["irnet", "--data", "alloys", "--seed", "1", "--trials", "8", "--max-epochs", "40"]
@@ -48,32 +43,6 @@ NETS += sets(*SMALL, *RATES)
 RANDOM = ["--sampler", "random", "--pruner", "none"]
 """Results then depend on no order of events, so that parallel trials can be compared too."""
 INLINE = sets("runner=inline")
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A lab with data and features, which all others share."""
-    folder = tmp_path_factory.mktemp("house")
-    write_data(folder / "alloys.csv")
-    lab = Lab.at(folder, folder / "cache", folder)
-    words = ["--name", "alloys", "--formula", "formula", "--target", "e_form", "--unit", "eV/atom"]
-    lab.run("data", "import", "alloys.csv", *words)
-    lab.run("features", "build", "alloys")
-    yield lab
-    lab.close()
-
-
-@pytest.fixture
-def lab(house: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    """A folder without studies; this process looks into it with the same environment."""
-    copied(house.folder, tmp_path)
-    ray = Path(tempfile.mkdtemp(prefix="ray-"))  # sockets lie there: a short path
-    made = Lab.at(tmp_path, house.folder / "cache", ray)
-    for name in ("FESEARCH_ARTIFACTS", "FESEARCH_CACHE_DIR"):
-        monkeypatch.setenv(name, made.environment[name])
-    yield made
-    made.close()
-    shutil.rmtree(ray, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
