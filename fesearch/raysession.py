@@ -34,7 +34,8 @@ def session(
 ) -> Iterator[int]:
     """Ray, started here or joined; yields the CPU cores it has and leaves nothing behind.
 
-    Whatever ends the session, no process and no file of a Ray started here stays.
+    Whatever ends the session, no process and no file of a Ray started here stays. A session within
+    another one of this process has the Ray of that one, with the resources that has.
 
     Args:
         cpus, gpus: of a Ray started here; None takes all CPU cores.
@@ -46,6 +47,9 @@ def session(
     Raises:
         InputError: there is no cluster at the address.
     """
+    if ray.is_initialized():
+        yield cores()
+        return
     os.environ.update(_ENVIRONMENT)
     # What goes wrong on a worker is a reason in a result: no tracebacks amid the progress.
     quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}

@@ -215,18 +215,20 @@ class Study(BaseModel):
             )
 
 
-def load(source: str, flags: Mapping[str, Any] | None = None, sets: tuple[str, ...] = ()) -> Study:
-    """The study called ``source``, with flags of the command line over its keys.
+def read(
+    source: str, flags: Mapping[str, Any] | None = None, sets: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The keys of the study called ``source``, with flags of the command line over them.
 
     Args:
         source: a shipped study file, else a model family, else a path: of a TOML file, or of a
             Python file that declares a family.
         flags: key -> value; None leaves the key as it is. Files of the user's own are added to
-            those of the study.
+            those of the study, and run.
         sets: ``KEY=VALUE`` texts, such as "space.depth=48".
 
     Raises:
-        InputError: there is no such source, or a key or value is wrong.
+        InputError: there is no such source, or a text is not of that form.
     """
     flags = {key: value for key, value in (flags or {}).items() if value is not None}
     files = flags.pop("own", [])
@@ -237,6 +239,20 @@ def load(source: str, flags: Mapping[str, Any] | None = None, sets: tuple[str, .
         keys["own"] = [*keys.get("own", []), *files]
     for text in sets:
         _put(keys, text)
+    return keys
+
+
+def load(source: str, flags: Mapping[str, Any] | None = None, sets: tuple[str, ...] = ()) -> Study:
+    """The study of the keys that ``read`` gives.
+
+    Raises:
+        InputError: there is no such source, or a key or value is wrong.
+    """
+    return checked(read(source, flags, sets), source)
+
+
+def checked(keys: Mapping[str, Any], source: str) -> Study:
+    """A study of plain keys, in full, that has nothing wrong in itself; see ``Study.check``."""
     study = from_keys(keys, source).in_full()
     study.check()
     return study

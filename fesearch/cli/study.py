@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fesearch.cli import budget, later
+from fesearch.cli import budget, later, portfolio
 from fesearch.cli.app import INTERRUPTED
 from fesearch.cli.live import varying, watching
 from fesearch.cli.options import (
@@ -17,8 +17,9 @@ from fesearch.cli.options import (
 from fesearch.cli.output import Column, Format, detail, progress, quiet, say, show
 from fesearch.errors import InputError, NoResultError
 from fesearch.paths import storage_url
+from fesearch.portfolio import of_keys
 from fesearch.record import nothing_usable
-from fesearch.study import Study, from_keys, load
+from fesearch.study import Study, checked, from_keys, read
 
 if TYPE_CHECKING:
     from fesearch.search.start import Outcome
@@ -42,6 +43,9 @@ def start_study(
     data: Annotated[str | None, _option("--data", "Data set.")] = None,
     target: Annotated[str | None, _option("--target", "Its column to learn.")] = None,
     features: Annotated[str | None, _option("--features", "Feature set.")] = None,
+    families: Annotated[
+        str | None, _option("--families", "Of a search over many, as in irnet,xgboost.")
+    ] = None,
     preset: Annotated[str | None, _option("--preset", "Space: published or full.")] = None,
     split: Annotated[
         str | None,
@@ -83,6 +87,7 @@ def start_study(
         "data": data,
         "target": target,
         "features": features,
+        "families": families,
         "preset": preset,
         "split": split,
         "metric": metric,
@@ -100,7 +105,11 @@ def start_study(
         "warm_start": warm_start,
         "own": family_file,
     }
-    study = load(source, flags, tuple(set_ or ()))
+    keys = read(source, flags, tuple(set_ or ()))
+    if "families" in keys:
+        _start_many(keys, source, storage_url(storage), or_resume, prepare, format)
+        return
+    study = checked(keys, source)
     if prepare:
         _prepare(study, format)
         return
@@ -131,6 +140,8 @@ def resume_study(
     from fesearch.search import start
     from fesearch.search.prepare import study_of
 
+    if portfolio.resume(name, storage_url(storage), time_limit, take_over, format):
+        return
     with progress("features", "compounds") as report, watching(quiet()) as watchers:
         outcome = start.resume(
             name,
@@ -243,6 +254,17 @@ def _changes(changes: list[dict[str, Any]], format: Format) -> list[Any]:
     if format != "table":
         return list(changes)
     return [f"{one['key']} {one['old']} → {one['new']} at {one['at']}" for one in changes]
+
+
+def _start_many(
+    keys: dict[str, Any], source: str, url: str, or_resume: bool, prepare: bool, format: Format
+) -> None:
+    if not prepare:
+        portfolio.start(keys, source, url, or_resume, format)
+        return
+    for study in of_keys(keys, source).studies.values():
+        say(study.name)
+        _prepare(study, format)
 
 
 def _prepare(study: Study, format: Format) -> None:

@@ -3,10 +3,11 @@
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fesearch.duration import duration
 from fesearch.errors import (
@@ -64,8 +65,10 @@ def start(
     url: str,
     *,
     or_resume: bool = False,
+    seconds: float | None = None,
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
+    noted: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Create a study and search until its budget is spent or it is stopped.
 
@@ -73,6 +76,8 @@ def start(
         study: what to search; checked whole before anything is written.
         url: of the store.
         or_resume: go on with a study of that name, where there is one.
+        seconds: of this run, where the study is to go on later.
+        noted: what else its definition is to tell.
         progress: of the features.
         watchers: told of every trial.
 
@@ -105,6 +110,7 @@ def start(
                 "folder": new_folder(study.name),
                 "own": sources.recorded(prepared.study),
                 "priors": earlier.priors(prepared) if earlier else [],
+                **(noted or {}),
             },
             seed=study.seed,
             key=prepared.key,
@@ -116,7 +122,7 @@ def start(
             first=earlier.configs(prepared.space) if earlier else (),
             origin=f"warm start from {study.warm_start}",
         )
-        return _drive(store, url, row, prepared, watchers)
+        return _drive(store, url, row, prepared, watchers, seconds)
 
 
 def resume(
@@ -124,6 +130,7 @@ def resume(
     url: str,
     *,
     time_limit: str | None = None,
+    seconds: float | None = None,
     take_over: bool = False,
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
@@ -131,7 +138,8 @@ def resume(
     """Go on with a study: finished trials stay, interrupted ones go on, the budget is spent.
 
     Args:
-        time_limit: of this run, such as "30m", in place of what is left of the study's own.
+        time_limit: of this run, such as "30m", in place of what is left of the study's own; or
+            the same in ``seconds``.
         take_over: from a driver that looks alive, but is known to be gone. If it is not, all that
             it writes from then on is refused, and it ends.
         progress, watchers: see ``start``.
@@ -141,7 +149,7 @@ def resume(
         InputError: it is being driven elsewhere, or its data, or the user's own files that it
             needs, are not what they were.
     """
-    limit = None if time_limit is None else duration(time_limit)
+    limit = seconds if time_limit is None else duration(time_limit)
     with Store.open(url, create=False) as store:
         row = store.study(name)
         if not take_over:

@@ -1,0 +1,99 @@
+"""Searches over many families, as ``study start`` and ``study resume`` run and show them."""
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from fesearch.cli.app import INTERRUPTED
+from fesearch.cli.live import watching
+from fesearch.cli.output import Format, progress, quiet, say
+from fesearch.cli.rank import rank
+from fesearch.duration import duration, spelled
+from fesearch.errors import InputError, NoResultError
+from fesearch.portfolio import Portfolio, of_keys
+from fesearch.registry import short_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fesearch.search.portfolio import Ended, Looks
+    from fesearch.search.shares import Turn
+
+
+def start(keys: Mapping[str, Any], source: str, url: str, or_resume: bool, format: Format) -> None:
+    """Begin a search over many families, or go on with it."""
+    from fesearch.search import portfolio
+
+    made = of_keys(keys, source)
+    with _looks(made) as looks:
+        if or_resume and portfolio.members(made.name, url):
+            ended = portfolio.go_on(made.name, url, looks)
+        else:
+            ended = portfolio.begin(made, url, looks)
+    _conclude(ended, url, format)
+
+
+def resume(name: str, url: str, time_limit: str | None, take_over: bool, format: Format) -> bool:
+    """Go on with the search over many families of that name; False where there is none."""
+    from fesearch.search import portfolio
+
+    if not portfolio.members(name, url):
+        return False
+    if take_over:
+        raise InputError(
+            f"'{name}' is a search over many families, and each has a driver of its own.",
+            f"Take over the study that runs, then resume: fesearch study resume {name}-… "
+            "--take-over",
+        )
+    seconds = None if time_limit is None else duration(time_limit)
+    with _looks(portfolio.recorded(name, url)) as looks:
+        ended = portfolio.go_on(name, url, looks, seconds=seconds)
+    _conclude(ended, url, format)
+    return True
+
+
+@contextmanager
+def _looks(made: Portfolio) -> "Iterator[Looks]":
+    from fesearch.search.portfolio import Looks
+    from fesearch.search.shares import rounds
+
+    last = len(rounds(len(made.studies)))
+
+    def turn(turn: "Turn") -> None:
+        amount = f"{turn.amount:.0f} trials" if made.seconds is None else spelled(turn.amount)
+        say(f"round {turn.round} of {last}: {short_name(turn.family)}, {amount}")
+
+    def left_out(family: str, why: str) -> None:
+        say(f"{short_name(family)} is left out: {why}")
+
+    with progress("features", "compounds") as report:
+        yield Looks(report, lambda: watching(quiet()), turn, left_out)
+
+
+def _conclude(ended: "Ended", url: str, format: Format) -> None:
+    """The ranking of the families, what to type next, and the exit code."""
+    from fesearch.rank import tables
+    from fesearch.search import core
+
+    again = f"Go on with:  fesearch study resume {ended.portfolio.name}"
+    try:
+        [table] = tables(url, studies=ended.studies)
+    except NoResultError as error:
+        if not ended.stopped:
+            raise
+        raise NoResultError(f"Stopped: {ended.stopped}; no trial is usable yet.", again) from error
+    rank(study=list(ended.studies), storage=url, format=format)
+    if ended.stopped:
+        say(f"Stopped: {ended.stopped}.", again)
+        if ended.stopped == core.INTERRUPTED:
+            raise typer.Exit(INTERRUPTED)
+        return
+    best = table.entries[0].trial.study
+    say(
+        "Next:",
+        f"  fesearch export {best} --to model   the best as a model",
+        f"  fesearch trials {best}   every trial of its family, and why it ended",
+        f"  fesearch study extend {best} --time-limit +1h   more of it",
+    )

@@ -1,0 +1,213 @@
+"""Drives a search over many families: one study after the other, each for its share.
+
+Nothing of it is in memory alone: who is next follows from the studies in the store (``shares``),
+and each of them has the keys of the whole, so ``go_on`` takes the same turns after any end.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError
+from fesearch.portfolio import Portfolio, of_keys
+from fesearch.search.core import LATE
+from fesearch.search.extend import extend
+from fesearch.search.prepare import Progress
+from fesearch.search.roles import Watcher
+from fesearch.search.shares import Standing, Turn, next_turn
+from fesearch.search.start import Outcome, check_resources, resume, start
+from fesearch.store.results import Store
+from fesearch.store.types import StudyState, StudySummary
+
+KEY = "portfolio"
+"""Of a study's definition: the keys of the portfolio it belongs to."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How a run is followed.
+
+    Attributes:
+        progress: of the features.
+        watching: gives the watchers of one study's run.
+        turn: told before each.
+        left_out: told of a family that cannot be trained on these data, and why.
+    """
+
+    progress: Progress | None = None
+    watching: Callable[[], AbstractContextManager[Sequence[Watcher]]] = lambda: nullcontext(())
+    turn: Callable[[Turn], None] = lambda turn: None
+    left_out: Callable[[str, str], None] = lambda family, why: None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of a portfolio ended.
+
+    Attributes:
+        studies: names of those in the store.
+        left_out: family -> why it cannot be trained on these data.
+        stopped: why it stopped before its budget was spent, or an empty text.
+    """
+
+    portfolio: Portfolio
+    studies: tuple[str, ...]
+    left_out: Mapping[str, str]
+    stopped: str
+
+
+def begin(portfolio: Portfolio, url: str, looks: Looks | None = None) -> Ended:
+    """Search all families until the budget is spent or it is stopped.
+
+    Raises:
+        InputError: there is a portfolio or a study of a name already; what a study asks for is not
+            there; or no family can be trained on these data.
+    """
+    if members(portfolio.name, url):
+        raise InputError(
+            f"There is a search '{portfolio.name}' already.",
+            f"Type: fesearch study resume {portfolio.name} (or add --or-resume), or give another "
+            "--name.",
+        )
+    for study in portfolio.studies.values():
+        check_resources(study)
+    return _drive(portfolio, url, looks or Looks())
+
+
+def go_on(
+    name: str, url: str, looks: Looks | None = None, *, seconds: float | None = None
+) -> Ended:
+    """Go on with a portfolio: studies that ran keep their trials, the rest of the budget is spent.
+
+    Args:
+        seconds: of this run, if they are over before the budget is spent.
+
+    Raises:
+        StudyNotFoundError: there is none of that name.
+        InputError: what a study needs is no longer there.
+    """
+    return _drive(recorded(name, url), url, looks or Looks(), seconds)
+
+
+def recorded(name: str, url: str) -> Portfolio:
+    """A portfolio as it was begun.
+
+    Raises:
+        StudyNotFoundError: there is none of that name.
+    """
+    for summary in members(name, url):
+        return of_keys(summary.study.definition[KEY], name)
+    with Store.open(url, create=False) as store:
+        store.study(name)  # names the nearest
+    raise StudyNotFoundError(f"'{name}' is a single study.", f"See: fesearch study show {name}")
+
+
+def members(name: str, url: str) -> list[StudySummary]:
+    """The studies of a portfolio that are in the store; none where there is no such portfolio."""
+    try:
+        with Store.open(url, create=False) as store:
+            found = store.studies()
+    except NoDatabaseError:
+        return []
+    return [one for one in found if one.study.definition.get(KEY, {}).get("name") == name]
+
+
+def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None = None) -> Ended:
+    left_out: dict[str, str] = {}
+    stopped = ""
+    left = math.inf if seconds is None else seconds
+    if portfolio.seconds is not None:
+        spent = sum(one.spent for one in _standings(portfolio, url, left_out))
+        left = min(left, portfolio.seconds - spent)
+    deadline = time.monotonic() + left
+    with _ray_kept(portfolio):
+        while not stopped and (turn := _next(portfolio, url, left_out)) is not None:
+            if time.monotonic() >= deadline:
+                stopped = LATE if seconds is not None else ""
+                break
+            looks.turn(turn)
+            try:
+                outcome = _run(portfolio, turn, url, looks, deadline)
+            except InputError as error:
+                if len(left_out) + 1 == len(portfolio.studies):
+                    raise
+                left_out[turn.family] = error.message
+                looks.left_out(turn.family, error.message)
+                continue
+            if outcome.stopped in ("", LATE):
+                continue
+            if outcome.usable or not all(one.state.finished for one in outcome.results):
+                stopped = outcome.stopped
+            else:
+                left_out[turn.family] = outcome.stopped
+                looks.left_out(turn.family, outcome.stopped)
+    names = tuple(one.study.name for one in members(portfolio.name, url))
+    return Ended(portfolio, names, left_out, stopped)
+
+
+def _next(portfolio: Portfolio, url: str, left_out: Mapping[str, str]) -> Turn | None:
+    whole = portfolio.seconds is None
+    return next_turn(_standings(portfolio, url, left_out), portfolio.budget, whole=whole)
+
+
+def _standings(portfolio: Portfolio, url: str, left_out: Mapping[str, str]) -> list[Standing]:
+    """Where each family stands, in the order given, whatever the store lists first."""
+    there = {one.study.name: one for one in members(portfolio.name, url)}
+    found = []
+    for family, study in portfolio.studies.items():
+        summary = there.get(study.name)
+        if summary is None:
+            found.append(Standing(family, 0.0, None, family in left_out))
+            continue
+        row, trials = summary.study, sum(summary.trials.values())
+        sign = 1.0 if row.direction == "minimize" else -1.0
+        loss = None if summary.best is None else sign * summary.best
+        size = study.search_space().size()
+        if portfolio.seconds is None:
+            spent, over = float(trials), size is not None and trials >= size
+        else:
+            spent, over = row.seconds, row.state is StudyState.COMPLETE
+        found.append(Standing(family, spent, loss, over or family in left_out))
+    return found
+
+
+def _run(portfolio: Portfolio, turn: Turn, url: str, looks: Looks, deadline: float) -> Outcome:
+    """One turn of one family: its study is begun, or goes on, for the amount."""
+    study = portfolio.studies[turn.family]
+    there = [one for one in members(portfolio.name, url) if one.study.name == study.name]
+    amount = math.inf if portfolio.seconds is None else turn.amount
+    amount = min(amount, max(deadline - time.monotonic(), 0.001))
+    seconds = None if math.isinf(amount) else amount
+    with looks.watching() as watchers:
+        if there:
+            if portfolio.seconds is None and there[0].study.state is StudyState.COMPLETE:
+                extend(study.name, url, trials=f"+{int(turn.amount)}")
+            return resume(
+                study.name, url, seconds=seconds, progress=looks.progress, watchers=watchers
+            )
+        if portfolio.seconds is None:
+            study = study.model_copy(update={"trials": int(turn.amount)})
+        return start(
+            study,
+            url,
+            seconds=seconds,
+            progress=looks.progress,
+            watchers=watchers,
+            noted={KEY: dict(portfolio.keys)},
+        )
+
+
+@contextmanager
+def _ray_kept(portfolio: Portfolio) -> Iterator[None]:
+    """Ray for all turns, where the studies want one: to start it takes seconds."""
+    studies = tuple(portfolio.studies.values())
+    if any(study.runner != "ray" for study in studies):
+        yield
+        return
+    from fesearch.search import on_ray
+
+    widest = max(studies, key=lambda study: study.gpus)
+    with on_ray.kept(widest.cpus, widest.gpus, widest.address):
+        yield

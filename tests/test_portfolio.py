@@ -1,0 +1,172 @@
+"""One search over many families: its keys, its turns, and what an interruption leaves."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import searched
+from driven import results
+from small import Watch, furnished
+
+from fesearch.cli.app import run as command
+from fesearch.errors import FesearchError, InputError, StudyNotFoundError
+from fesearch.portfolio import Portfolio, of_keys
+from fesearch.search import portfolio
+from fesearch.search.portfolio import Looks
+from fesearch.search.shares import Turn
+
+FAMILIES = ["decision_tree", "ridge", "k_neighbors"]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a store that has no studies yet, beside data and features."""
+    with furnished(tmp_path_factory.mktemp("house")) as url:
+        yield url
+
+
+def many(name: str, **keys: Any) -> Portfolio:
+    """Twelve trials of three quick families."""
+    given = {"families": FAMILIES, "data": searched.DATA, "runner": "inline", "trials": 12}
+    given |= {"seed": 3, "preset": "full"}
+    return of_keys({"name": name, **given, **keys}, name)
+
+
+class Followed:
+    """Looks that remember."""
+
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+        self.left_out: dict[str, str] = {}
+        self.looks = Looks(turn=self.turns.append, left_out=self.left_out.__setitem__)
+
+
+def spent(name: str, url: str) -> dict[str, int]:
+    """How many trials each family of a search has."""
+    found = portfolio.members(name, url)
+    return {one.study.definition["study"]["family"]: sum(one.trials.values()) for one in found}
+
+
+def test_the_best_family_gets_most_and_all_have_a_chance(house: str) -> None:
+    followed = Followed()
+    ended = portfolio.begin(many("all"), house, followed.looks)
+    assert [turn.family for turn in followed.turns][:3] == FAMILIES
+    shares = spent("all", house)
+    assert sum(shares.values()) == 12
+    best = min(portfolio.members("all", house), key=lambda one: one.best or 9.0)
+    assert shares[best.study.definition["study"]["family"]] == max(shares.values()) == 8
+    assert ended.studies == tuple(f"all-{family}" for family in FAMILIES)
+    assert (ended.stopped, dict(ended.left_out)) == ("", {})
+    keys = {one.study.key for one in portfolio.members("all", house)}
+    assert len(keys) == 1  # one division
+
+
+def test_interrupted_and_resumed_it_takes_the_same_turns(house: str) -> None:
+    portfolio.begin(many("whole"), house)
+    watch = Watch(5, lambda core: core.stop("interrupted"))
+    ended = portfolio.begin(many("halted"), house, Looks(watching=lambda: nullcontext([watch])))
+    assert ended.stopped == "interrupted"
+    assert sum(spent("halted", house).values()) < 12
+    portfolio.go_on("halted", house)
+    assert spent("halted", house) == spent("whole", house)
+    for family in FAMILIES:
+        assert results(house, f"halted-{family}") == results(house, f"whole-{family}")
+
+
+def test_time_is_shared_until_nobody_can_go_on(house: str) -> None:
+    followed = Followed()
+    ended = portfolio.begin(many("timed", time_limit="60s", trials=2), house, followed.looks)
+    assert [(turn.family, turn.amount) for turn in followed.turns[:3]] == [
+        (family, pytest.approx(60 / 2 / 3)) for family in FAMILIES
+    ]
+    assert spent("timed", house) == dict.fromkeys(FAMILIES, 2)
+    assert ended.stopped == ""
+
+
+def test_a_run_that_is_limited_stops_and_can_go_on(house: str) -> None:
+    made = many("limited", trials=6)
+    portfolio.begin(replace(made, trials=3), house)
+    ended = portfolio.go_on("limited", house, seconds=0.0)
+    assert ended.stopped == "the time limit is reached"
+    assert sum(spent("limited", house).values()) == 3
+    assert portfolio.go_on("limited", house).stopped == ""
+    assert sum(spent("limited", house).values()) == 6
+
+
+def test_a_family_that_the_data_do_not_suit_is_left_out(
+    house: str,
+) -> None:
+    followed = Followed()
+    made = many("kernels", families=["ridge", "rnn"], each={"rnn": {"features": "magpie"}})
+    ended = portfolio.begin(made, house, followed.looks)
+    assert list(followed.left_out) == ["rnn"]
+    assert ended.left_out == followed.left_out
+    assert spent("kernels", house) == {"ridge": 12}
+
+
+def test_where_no_family_can_be_trained_the_reason_is_told(house: str) -> None:
+    made = many("none", families=["rnn"], each={"rnn": {"features": "magpie"}})
+    with pytest.raises(InputError, match="rnn"):
+        portfolio.begin(made, house)
+    assert portfolio.members("none", house) == []
+
+
+def test_a_taken_name_and_an_unknown_one_are_refused(house: str) -> None:
+    portfolio.begin(many("taken", trials=3), house)
+    with pytest.raises(InputError) as caught:
+        portfolio.begin(many("taken"), house)
+    assert caught.value.message == "There is a search 'taken' already."
+    assert "fesearch study resume taken (or add --or-resume)" in (caught.value.hint or "")
+    with pytest.raises(StudyNotFoundError):
+        portfolio.recorded("takes", house)
+    with pytest.raises(FesearchError, match="'taken-ridge' is a single study"):
+        portfolio.recorded("taken-ridge", house)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"family": "irnet"}, "has both family = 'irnet' and families"),
+        ({"families": "ridge,,lasso"}, "There is no family ''"),
+        ({"families": ["ridge", "ridge"]}, "has the family 'ridge' twice"),
+        ({"families": []}, "has families = []"),
+        ({"families": 3}, "has families = 3"),
+        ({"each": {"ridge": 3}}, "has each = {'ridge': 3}"),
+        ({"each": {"rigde": {}}}, "There is no family 'rigde'"),
+        ({"trials": None}, "has no budget for its 3 families to share"),
+        ({"each": {"ridge": {"trails": 3}}}, "has an unknown key 'trails'"),
+    ],
+)
+def test_wrong_keys_are_refused(keys: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        many("wrong", **keys)
+    assert said in caught.value.message
+
+
+def test_keys_that_some_families_do_not_know_reach_the_others() -> None:
+    made = many("mixed", families="irnet, ridge", max_epochs=7, time_limit="1m", trials=4)
+    assert made.studies["irnet"].max_epochs == 7
+    assert made.studies["ridge"].max_epochs is None
+    assert {study.trials for study in made.studies.values()} == {4}
+    assert {study.time_limit for study in made.studies.values()} == {None}
+    assert (made.seconds, made.trials) == (60.0, None)
+    assert of_keys(made.keys, "again") == made
+
+
+def test_the_command_line(house: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["study", "start", "all_families", "--families", "ridge,decision_tree", "--trials", "4"]
+    words += ["--data", searched.DATA, "--set", "runner=inline", "--name", "typed"]
+    words += ["--set", "time_limit=1h"]
+    assert command([*words, "--format", "csv"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split(",")[1] for line in out.splitlines()[1:]]
+    assert "round 1 of 2: ridge, " in err
+    assert "  fesearch export typed-" in err
+    assert command(words) == 2
+    assert capsys.readouterr().err.startswith("There is a search 'typed' already.\n")
+    assert command([*words, "--or-resume"]) == 0
+    capsys.readouterr()
+    assert command(["study", "resume", "typed", "--take-over"]) == 2
+    assert "each has a driver of its own" in capsys.readouterr().err
