@@ -63,7 +63,7 @@ def kept_model(row: StudyRow, prepared: Prepared, trial: TrialResult) -> FittedM
         )
     model = FittedModel.load(folder)
     data = prepared.development
-    score = prepared.metric(data.val_y, model.predict(data.val_x))
+    score = prepared.metric(data.scored_y, model.scored(data))
     described = (model.family, dict(model.config)) == (trial.family, dict(trial.config))
     if trial.value is None or not described or not math.isclose(score, trial.value, rel_tol=SAME):
         raise InputError(

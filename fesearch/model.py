@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import numpy as np
 from fesearch.arrays import Arrays, broken
 from fesearch.errors import InputError
 from fesearch.family import FAMILIES, Predictor
+from fesearch.folds import Mean, parts
 from fesearch.paths import atomic_write
 from fesearch.space import Value
+from fesearch.split import Development
 
 FORMAT = 1
 DESCRIPTION = "model.json"
@@ -47,9 +50,22 @@ class FittedModel:
         """
         family = FAMILIES.get(self.family)
         family.check(self.config)
-        return family.load(
-            self.config, self.arrays, width=self.width, threads=threads, device=device
-        )
+        load = partial(family.load, self.config, width=self.width, threads=threads, device=device)
+        folds = parts(self.arrays)
+        return Mean([load(arrays) for arrays in folds]) if folds else load(self.arrays)
+
+    def scored(self, data: Development) -> np.ndarray:
+        """Predictions for the rows it is scored on, see ``Development.scored_y``.
+
+        A training row in an inner fold is predicted by the model that has not seen it.
+        """
+        if data.folds is None:
+            return self.predict(data.val_x)
+        found = np.empty(len(data.train_y))
+        for fold, arrays in enumerate(parts(self.arrays)):
+            rows = data.folds == fold
+            found[rows] = replace(self, arrays=arrays).predict(data.train_x[rows])
+        return found
 
     def predict(self, x: np.ndarray, *, threads: int = 1, device: str = "cpu") -> np.ndarray:
         """Predictions (n,) in the unit of the target, for features (n, width) float32.

@@ -35,17 +35,31 @@ class Development:
         train_y: (n_train,) float64 target, in its own unit.
         val_x: (n_val, d) float32.
         val_y: (n_val,) float64.
+        folds: (n_train,) int64 from 0, the inner fold of each training row, where configs are
+            scored on these instead of the validation rows; or None.
     """
 
     train_x: np.ndarray
     train_y: np.ndarray
     val_x: np.ndarray
     val_y: np.ndarray
+    folds: np.ndarray | None = None
 
     @property
     def width(self) -> int:
         """Number of features, d."""
         return int(self.train_x.shape[1])
+
+    @property
+    def scored_y(self) -> np.ndarray:
+        """What a trial's predictions are compared with: validation rows, or all training rows."""
+        return self.val_y if self.folds is None else self.train_y
+
+    def without(self, rows: np.ndarray) -> "Development":
+        """Some training rows as validation rows of the others, for one inner fold."""
+        rest = np.setdiff1d(np.arange(len(self.train_y)), rows, assume_unique=True)
+        x, y = self.train_x, self.train_y
+        return Development(x[rest], y[rest], x[rows], y[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +74,7 @@ class Split:
         crossing: of the reduced "formulas" and of the chemical "systems".
         parent: fingerprint of the repeated division this is one of, or None.
         member: its number in that, from 0, or None.
+        folds: (n_train,) int64, see ``Development``.
     """
 
     spec: str
@@ -71,6 +86,7 @@ class Split:
     crossing: Mapping[str, Crossing]
     parent: str | None = None
     member: int | None = None
+    folds: np.ndarray | None = None
 
     def development(self, x: np.ndarray, y: np.ndarray) -> Development:
         """Copies of the training and validation rows; nothing leads from them to the test part.
@@ -82,7 +98,8 @@ class Split:
         Raises:
             InputError: x or y has another number of rows than the data set.
         """
-        return Development(*self._part(self.train, x, y), *self._part(self.val, x, y))
+        train, val = self._part(self.train, x, y), self._part(self.val, x, y)
+        return Development(*train, *val, self.folds)
 
     def test_part(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The sealed part, (n_test, d) float32 and (n_test,) float64; for ``holdout`` alone.
@@ -231,9 +248,12 @@ def members(
     )
 
 
-def fingerprint(ids: Sequence[str], roles: Sequence[Role]) -> str:
-    """Sha256 hex of a division: of the sorted "id U+001F role" lines of the rows it uses."""
-    ending = {role: f"\x1f{role}" for role in ROLES}
+def fingerprint(ids: Sequence[str], roles: Sequence[str]) -> str:
+    """Sha256 hex of a division: of the sorted "id U+001F role" lines of the rows it uses.
+
+    A training row in an inner fold has that in its role, as in "train/0".
+    """
+    ending = {role: f"\x1f{role}" for role in set(roles)}
     lines = [name + ending[role] for name, role in zip(ids, roles, strict=True) if role]
     lines.sort()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -281,13 +301,19 @@ def _divide(given: _Given, spec: SplitSpec) -> Split:
         roles[_surplus(drawn, roles == "train", spec, spec.train)] = ""
     _refuse_empty(given, spec, roles, needed)
     train, val, test = (_rows(roles, role) for role in ROLES)
+    folds = None if spec.folds is None else _folds(drawn, roles == "train", spec, spec.folds)
+    written = roles.tolist()
+    if folds is not None:
+        for row, fold in zip(train.tolist(), folds.tolist(), strict=True):
+            written[row] = f"train/{fold}"
     return Split(
         spec=str(spec),
         rows=len(given.dataset.ids),
         train=train,
         val=val,
         test=test,
-        fingerprint=fingerprint(given.dataset.ids, roles.tolist()),
+        fingerprint=fingerprint(given.dataset.ids, written),
+        folds=folds,
         crossing=MappingProxyType(
             {
                 "formulas": given.groups["formula"].crossing(train, val, test),
@@ -323,6 +349,20 @@ def _beyond(values: np.ndarray, train: np.ndarray, sigma: float) -> np.ndarray:
     mean = fsum(known.tolist()) / len(known)
     deviation = sqrt(fsum(np.square(known - mean).tolist()) / len(known))
     return np.asarray(np.abs(values - mean) > sigma * deviation)
+
+
+def _folds(drawn: Groups, train: np.ndarray, spec: SplitSpec, count: int) -> np.ndarray:
+    """The inner fold of each training row, (n_train,) int64: groups whole, sizes about equal."""
+    before = drawn.before(train, f"folds|{spec.salt}")
+    folds = (before * count // int(train.sum()))[drawn.of[train]]
+    if len(np.unique(folds)) < count:
+        raise InputError(
+            f"The training part of the split {spec} is {int(train.sum())} rows, which are not "
+            f"{count} folds of whole {drawn.noun}.",
+            "Give less folds, or leave folds out.",
+        )
+    folds.setflags(write=False)
+    return np.asarray(folds)
 
 
 def _surplus(drawn: Groups, train: np.ndarray, spec: SplitSpec, amount: float) -> np.ndarray:

@@ -22,7 +22,9 @@ Role = Literal["train", "val", "test", ""]
 ROLES: tuple[Role, ...] = ("train", "val", "test")
 HELP = (
     "--split random[:seed=0,fractions=81:9:10,group=formula|system|none|column:NAME], "
-    "repeated[:divisions=5], kfold[:k=5], column:NAME[+NAME] or leave_element:element=Mg,kept=0.1"
+    "repeated[:divisions=5], kfold[:k=5], column:NAME[+NAME] or "
+    "leave_element:element=Mg,kept=0.1; "
+    "to any of them folds=5, train=0.1, sigma=5"
 )
 
 
@@ -42,6 +44,9 @@ class SplitSpec(ABC):
             of cleaning, at import.
         rows: a feature set; rows that lack these features are not used. All rows get their roles
             before, so that those left have the same role without ``rows``.
+        folds: a config is scored by its mean over so many inner folds of the training part, each
+            predicted by a model trained on the others, in place of the validation part: better
+            below a few thousand rows, where hundreds of trials would fit a small validation part.
     """
 
     kind: ClassVar[str]
@@ -50,6 +55,7 @@ class SplitSpec(ABC):
     train: float | None = field(default=None, kw_only=True)
     sigma: float | None = field(default=None, kw_only=True)
     rows: str | None = field(default=None, kw_only=True)
+    folds: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.member is not None:
@@ -61,6 +67,8 @@ class SplitSpec(ABC):
             self._set(sigma=options.number("sigma", self.sigma, lambda n: n > 0, wanted))
         if self.rows is not None and not (isinstance(self.rows, str) and self.rows.strip()):
             raise InputError(f"The split rows is {self.rows!r}.", "Give a feature set: rows=NAME.")
+        if self.folds is not None:
+            self._set(folds=options.whole("folds", self.folds, least=2, example=5))
 
     @staticmethod
     def parse(text: str) -> "SplitSpec":

@@ -5,6 +5,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from fesearch.arrays import Arrays, Layout, check, prefixed, section
 from fesearch.errors import InputError, NoResultError
 from fesearch.family import FAMILIES, Learner
+from fesearch.folds import Folded
 from fesearch.metrics import Metric, metric_named
 from fesearch.model import FittedModel
 from fesearch.record import Report, TrialSpec
@@ -106,7 +108,8 @@ class _Member:
         _check_steps(spec.steps, self._family.resource.step)
         self._data = data
         self._limit = _explosion(self._metric, data)
-        self._learner: Learner = self._family.build(
+        build = self._family.build if data.folds is None else partial(Folded, self._family.build)
+        self._learner: Learner = build(
             spec.config, data, seed=spec.seed, threads=spec.threads, device=spec.device
         )
         self._state = _State()
@@ -179,7 +182,7 @@ class _Member:
     def _score(self, predictions: np.ndarray) -> float:
         if not np.isfinite(predictions).all():
             return math.nan
-        return self._metric(self._data.val_y, predictions)
+        return self._metric(self._data.scored_y, predictions)
 
     def _improves(self, raw: float) -> bool:
         best = self._state.best
@@ -200,7 +203,8 @@ def _explosion(metric: Metric, data: Development) -> float:
     """The score beyond which a trial has exploded; infinite where larger is better."""
     if metric.direction == "maximize":
         return math.inf
-    mean = metric(data.val_y, np.full(len(data.val_y), np.mean(data.train_y)))
+    asked = data.scored_y
+    mean = metric(asked, np.full(len(asked), np.mean(data.train_y)))
     return EXPLODED * mean if mean > 0 else math.inf
 
 

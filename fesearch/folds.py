@@ -1,0 +1,106 @@
+"""One config scored on inner folds of the training part: a model for each, trained side by side.
+
+Each model is trained on all training rows but those of its fold and predicts these, so a step
+gives a prediction for every training row, by a model that has not seen it. The score over all of
+them is the mean over the folds, weighted by their rows. All stop together, and what the trial
+leaves as its model is their mean.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fesearch.arrays import Arrays, prefixed, section
+from fesearch.family import Build, Predictor
+from fesearch.seeds import derive
+from fesearch.space import Config
+from fesearch.split import Development
+
+_PREFIX = "fold.{}."
+
+
+class Folded:
+    """A learner for each fold, a step of all at a time. Implements ``family.Learner``.
+
+    Args:
+        build: of the family.
+        data: with ``folds``.
+        seed: each fold has one of its own that follows from it.
+    """
+
+    def __init__(
+        self,
+        build: Build,
+        config: Config,
+        data: Development,
+        *,
+        seed: int,
+        threads: int,
+        device: str,
+    ) -> None:
+        assert data.folds is not None, "data without folds have a validation part"
+        self._count = len(data.train_y)
+        self._rows = [np.flatnonzero(data.folds == fold) for fold in range(data.folds.max() + 1)]
+        self._learners = [
+            build(
+                config,
+                data.without(rows),
+                seed=derive(seed, "fold", fold),
+                threads=threads,
+                device=device,
+            )
+            for fold, rows in enumerate(self._rows)
+        ]
+
+    @property
+    def parameters(self) -> int:
+        """Of all models together."""
+        return sum(learner.parameters for learner in self._learners)
+
+    def advance(self) -> np.ndarray:
+        """Train all a step; predictions (n_train,) float64 for the training rows."""
+        found = np.empty(self._count)
+        for rows, learner in zip(self._rows, self._learners, strict=True):
+            found[rows] = learner.advance()
+        return found
+
+    def model(self) -> Arrays:
+        """The models' arrays, each with its fold before its name."""
+        return _together([learner.model() for learner in self._learners])
+
+    def checkpoint(self) -> Arrays:
+        """The checkpoints of all."""
+        return _together([learner.checkpoint() for learner in self._learners])
+
+    def restore(self, checkpoint: Arrays) -> None:
+        """Go on from a checkpoint; see ``family.Learner``."""
+        for fold, learner in enumerate(self._learners):
+            learner.restore(section(checkpoint, _PREFIX.format(fold)))
+
+
+class Mean:
+    """Predicts the mean of several predictors. Implements ``family.Predictor``."""
+
+    def __init__(self, predictors: Sequence[Predictor]) -> None:
+        self._predictors = predictors
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Predictions (n,) float64 for features (n, d)."""
+        found: np.ndarray = np.mean([predict(x) for predict in self._predictors], axis=0)
+        return found
+
+
+def parts(arrays: Arrays) -> list[Arrays]:
+    """The arrays of the model of each fold; none where the arrays are those of a single model."""
+    found: list[Arrays] = []
+    while arrays and (one := section(arrays, _PREFIX.format(len(found)))):
+        found.append(one)
+    return found
+
+
+def _together(arrays: Sequence[Arrays]) -> Arrays:
+    return {
+        name: array
+        for fold, one in enumerate(arrays)
+        for name, array in prefixed(one, _PREFIX.format(fold)).items()
+    }
