@@ -57,8 +57,10 @@ def start_study(
     trials: Annotated[int | None, _option("--trials", "How many configs to try.")] = None,
     max_epochs: Annotated[int | None, _option("--max-epochs", "End of a trial.")] = None,
     time_limit: Annotated[str | None, _option("--time-limit", "Such as 30m or 8h.")] = None,
-    sampler: Annotated[str | None, _option("--sampler", "tpe, random or grid.")] = None,
-    pruner: Annotated[str | None, _option("--pruner", "asha or none.")] = None,
+    sampler: Annotated[
+        str | None, _option("--sampler", "auto, tpe, gp, cmaes, qmc, random or grid.")
+    ] = None,
+    pruner: Annotated[str | None, _option("--pruner", "asha, hyperband, median or none.")] = None,
     seed: Annotated[int | None, _option("--seed", "Of the search and its trials.")] = None,
     storage: StorageOption = None,
     address: Annotated[str | None, _option("--address", "Of a running Ray cluster.")] = None,
@@ -198,6 +200,7 @@ def show_study(
         "state": row.state.value,
         "seconds": row.seconds,
         "versions": dict(row.versions),
+        "why": list(row.definition.get("why", ())),
         "changes": _changes(row.definition.get("changes", []), format),
     }
     detail(facts, format)

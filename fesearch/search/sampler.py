@@ -56,6 +56,7 @@ class Method:
         check: refuses a space it cannot sample, and says what it needs that is not installed
             (InputError).
         learns: whether what it suggests depends on the values of the trials so far.
+        costly: whether a suggestion takes half a second of a core or more.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Method:
     make: Make
     check: Callable[[Space], None] = lambda space: None
     learns: bool = False
+    costly: bool = False
 
 
 SAMPLERS: Registry[Method] = Registry(

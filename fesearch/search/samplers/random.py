@@ -22,8 +22,10 @@ class Random:
         self._given: set[str] = set()
 
     def suggest(self, number: int) -> dict[str, Value] | None:
-        if self.exhausted:
-            return None
+        return None if self.exhausted else self.another(number)
+
+    def another(self, number: int) -> dict[str, Value]:
+        """A random config, new where there are new ones."""
         for draw in range(_REDRAWS):
             config = self._space.sample(derive(self._seed, "sampler", number, draw))
             if not self.given(config):

@@ -1,26 +1,29 @@
 """Optuna's tree-structured Parzen estimator (Bergstra et al., NIPS 2011)."""
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 
 import optuna
+from optuna.trial import TrialState
 
 from fesearch.metrics import Direction
 from fesearch.record import Fault, TrialResult
 from fesearch.search.history import History
 from fesearch.search.mirror import Mirror
 from fesearch.search.sampler import Method
-from fesearch.search.samplers.random import Random, written
+from fesearch.search.samplers._optuna import STARTUP, config_of, tpe
+from fesearch.search.samplers.qmc import QMC
+from fesearch.search.samplers.random import written
 from fesearch.seeds import derive
-from fesearch.space import Config, Domain, Float, Int, Space, Value
+from fesearch.space import Config, Space, Value
 
 
 class TPE:
     """Optuna's tree-structured Parzen estimator, seeded anew for each trial number.
 
     Trials live in a storage in memory, filled from our store: no database is read to suggest, and
-    of the trials that have ended it sees a thousand at most (``History``). A config the space has
+    of the trials that have ended it sees a thousand at most (``History``). The first trials are
+    quasi-random points, so that as many as begin together are spread out. A config the space has
     given before is replaced by a random new one, since a second training of it would tell less.
 
     Args:
@@ -33,7 +36,7 @@ class TPE:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._space = space
         self._seed = seed
-        self._random = Random(space, seed)
+        self._spread = QMC(space, seed)
         self._mirror = Mirror(History(), "search", direction, space, "search-1")
         self._asked: tuple[str, int] | None = None
         for place, prior in enumerate(priors, 1):
@@ -47,22 +50,23 @@ class TPE:
         self._mirror.finish(prior)
 
     def suggest(self, number: int) -> dict[str, Value] | None:
+        if self._spread.exhausted:
+            return None
         study = self._mirror.study
-        study.sampler = _tpe(derive(self._seed, "sampler", number))
+        told = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        if len(told) < STARTUP:
+            return self._spread.suggest(number)
+        study.sampler = tpe(derive(self._seed, "sampler", number))
         trial = study.ask()
-        config: dict[str, Value] = {}
-        for name in self._space.parameters:
-            domain = self._space.active(name, config)
-            if domain is not None:
-                config[name] = suggested(trial, name, domain)
-        if not self._random.given(config):
+        config = config_of(trial, self._space)
+        if not self._spread.given(config):
             self._asked = (written(config), trial._trial_id)
             return config
-        study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        return self._random.suggest(number)
+        study.tell(trial, state=TrialState.FAIL)
+        return self._spread.another(number)
 
     def begin(self, number: int, family: str, config: Config) -> None:
-        self._random.begin(number, family, config)
+        self._spread.begin(number, family, config)
         if self._asked is not None and self._asked[0] == written(config):
             self._mirror.adopt(number, family, self._asked[1])
         self._asked = None
@@ -73,23 +77,6 @@ class TPE:
 
     def finish(self, result: TrialResult) -> None:
         self._mirror.finish(result)
-
-
-def _tpe(seed: int) -> optuna.samplers.TPESampler:
-    """TPE over joint distributions, apart for each set of parameters that occur together."""
-    with warnings.catch_warnings():
-        # Optuna calls ``group`` experimental; no conditional space is sampled well without it.
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
-
-
-def suggested(trial: optuna.Trial, name: str, domain: Domain) -> Value:
-    if isinstance(domain, Float):
-        return trial.suggest_float(name, domain.low, domain.high, log=domain.log)
-    if isinstance(domain, Int):
-        step = {} if domain.log else {"step": domain.step}
-        return trial.suggest_int(name, domain.low, domain.high, log=domain.log, **step)
-    return trial.suggest_categorical(name, domain.options)
 
 
 SAMPLER = Method("tpe", "Tree-structured Parzen estimator", TPE, learns=True)
