@@ -13,6 +13,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 from fesearch.duration import duration
 from fesearch.errors import InputError, quoted
 from fesearch.family import FAMILIES, Family, Resource
+from fesearch.front import Objective
 from fesearch.metrics import ALL_METRICS, Metric, metric_named
 from fesearch.own import Source, family_of, features_in_full, mentioned, run_files
 from fesearch.paths import checked_name
@@ -53,6 +54,9 @@ class Study(BaseModel):
         grace, reduction_factor: first rung (in the family's resource) and ratio of the rungs; by
             default they follow from the budget.
         brackets: of "hyperband"; by default one for each rung.
+        objectives: what counts beside the metric: "parameters" of the model, "seconds" of
+            computation. It is the metric that is searched for; ``fesearch best`` shows the trials
+            that no other one beats in all of these.
         seed: of the search and of every trial; the division has its own.
         cpus, cpus_per_trial, gpus, gpus_per_trial: what to use; cpus defaults to all there are.
         address: of a running Ray cluster; default: Ray is started here.
@@ -87,6 +91,7 @@ class Study(BaseModel):
     grace: int | None = Field(default=None, ge=1)
     reduction_factor: int | None = Field(default=None, ge=2)
     brackets: int | None = Field(default=None, ge=1)
+    objectives: list[Objective] = Field(default_factory=list)
     seed: int = Field(default=0, ge=0, lt=2**63)
     cpus: int | None = Field(default=None, ge=1)
     cpus_per_trial: int = Field(default=1, ge=1)

@@ -61,6 +61,10 @@ def start_study(
         str | None, _option("--sampler", "auto, tpe, gp, cmaes, qmc, random or grid.")
     ] = None,
     pruner: Annotated[str | None, _option("--pruner", "asha, hyperband, median or none.")] = None,
+    objectives: Annotated[
+        str | None,
+        _option("--objectives", "What counts beside the metric: parameters, seconds or both."),
+    ] = None,
     seed: Annotated[int | None, _option("--seed", "Of the search and its trials.")] = None,
     storage: StorageOption = None,
     address: Annotated[str | None, _option("--address", "Of a running Ray cluster.")] = None,
@@ -97,6 +101,7 @@ def start_study(
         "time_limit": time_limit,
         "sampler": sampler,
         "pruner": pruner,
+        "objectives": objectives.split(",") if objectives else None,
         "seed": seed,
         "address": address,
         "warm_start": warm_start,
