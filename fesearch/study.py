@@ -13,6 +13,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 from fesearch.duration import duration
 from fesearch.errors import InputError, quoted
 from fesearch.family import FAMILIES, Family, Resource
+from fesearch.front import Objective
 from fesearch.metrics import ALL_METRICS, Metric, metric_named
 from fesearch.own import Source, family_of, features_in_full, mentioned, run_files
 from fesearch.paths import checked_name
@@ -44,9 +45,18 @@ class Study(BaseModel):
         retries: how often a trial whose worker is lost begins again from its checkpoint.
         max_epochs: end of a trial, for families that count epochs (default: the family's own).
         patience: resource without a better validation metric after which a trial ends.
-        sampler: "tpe", "random" or "grid".
-        pruner: "asha" stops trials that are behind at a rung; "none" trains all to their end.
-        grace, reduction_factor: first rung (in the family's resource) and ratio of ASHA's rungs.
+        sampler: "tpe" (tree-structured Parzen estimator), "gp" (Gaussian process), "cmaes", "qmc"
+            (scrambled Sobol points), "random", "grid" (each config once), or "auto", which picks
+            one of them by space and budget and says which and why.
+        pruner: "asha" stops trials that are behind at a rung; "hyperband" does in brackets, some of
+            which leave trials alone for longer; "median" stops those worse than the median of the
+            completed ones; "none" trains all to their end.
+        grace, reduction_factor: first rung (in the family's resource) and ratio of the rungs; by
+            default they follow from the budget.
+        brackets: of "hyperband"; by default one for each rung.
+        objectives: what counts beside the metric: "parameters" of the model, "seconds" of
+            computation. It is the metric that is searched for; ``fesearch best`` shows the trials
+            that no other one beats in all of these.
         seed: of the search and of every trial; the division has its own.
         cpus, cpus_per_trial, gpus, gpus_per_trial: what to use; cpus defaults to all there are.
         address: of a running Ray cluster; default: Ray is started here.
@@ -76,10 +86,12 @@ class Study(BaseModel):
     retries: int = Field(default=2, ge=0)
     max_epochs: int | None = Field(default=None, ge=1, le=MOST_EPOCHS)
     patience: int | None = Field(default=None, ge=1)
-    sampler: Literal["tpe", "random", "grid"] = "tpe"
-    pruner: Literal["asha", "none"] = "asha"
+    sampler: Literal["auto", "tpe", "gp", "cmaes", "qmc", "random", "grid"] = "tpe"
+    pruner: Literal["asha", "hyperband", "median", "none"] = "asha"
     grace: int | None = Field(default=None, ge=1)
-    reduction_factor: int = Field(default=3, ge=2)
+    reduction_factor: int | None = Field(default=None, ge=2)
+    brackets: int | None = Field(default=None, ge=1)
+    objectives: list[Objective] = Field(default_factory=list)
     seed: int = Field(default=0, ge=0, lt=2**63)
     cpus: int | None = Field(default=None, ge=1)
     cpus_per_trial: int = Field(default=1, ge=1)
@@ -182,6 +194,11 @@ class Study(BaseModel):
                 f"Leave max_epochs out; see fesearch families show {family.name}.",
             )
         self._check_grace(family.resource)
+        if self.brackets is not None and self.pruner != "hyperband":
+            raise InputError(
+                f"brackets is {self.brackets}, but the pruner is {self.pruner}, which has none.",
+                "Leave brackets out, or give --pruner hyperband.",
+            )
         if self.gpus and not family.gpu:
             raise InputError(
                 f"{self.gpus} GPUs are asked for, but {family.name} does not use them.",

@@ -128,8 +128,8 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
         ("gpus_per_trial=nan", "gpus_per_trial = nan", "Input should be a finite number."),
         ("gpus_per_trial=0", "gpus_per_trial = 0", "Input should be greater than 0."),
         ("space=3", "space = 3", "Input should be a valid dictionary."),
-        ("sampler=tpee", "sampler = 'tpee'", "Did you mean 'tpe'? Input should be 'tpe', "),
-        ("pruner=asho", "pruner = 'asho'", "Did you mean 'asha'? Input should be 'asha' "),
+        ("sampler=tpee", "sampler = 'tpee'", "Did you mean 'tpe'? Input should be 'auto', "),
+        ("pruner=asho", "pruner = 'asho'", "Did you mean 'asha'? Input should be 'asha', "),
     ],
 )
 def test_a_value_of_the_wrong_kind(text: str, message: str, hint: str) -> None:

@@ -12,7 +12,7 @@ from fesearch.nets.train import NetLearner
 from fesearch.record import Fault, TrialState
 from fesearch.search import start, warm
 from fesearch.search.mirror import NUMBER
-from fesearch.search.sampler import TPE
+from fesearch.search.samplers.tpe import TPE
 from fesearch.store.results import Store
 from fesearch.study import Study
 

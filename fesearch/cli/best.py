@@ -1,11 +1,12 @@
-"""``fesearch best``: the best trial of a study."""
+"""``fesearch best``: the best trial of a study, and those that cost less."""
 
 from typing import Annotated
 
 import typer
 
 from fesearch.cli.options import FormatOption, StorageOption
-from fesearch.cli.output import detail
+from fesearch.cli.output import Column, detail, page
+from fesearch.metrics import title_of
 from fesearch.paths import storage_url
 
 
@@ -14,13 +15,18 @@ def best(
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
-    """The best trial of a study by validation, and its config."""
+    """The best trial of a study by validation, and its config.
+
+    For a study with objectives beside the metric, also the trials that no other one beats in all.
+    """
     from fesearch.finalists import ranked
+    from fesearch.front import front
     from fesearch.store.results import Store
 
     with Store.look(storage_url(storage)) as store:
         row = store.study(study)
-        found = ranked(store, row)[0]
+        trials = ranked(store, row)
+    found = trials[0]
     value = f"val_{row.key.metric}"
     facts = {
         "study": row.name,
@@ -37,4 +43,29 @@ def best(
     }
     if format != "table":
         facts |= {"unit": found.unit, "value_unit": row.unit}
-    detail(facts, format, {value: row.unit, "resource": found.unit, "seconds": "s"})
+    units = {value: row.unit, "resource": found.unit, "seconds": "s"}
+    objectives = row.definition["study"].get("objectives", [])
+    if not objectives:
+        detail(facts, format, units)
+        return
+    rows = [
+        {
+            "trial": one.number,
+            "value": one.value,
+            "parameters": one.parameters,
+            "seconds": one.seconds,
+            "resource": one.resource,
+            "state": one.state.value,
+            "config": dict(one.config),
+        }
+        for one in front(trials, objectives, row.direction)
+    ]
+    shown: list[Column | str] = [
+        "trial",
+        Column("value", f"validation {title_of(row.key.metric)}", row.unit),
+        *(Column(name, unit="s" if name == "seconds" else "") for name in objectives),
+        Column("resource", found.unit),
+        "state",
+        "config",
+    ]
+    page(facts, "front", rows, shown, format, units)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from fesearch.search.core import Core, Settings
+    from fesearch.search.pruner import Standing
     from fesearch.search.roles import Watcher
 
 _RECENT, _NOTES = 8, 3
@@ -180,8 +181,8 @@ class Page(Tally):
 
     def _tables(self) -> "Iterator[Table]":
         yield self._running_table()
-        if self.core.rule.losses:
-            yield self._rung_table()
+        if standings := self.core.rule.standings():
+            yield self._rung_table(standings)
         if self.recent:
             yield self._recent_table()
 
@@ -204,18 +205,14 @@ class Page(Tally):
             _add(table, f"and {len(self.running) - _MOST_RUNNING} more")
         return table
 
-    def _rung_table(self) -> "Table":
+    def _rung_table(self, standings: "Sequence[Standing]") -> "Table":
         unit = self.settings.family.resource.unit
         table = _table(f"rung ({unit})", "trials seen", "goes on at or better than")
         sign = 1 if self.settings.metric.direction == "minimize" else -1
-        for rung, losses in self.core.rule.losses.items():
-            cutoff = self.core.rule.cutoff(rung)
-            _add(
-                table,
-                str(rung),
-                str(len(losses)),
-                _number(None if cutoff is None else sign * cutoff),
-            )
+        for one in standings:
+            bracket = "" if one.bracket is None else f" (bracket {one.bracket})"
+            cutoff = None if one.cutoff is None else sign * one.cutoff
+            _add(table, f"{one.resource}{bracket}", str(one.seen), _number(cutoff))
         return table
 
     def _recent_table(self) -> "Table":

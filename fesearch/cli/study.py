@@ -61,8 +61,14 @@ def start_study(
     trials: Annotated[int | None, _option("--trials", "How many configs to try.")] = None,
     max_epochs: Annotated[int | None, _option("--max-epochs", "End of a trial.")] = None,
     time_limit: Annotated[str | None, _option("--time-limit", "Such as 30m or 8h.")] = None,
-    sampler: Annotated[str | None, _option("--sampler", "tpe, random or grid.")] = None,
-    pruner: Annotated[str | None, _option("--pruner", "asha or none.")] = None,
+    sampler: Annotated[
+        str | None, _option("--sampler", "auto, tpe, gp, cmaes, qmc, random or grid.")
+    ] = None,
+    pruner: Annotated[str | None, _option("--pruner", "asha, hyperband, median or none.")] = None,
+    objectives: Annotated[
+        str | None,
+        _option("--objectives", "What counts beside the metric: parameters, seconds or both."),
+    ] = None,
     seed: Annotated[int | None, _option("--seed", "Of the search and its trials.")] = None,
     storage: StorageOption = None,
     address: Annotated[str | None, _option("--address", "Of a running Ray cluster.")] = None,
@@ -100,6 +106,7 @@ def start_study(
         "time_limit": time_limit,
         "sampler": sampler,
         "pruner": pruner,
+        "objectives": objectives.split(",") if objectives else None,
         "seed": seed,
         "address": address,
         "warm_start": warm_start,
@@ -209,6 +216,7 @@ def show_study(
         "state": row.state.value,
         "seconds": row.seconds,
         "versions": dict(row.versions),
+        "why": list(row.definition.get("why", ())),
         "changes": _changes(row.definition.get("changes", []), format),
     }
     detail(facts, format)

@@ -8,8 +8,9 @@ from fesearch.duration import duration
 from fesearch.search.core import Core, Settings
 from fesearch.search.extend import let_go_on
 from fesearch.search.folder import study_folder
-from fesearch.search.halving import first_rung, rungs
+from fesearch.search.halving import FACTOR, first_rung
 from fesearch.search.prepare import Prepared
+from fesearch.search.pruner import PRUNERS
 from fesearch.store.results import Store
 from fesearch.store.types import StudyRow
 from fesearch.study import Study, from_keys
@@ -23,7 +24,8 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
     """
     study, resource = prepared.study, prepared.family.resource
     maximum = study.max_epochs or resource.maximum
-    first = study.grace or first_rung(resource.step, study.reduction_factor, maximum)
+    factor = study.reduction_factor or FACTOR
+    first = study.grace or first_rung(resource.step, factor, maximum)
     if limit is None and study.time_limit is not None:
         limit = max(duration(study.time_limit) - row.seconds, 0.0)
     return Settings(
@@ -36,8 +38,10 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
         trials=study.budget(),
         maximum=maximum,
         patience=study.patience or resource.patience,
-        rungs=rungs(first, study.reduction_factor, maximum) if study.pruner == "asha" else (),
-        reduction_factor=study.reduction_factor,
+        pruner=study.pruner,
+        rungs=PRUNERS.get(study.pruner).rungs(first, factor, maximum),
+        reduction_factor=factor,
+        brackets=study.brackets or 1,
         deadline=None if limit is None else time.monotonic() + limit,
         retries=study.retries,
         trial_time_limit=duration(study.trial_time_limit) if study.trial_time_limit else None,

@@ -21,8 +21,8 @@ from fesearch.record import (
     TrialState,
 )
 from fesearch.search.faults import Cause
-from fesearch.search.halving import Halving
 from fesearch.search.hopeless import Failures
+from fesearch.search.pruner import PRUNERS, Rule, Terms
 from fesearch.search.roles import Ledger, Recorded, Watcher
 from fesearch.search.sampler import Sampler
 from fesearch.search.turns import Turns
@@ -47,7 +47,8 @@ class Settings:
         trials: how many in all.
         maximum: resource at which a trial ends; None is the family's.
         patience: resource without improvement after which a trial ends; None is never.
-        rungs, reduction_factor: of ASHA; no rungs stop no trial.
+        pruner: by which trials that are behind are stopped.
+        rungs, reduction_factor, brackets: its terms; no rungs stop no trial.
         deadline: ``time.monotonic()`` after which nothing is begun and everything is stopped.
         retries: how often a trial whose worker is lost begins again from its checkpoint.
         trial_time_limit: seconds of computation after which a trial ends; None is never.
@@ -64,8 +65,10 @@ class Settings:
     trials: int
     maximum: int | None = None
     patience: int | None = None
+    pruner: str = "asha"
     rungs: tuple[int, ...] = ()
     reduction_factor: int = 3
+    brackets: int = 1
     deadline: float | None = None
     retries: int = 2
     trial_time_limit: float | None = None
@@ -75,7 +78,7 @@ class Settings:
 
 
 class Core:
-    """One search: its sampler, its ASHA rungs, its running trials."""
+    """One search: its sampler, its rule of stopping, its running trials."""
 
     def __init__(
         self,
@@ -86,7 +89,9 @@ class Core:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
-        self.rule = Halving(settings.rungs, settings.reduction_factor)
+        self.rule: Rule = PRUNERS.get(settings.pruner).make(
+            Terms(settings.rungs, settings.reduction_factor, settings.brackets, settings.seed)
+        )
         self._sampler = sampler
         self._ledger = ledger
         self._watchers = tuple(watchers)
@@ -121,6 +126,8 @@ class Core:
             result = known[recorded.number]
             diverged = result.fault is Fault.DIVERGED and recorded.resource == result.resource
             self._learn(recorded.number, recorded.resource, recorded.best, diverged)
+            if result.state is TrialState.COMPLETE and recorded.resource == result.resource:
+                self.rule.complete(result.number)
         for result in known.values():
             if result.state.finished:
                 self._sampler.finish(result)
@@ -303,9 +310,12 @@ class Core:
             failed = replace(standing, state=TrialState.FAIL, fault=Fault.DIVERGED, reason=reason)
             return failed, Decision.STOP
         if report.last:
-            return self._over(standing), Decision.STOP
+            over = self._over(standing)
+            if over.state is TrialState.COMPLETE:
+                self.rule.complete(over.number)
+            return over, Decision.STOP
         if decision is Decision.STOP:
-            reason = self._behind(report)
+            reason = self._behind(standing.number, report)
             return replace(standing, state=TrialState.PRUNED, reason=reason), decision
         return standing, decision
 
@@ -327,13 +337,11 @@ class Core:
             return replace(standing, state=TrialState.FAIL, fault=Fault.MACHINE, reason=reason)
         return replace(standing, state=TrialState.PRUNED, reason=reason)
 
-    def _behind(self, report: Report) -> str:
+    def _behind(self, number: int, report: Report) -> str:
         settings = self.settings
-        return (
-            f"{settings.metric.title} {report.best:.4g} after "
-            f"{settings.family.resource.amount(report.resource)} "
-            f"is not among the best 1 in {settings.reduction_factor}"
-        )
+        amount = settings.family.resource.amount(report.resource)
+        value = f"{settings.metric.title} {report.best:.4g} after {amount}"
+        return f"{value} {self.rule.behind(number)}"
 
     def _end(self, result: TrialResult) -> None:
         del self._running[result.number]
@@ -372,7 +380,7 @@ class Core:
             config=standing.config,
             seed=standing.seed,
             steps=settings.family.steps(standing.config, settings.maximum),
-            rungs=settings.rungs,
+            rungs=self.rule.rungs(standing.number),
             patience=settings.patience,
             metric=settings.metric.name,
             threads=settings.threads,

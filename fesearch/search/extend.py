@@ -8,7 +8,7 @@ from fesearch.duration import duration, spelled
 from fesearch.errors import InputError
 from fesearch.record import TrialResult, TrialState
 from fesearch.search.folder import end_file
-from fesearch.search.halving import first_rung
+from fesearch.search.halving import FACTOR, first_rung
 from fesearch.search.prepare import study_of
 from fesearch.store.results import Store
 from fesearch.store.types import Amendment, StudyRow
@@ -219,8 +219,9 @@ def _max_epochs(study: Study, maximum: int) -> dict[str, int]:
             f"Give --max-epochs {old + 1} or more.",
         )
     found = {"max_epochs": maximum}
-    if study.pruner == "asha" and maximum != old:
-        found["grace"] = study.grace or first_rung(resource.step, study.reduction_factor, old)
+    if study.pruner != "none" and maximum != old:
+        factor = study.reduction_factor or FACTOR
+        found["grace"] = study.grace or first_rung(resource.step, factor, old)
     return found
 
 

@@ -6,9 +6,17 @@ Pure: the same reports in the same order give the same decisions, so the state i
 feeding the recorded reports again.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fesearch.record import Decision
+from fesearch.search.pruner import Standing
+
+FACTOR = 3
+"""Of reduction, by default; the Hyperband paper (Li et al., JMLR 2018) suggests 3 or 4."""
+MOST_REDUCTIONS = 3
+"""Between the first rung and the end: a trial there has had a 27th of a whole training, with 3."""
 
 
 def rungs(first: int, reduction_factor: int, maximum: int) -> tuple[int, ...]:
@@ -21,9 +29,19 @@ def rungs(first: int, reduction_factor: int, maximum: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def first_rung(step: int, reduction_factor: int, maximum: int) -> int:
-    """A first rung for a maximum: three reductions below it, in whole steps, one at least."""
-    return step * max(1, maximum // step // reduction_factor**3)
+def first_rung(
+    step: int, reduction_factor: int, maximum: int, reductions: int = MOST_REDUCTIONS
+) -> int:
+    """A first rung so many reductions below a maximum, in whole steps, one at least."""
+    return step * max(1, maximum // step // int(reduction_factor**reductions))
+
+
+def reductions(reduction_factor: int, trials: int) -> int:
+    """How often a budget of trials can be reduced with one of them left at the end, or more."""
+    found, left = 1, trials // reduction_factor
+    while found < MOST_REDUCTIONS and left >= reduction_factor:
+        found, left = found + 1, left // reduction_factor
+    return found
 
 
 class Halving:
@@ -38,9 +56,24 @@ class Halving:
         self._factor = reduction_factor
         self.losses: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
 
-    def extended(self, rungs: tuple[int, ...]) -> "Halving":
+    def rungs(self, trial: int) -> tuple[int, ...]:
+        """The resources at which a trial may be stopped: the same for all."""
+        return tuple(self.losses)
+
+    def complete(self, trial: int) -> None:
+        """The rule does not ask which of those seen went on to their ends."""
+
+    def behind(self, trial: int) -> str:
+        """What is said of a trial that was stopped."""
+        return f"is not among the best 1 in {self._factor}"
+
+    def standings(self) -> list[Standing]:
+        """The rungs with the trials seen at each."""
+        return [Standing(one, len(seen), self.cutoff(one)) for one, seen in self.losses.items()]
+
+    def extended(self, rungs: Sequence[int]) -> "Halving":
         """The rule with these rungs, and the losses seen at those it shares with this one."""
-        further = Halving(rungs, self._factor)
+        further = Halving(tuple(rungs), self._factor)
         further.losses.update({rung: self.losses[rung] for rung in rungs if rung in self.losses})
         return further
 

@@ -30,6 +30,7 @@ from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, 
 from fesearch.search.projection import Projection
 from fesearch.search.roles import Watcher
 from fesearch.search.sampler import sampler_named
+from fesearch.search.settle import settled
 from fesearch.store.outage import LostError
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow, StudyState
@@ -98,6 +99,7 @@ def start(
     earlier = _earlier(study, url)
     refuse_taken(url, study.name)
     check_resources(study)
+    study, asked, why = settled(study)
     prepared = prepare(study, progress)
     prepared.split.log_leakage()
     with Store.open(url) as store:
@@ -107,6 +109,8 @@ def start(
             study.name,
             {
                 "study": prepared.study.model_dump(mode="json"),
+                "asked": asked,
+                "why": why,
                 "folder": new_folder(study.name),
                 "own": sources.recorded(prepared.study),
                 "priors": earlier.priors(prepared) if earlier else [],
@@ -242,6 +246,8 @@ def _drive(
         with _core(store, url, lease, settings, study.sampler, [keeper, *watchers]) as core:
             budget = Budget(store, row, prepared, core, limited=limit is not None)
             store.endure(core.note, lambda: core.stopping)
+            for line in row.definition.get("why", ()):
+                core.note(line)
             with _heartbeat(store, lease, core, budget), interrupt.stops(core):
                 _search(store, lease, core, budget, prepared)
     except BaseException:
@@ -376,7 +382,7 @@ def _refuse_other(study: Study, url: str) -> None:
         row = store.study(study.name)
     wanted = study.resolved(study.target or row.key.target)
     now = study_of(row).model_dump(mode="json")
-    stored = {**now, **before_extensions(row)}
+    stored = {**now, **before_extensions(row), **row.definition.get("asked", {})}
     for key, given in wanted.model_dump(mode="json").items():
         if given not in (stored[key], now[key]):
             raise InputError(

@@ -1,0 +1,40 @@
+"""Which sampler suits a study whose sampler is "auto", and why in a sentence."""
+
+from importlib.util import find_spec
+
+from fesearch.space import Choice, Space, When
+from fesearch.study import Study
+
+FEW_TRIALS = 10
+"""Up to so many trials nothing is learned from: TPE and GP would still draw their first points."""
+MOST_FOR_GP = 200
+"""A Gaussian process of more trials takes seconds a suggestion. Optuna's documentation gives it
+budgets up to 500 trials, TPE 100 to 1000, and CMA-ES 1000 to 10,000."""
+FEWEST_FOR_CMAES = 1000
+
+
+def picked(study: Study) -> tuple[str, str]:
+    """The sampler for a study's space and budget, and why it is that."""
+    space, trials = study.search_space(), study.trials
+    size = space.size()
+    if size is not None and size <= trials:
+        return "grid", f"a budget of {trials} trials has room for each of the {size} configs"
+    if trials <= FEW_TRIALS:
+        return "qmc", f"{trials} trials are too few to learn from, so they are spread evenly"
+    conditional = any(isinstance(entry, When) for entry in space.parameters.values())
+    if not conditional and trials <= MOST_FOR_GP:
+        return "gp", f"a budget of {trials} trials is small, and no parameter depends on another"
+    if trials >= FEWEST_FOR_CMAES and not conditional and _numbers_alone(space):
+        if find_spec("cmaes"):
+            return "cmaes", f"{trials} trials are many, and all parameters are numbers"
+        return "tpe", f"cmaes, for {trials} trials of numbers alone, is not installed"
+    some = "some parameters depend on others" if conditional else f"{trials} trials are many"
+    return "tpe", f"{some}, which TPE takes as they are"
+
+
+def _numbers_alone(space: Space) -> bool:
+    """Whether every parameter is a range or a single value, and two or more are ranges."""
+    entries = space.parameters.values()
+    fixed = [e for e in entries if isinstance(e, Choice) and len(e.options) == 1]
+    choices = [e for e in entries if isinstance(e, Choice)]
+    return choices == fixed and len(entries) - len(fixed) > 1

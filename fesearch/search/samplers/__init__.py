@@ -1,0 +1,1 @@
+"""Ways to sample, one a file; each declares SAMPLER, a ``sampler.Method``."""

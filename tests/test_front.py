@@ -1,0 +1,75 @@
+"""The front: what nothing beats stays, what anything beats goes."""
+
+import json
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from fesearch.front import front
+from fesearch.record import TrialResult, TrialState
+
+
+def trial(number, value, parameters, seconds=1.0, state=TrialState.COMPLETE):
+    return TrialResult(
+        number, "toy", {}, 0, state, value, 1, 1, seconds=seconds, parameters=parameters
+    )
+
+
+def numbers(trials, objectives=("parameters",), direction="minimize"):
+    return [one.number for one in front(trials, objectives, direction)]
+
+
+def test_a_cheaper_trial_stays_and_a_dearer_worse_one_goes():
+    trials = [trial(0, 0.2, 100), trial(1, 0.1, 1000), trial(2, 0.3, 100), trial(3, 0.4, 10)]
+    assert numbers(trials) == [1, 0, 3]
+    assert numbers(trials, direction="maximize") == [3]
+    assert numbers(trials, objectives=()) == [1]
+
+
+def test_equals_both_stay_and_unusable_trials_never_do():
+    trials = [trial(0, 0.2, 5), trial(1, 0.2, 5), trial(2, 0.1, None)]
+    failed = trial(3, 0.0, 1, state=TrialState.FAIL)
+    running = trial(4, 0.0, 1, state=TrialState.RUNNING)
+    stopped = trial(5, 0.3, 4, state=TrialState.PRUNED)
+    assert numbers([*trials, failed, running, stopped]) == [0, 1, 5]
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.integers(0, 4)] * 3).map(lambda t: trial(0, float(t[0]), t[1], float(t[2]))),
+        max_size=12,
+    )
+)
+def test_it_is_what_nothing_beats(trials):
+    trials = [replace(one, number=number) for number, one in enumerate(trials)]
+
+    def beats(a, b):
+        pairs = [(a.value, b.value), (a.parameters, b.parameters), (a.seconds, b.seconds)]
+        return all(x <= y for x, y in pairs) and any(x < y for x, y in pairs)
+
+    expected = {b.number for b in trials if not any(beats(a, b) for a in trials)}
+    assert set(numbers(trials, ("parameters", "seconds"))) == expected
+
+
+def test_best_shows_the_front_of_a_study_with_objectives(studies):
+    import searched
+
+    from fesearch.cli.app import app
+
+    big = {**searched.SMALL_NET, "width": 0.0625, "learning_rate": 1e-5}
+    configs = [searched.SMALL_NET, big]
+    searched.search(
+        studies, "both", "irnet", configs, max_epochs=2, preset="full", objectives=["parameters"]
+    )
+    said = CliRunner().invoke(app, ["best", "both", "--format", "json"]).stdout
+    found = json.loads(said)
+    assert found["trial"] == found["front"][0]["trial"]
+    assert [one["parameters"] for one in found["front"]] == sorted(
+        (one["parameters"] for one in found["front"]), reverse=True
+    )
+    table = CliRunner().invoke(app, ["best", "both"]).stdout
+    assert "parameters" in table.split("\n\n")[1].splitlines()[0]
+    plain = json.loads(CliRunner().invoke(app, ["best", "nets", "--format", "json"]).stdout)
+    assert "front" not in plain
