@@ -7,6 +7,7 @@ here are groups of rows. With a group for each row these are the textbook's stat
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -71,7 +72,20 @@ def paired_test(first: np.ndarray, second: np.ndarray, groups: np.ndarray) -> Pa
 
     Source: Cameron and Miller, Journal of Human Resources 50 (2015) 317, equation 11.
     """
-    sums, counts = _by_group(first - second, groups)
+    return paired_tests(np.stack([first, second]), groups)[0, 1]
+
+
+def paired_tests(errors: np.ndarray, groups: np.ndarray) -> dict[tuple[int, int], Paired]:
+    """``paired_test`` of each two of (m, n) errors of the same n rows: (i, j), i < j -> the test."""
+    each = [_by_group(one, groups) for one in errors]
+    return {
+        (i, j): _paired(each[i][0] - each[j][0], each[i][1])
+        for i, j in combinations(range(len(each)), 2)
+    }
+
+
+def _paired(sums: np.ndarray, counts: np.ndarray) -> Paired:
+    """The test of differences, from their sums and numbers by group, (g,) each."""
     difference = float(sums.sum() / counts.sum())
     rest = sums - counts * difference
     freedom = len(sums) - 1

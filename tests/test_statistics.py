@@ -33,8 +33,9 @@ def test_the_p_of_students_t_is_that_of_scipy(t: float, freedom: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("t", "freedom", "p"), [(12.706, 1, 0.05), (2.776, 4, 0.05), (2.228, 10, 0.05), (3.169, 10, 0.01)]
-)  # fmt: skip
+    ("t", "freedom", "p"),
+    [(12.706, 1, 0.05), (2.776, 4, 0.05), (2.228, 10, 0.05), (3.169, 10, 0.01)],
+)
 def test_the_table_of_students_t(t: float, freedom: int, p: float) -> None:
     """Critical values as every textbook prints them, to three decimals."""
     assert student_p(t, freedom) == pytest.approx(p, rel=1e-3)
@@ -136,5 +137,5 @@ def test_letters_say_exactly_who_differs(data: st.DataObject) -> None:
 def test_letters_in_order_and_a_pair_that_was_not_compared() -> None:
     assert tie_letters(3, {(0, 1): False, (0, 2): True, (1, 2): False}) == ["a", "ab", "b"]
     assert tie_letters(3, {(0, 1): True}) == ["a", "b", "ab"]
-    apart = {pair: True for pair in combinations(range(28), 2)}
+    apart = dict.fromkeys(combinations(range(28), 2), True)
     assert tie_letters(28, apart)[25:] == ["z", "a1", "b1"]

@@ -134,6 +134,11 @@ def histogram(low: float, high: float, counts: Sequence[int]) -> str:
     )
 
 
+def low_high(interval: tuple[float, float] | None) -> str | None:
+    """An interval as a table shows it."""
+    return None if interval is None else " … ".join(map(_cell, interval))
+
+
 @contextmanager
 def progress(label: str, unit: str) -> Iterator[Report]:
     """Show on stderr how far a long step is, with its rate and the time left; nothing under -q.
