@@ -9,10 +9,9 @@ import numpy as np
 from fesearch import predictions
 from fesearch.metrics import METRICS
 from fesearch.model import FittedModel
-from fesearch.predictions import Predictions
 from fesearch.record import ResultKey, TrialResult
 from fesearch.retrain import seeds, train
-from fesearch.search.folder import study_folder
+from fesearch.search.folder import identity
 from fesearch.search.prepare import Prepared
 from fesearch.split import Split, fingerprint
 from fesearch.statistics import bootstrap_interval
@@ -21,8 +20,6 @@ from fesearch.store.results import Store
 from fesearch.store.types import Look, StudyRow
 
 _log = logging.getLogger(__name__)
-FOLDER = "holdout"
-"""Of a study's own folder: predictions of the test parts that were looked at."""
 _ROWS_TIMED, _TIMES = 1000, 3
 
 
@@ -93,7 +90,7 @@ class Desk:
         kept = predictions.of_formulas(split.test, map(self._reduced, split.test), y, predicted)
         if np.isfinite(predicted).all():
             interval = bootstrap_interval(kept.errors, kept.groups)
-            name = kept.save(study_folder(self._row) / FOLDER)
+            name = kept.save(predictions.holdout_folder(identity(self._row)))
             how = replace(how, interval=interval, predictions=name)
         how = replace(how, latency=_latency(model, x))
         return self._store.add_look(self._row, trial.number, split.fingerprint, scores, len(y), how)
@@ -121,19 +118,6 @@ class Desk:
 
     def _key(self, split: Split) -> ResultKey:
         return replace(self._row.key, split=split.fingerprint)
-
-
-def stored(row: StudyRow, look: Look) -> Predictions | None:
-    """The predictions of a look at a model of a study; None where they are not kept here.
-
-    Raises:
-        InputError: their file is damaged.
-    """
-    name = look.how.predictions
-    if name is None or not predictions.NAME.fullmatch(name):
-        return None
-    path = study_folder(row) / FOLDER / name
-    return Predictions.load(path) if path.is_file() else None
 
 
 def _latency(model: FittedModel, x: np.ndarray) -> float:

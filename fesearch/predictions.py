@@ -9,10 +9,31 @@ from pathlib import Path
 import numpy as np
 
 from fesearch.arrays import Layout, broken, check, check_finite
-from fesearch.paths import atomic_write
+from fesearch.paths import artifacts_dir, atomic_write
 
 SUFFIX = ".safetensors"
 NAME = re.compile(rf"[0-9a-f]{{24}}\{SUFFIX}")
+
+
+def holdout_folder(study: str) -> Path:
+    """Where predictions of test parts are, those that models of one study were scored on.
+
+    Args:
+        study: name of its folder among the artifacts.
+    """
+    return (artifacts_dir() / "studies" / study / "holdout").absolute()
+
+
+def kept(study: str, name: str | None) -> "Predictions | None":
+    """Predictions by the name of their file; None where they are not kept here.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    if name is None or not NAME.fullmatch(name):
+        return None
+    path = holdout_folder(study) / name
+    return Predictions.load(path) if path.is_file() else None
 
 
 @dataclass(frozen=True, eq=False)

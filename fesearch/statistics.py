@@ -76,7 +76,7 @@ def paired_test(first: np.ndarray, second: np.ndarray, groups: np.ndarray) -> Pa
 
 
 def paired_tests(errors: np.ndarray, groups: np.ndarray) -> dict[tuple[int, int], Paired]:
-    """``paired_test`` of each two of (m, n) errors of the same n rows: (i, j), i < j -> the test."""
+    """``paired_test`` of each two of (m, n) errors of n rows: (i, j), i < j -> the test."""
     each = [_by_group(one, groups) for one in errors]
     return {
         (i, j): _paired(each[i][0] - each[j][0], each[i][1])

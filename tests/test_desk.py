@@ -10,14 +10,13 @@ import pytest
 import searched
 
 from fesearch.cli.app import run
-from fesearch.desk import FOLDER, stored
 from fesearch.errors import InputError
 from fesearch.external import score_file
 from fesearch.holdout import holdout
 from fesearch.intake import Wanted
 from fesearch.metrics import METRICS
-from fesearch.predictions import Predictions
-from fesearch.search.folder import study_folder
+from fesearch.predictions import Predictions, holdout_folder, kept
+from fesearch.search.folder import identity
 from fesearch.search.prepare import prepare_again
 from fesearch.statistics import bootstrap_interval
 from fesearch.store.how import How, Searched, Trained
@@ -31,15 +30,15 @@ def test_predictions_are_kept_with_their_interval(studies: str) -> None:
     with Store.open(studies) as store:
         row = store.study("forests")
         assert store.looks() == [one.look]
-    kept = stored(row, one.look)
-    assert kept is not None
+    found = kept(identity(row), one.look.how.predictions)
+    assert found is not None
     prepared = prepare_again(row)
-    np.testing.assert_array_equal(kept.rows, prepared.split.test)
-    np.testing.assert_array_equal(kept.truth, prepared.dataset.target("h_form")[kept.rows])
-    assert METRICS["mae"](kept.truth, kept.predicted) == one.look.scores["mae"]
-    assert len(set(kept.groups.tolist())) == len(kept.rows)  # each formula is there once
+    np.testing.assert_array_equal(found.rows, prepared.split.test)
+    np.testing.assert_array_equal(found.truth, prepared.dataset.target("h_form")[found.rows])
+    assert METRICS["mae"](found.truth, found.predicted) == one.look.scores["mae"]
+    assert len(set(found.groups.tolist())) == len(found.rows)  # each formula is there once
     how = one.look.how
-    assert how.interval == bootstrap_interval(kept.errors, kept.groups)
+    assert how.interval == bootstrap_interval(found.errors, found.groups)
     assert how.interval[0] < (one.look.value or math.nan) < how.interval[1]
     assert how.trained is Trained.SEARCHED
     assert how.searched is Searched.EACH
@@ -53,19 +52,20 @@ def test_damaged_predictions_are_refused_and_lost_ones_are_none(studies: str) ->
     (one,) = holdout("forests", studies).scored
     with Store.open(studies) as store:
         row = store.study("forests")
-    (file,) = (study_folder(row) / FOLDER).iterdir()
+    (file,) = holdout_folder(identity(row)).iterdir()
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
     with pytest.raises(InputError, match="are not those that were kept"):
-        stored(row, one.look)
+        kept(identity(row), one.look.how.predictions)
     file.write_bytes(b"short")
     with pytest.raises(InputError, match="cannot be read"):
-        stored(row, one.look)
+        kept(identity(row), one.look.how.predictions)
     file.unlink()
-    assert stored(row, one.look) is None
-    outside = replace(one.look, how=replace(one.look.how, predictions=f"../{file.name}"))
-    assert stored(row, outside) is None
+    assert kept(identity(row), one.look.how.predictions) is None
+    file.write_bytes(b"short")
+    assert kept(identity(row), f"../holdout/{file.name}") is None
+    assert kept(identity(row), None) is None
 
 
 def test_predictions_of_other_rows_are_not_compared(tmp_path: Path) -> None:

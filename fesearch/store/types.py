@@ -148,6 +148,7 @@ class Effort:
 
     Attributes:
         seconds: of computation, of these trials together.
+        gpu_seconds: of all GPUs they had, where they had any.
     """
 
     study: str
@@ -155,6 +156,7 @@ class Effort:
     key: ResultKey
     trials: int
     seconds: float
+    gpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
