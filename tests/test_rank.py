@@ -254,7 +254,7 @@ def test_a_repeated_division_has_a_table_of_its_own(
         "elsewhere",
         "trained again",
     )
-    assert (one.flattered, one.seeds, len(one.scores), table.looks) == (1, 3, 2, 6)  # seeds of member 0
+    assert (one.flattered, one.seeds, len(one.scores), table.looks) == (1, 3, 2, 6)
     scores = list(one.scores.values())
     assert one.test["mae"].mean == pytest.approx(np.mean(scores))
     assert one.test["mae"].sd == pytest.approx(np.std(scores, ddof=1))

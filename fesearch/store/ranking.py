@@ -89,37 +89,35 @@ class Ranking(Database):
 
         The seconds of a trial that another one has gone on from are counted with that one's.
         """
-        counted = _counted_with_another()
-        spent = sa.case((counted.c.id.is_not(None), 0.0), else_=TRIALS.c.seconds)
-        on_gpu = sa.case((TRIALS.c.device == "cpu", 0.0), else_=spent)
-        query = (
-            sa.select(
-                STUDIES.c.name.label("study"),
-                STUDIES.c.definition,
-                TRIALS.c.family,
-                *KEY_COLUMNS[:4],
-                sa.func.count().label("trials"),
-                sa.func.sum(spent).label("seconds"),
-                sa.func.sum(on_gpu).label("on_gpu"),
-            )
-            .join_from(TRIALS, STUDIES, TRIALS.c.study_id == STUDIES.c.id)
-            .join(KEYS, TRIALS.c.key_id == KEYS.c.id)
-            .outerjoin(counted, TRIALS.c.id == counted.c.id)
-            .group_by(STUDIES.c.id, KEYS.c.id, TRIALS.c.family)
-            .order_by(STUDIES.c.id, KEYS.c.id, TRIALS.c.family)
+        spent = sa.func.sum(TRIALS.c.seconds).label("seconds")
+        by = (TRIALS.c.study_id, TRIALS.c.key_id, TRIALS.c.family)
+        on_gpu = sa.func.sum(sa.case((TRIALS.c.device == "cpu", 0.0), else_=TRIALS.c.seconds))
+        sums = (
+            sa.select(*by, sa.func.count().label("trials"), spent, on_gpu.label("on_gpu"))
+            .group_by(*by)
+            .subquery()
         )
+        query = (
+            sa.select(sums, STUDIES.c.name, STUDIES.c.definition, *KEY_COLUMNS[:4])
+            .join_from(sums, STUDIES, sums.c.study_id == STUDIES.c.id)
+            .join(KEYS, sums.c.key_id == KEYS.c.id)
+            .order_by(sums.c.study_id, sums.c.key_id, sums.c.family)
+        )
+        again = sa.select(*by, spent, on_gpu.label("on_gpu")).group_by(*by)
         with self.read() as connection:
-            return [
-                Effort(
-                    row.study,
-                    row.family,
-                    key_of(row),
-                    row.trials,
-                    row.seconds,
-                    row.on_gpu * _gpus(row.definition),
-                )
-                for row in connection.execute(query)
-            ]
+            found = connection.execute(query).all()
+            less = {
+                tuple(row[:3]): row[3:] for row in connection.execute(again.join(*_gone_on_from()))
+            }
+        efforts = []
+        for row in found:
+            seconds, on_gpus = less.get((row.study_id, row.key_id, row.family), (0.0, 0.0))
+            gpu = (row.on_gpu - on_gpus) * _gpus(row.definition)
+            effort = Effort(
+                row.name, row.family, key_of(row), row.trials, row.seconds - seconds, gpu
+            )
+            efforts.append(effort)
+        return efforts
 
     def parents(self) -> list[tuple[Division, list[str]]]:
         """Repeated divisions with the fingerprints of their members, in order."""
@@ -142,6 +140,87 @@ class Ranking(Database):
         query = sa.select(DIVISIONS).filter_by(data=data, fingerprint=fingerprint)
         with self.read() as connection:
             return Division(**connection.execute(query).one()._mapping)
+
+
+def _gpus(definition: Mapping[str, Any]) -> float:
+    """GPUs of each trial of a study, by its definition, which may be from elsewhere."""
+    study = definition.get("study")
+    given = study.get("gpus_per_trial", 1.0) if isinstance(study, dict) else 1.0
+    return float(given) if isinstance(given, int | float) else 1.0
+
+
+def _badness(value: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
+    """What is smaller where a score is better; its own inverse."""
+    return sa.case((KEYS.c.direction == "maximize", -value), else_=value)
+
+
+def _best_of_each(wanted: Sequence[sa.ColumnElement[bool]]) -> sa.Subquery:
+    """The best value of each family of each study under each key.
+
+    As a value and not as its badness, so that an index leads from it to its trial.
+    """
+    by = (TRIALS.c.key_id, TRIALS.c.study_id, TRIALS.c.family)
+    best = _badness(sa.func.min(_badness(TRIALS.c.value)))
+    return (
+        sa.select(*by, best.label("value"))
+        .join(KEYS, TRIALS.c.key_id == KEYS.c.id)
+        .where(_RANKED, *wanted)
+        .group_by(*by, KEYS.c.direction)
+        .subquery()
+    )
+
+
+def _gone_on_from() -> tuple[sa.Subquery, sa.ColumnElement[bool]]:
+    """What joins trials that another has gone on from, so that their seconds are part of its."""
+    going = (
+        sa.select(TRIALS.c.study_id, TRIALS.c.parent, sa.func.max(TRIALS.c.seconds).label("most"))
+        .where(TRIALS.c.parent.is_not(None))
+        .group_by(TRIALS.c.study_id, TRIALS.c.parent)
+        .subquery()
+    )
+    same = sa.and_(TRIALS.c.study_id == going.c.study_id, TRIALS.c.number == going.c.parent)
+    return going, sa.and_(same, going.c.most >= TRIALS.c.seconds)
+
+
+def _gpus(definition: Mapping[str, Any]) -> float:
+    """GPUs of each trial of a study, by its definition, which may be from elsewhere."""
+    study = definition.get("study")
+    given = study.get("gpus_per_trial", 1.0) if isinstance(study, dict) else 1.0
+    return float(given) if isinstance(given, int | float) else 1.0
+
+
+def _badness(value: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
+    """What is smaller where a score is better; its own inverse."""
+    return sa.case((KEYS.c.direction == "maximize", -value), else_=value)
+
+
+def _best_of_each(wanted: Sequence[sa.ColumnElement[bool]]) -> sa.Subquery:
+    """The best value of each family of each study under each key.
+
+    As a value and not as its badness, so that an index leads from it to its trial.
+    """
+    by = (TRIALS.c.key_id, TRIALS.c.study_id, TRIALS.c.family)
+    best = _badness(sa.func.min(_badness(TRIALS.c.value)))
+    return (
+        sa.select(*by, best.label("value"))
+        .join(KEYS, TRIALS.c.key_id == KEYS.c.id)
+        .where(_RANKED, *wanted)
+        .group_by(*by, KEYS.c.direction)
+        .subquery()
+    )
+
+
+def _counted_with_another() -> sa.Subquery:
+    """Ids of trials that another one has gone on from, and whose seconds are part of its."""
+    going = (
+        sa.select(TRIALS.c.study_id, TRIALS.c.parent, sa.func.max(TRIALS.c.seconds).label("most"))
+        .where(TRIALS.c.parent.is_not(None))
+        .group_by(TRIALS.c.study_id, TRIALS.c.parent)
+        .subquery()
+    )
+    own = TRIALS.alias()
+    same = sa.and_(own.c.study_id == going.c.study_id, own.c.number == going.c.parent)
+    return sa.select(own.c.id).join(going, same).where(going.c.most >= own.c.seconds).subquery()
 
 
 def _gpus(definition: Mapping[str, Any]) -> float:
