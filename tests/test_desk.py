@@ -210,4 +210,7 @@ def test_the_command_shows_where_each_score_comes_from(
     assert out.count("trained again") == 4
     assert out.count("elsewhere") == 2
     assert "On record as 4 looks at 2 test parts" in err
+    assert run(["holdout", "forests", "--over", "repeated:divisions=2", "--format", "json"]) == 0
+    own, other = json.loads(capsys.readouterr().out)
+    assert own["val_mae"] != other["val_mae"]  # each of its own training
     assert "searched on rows that are test rows here" in err

@@ -150,7 +150,9 @@ def _row(found: "Holdout", scored: "Scored") -> dict[str, Any]:
         "study": study.name,
         "trial": trial.number,
         "family": trial.family,
-        f"val_{study.key.metric}": trial.value,
+        f"val_{study.key.metric}": trial.value
+        if look.as_searched
+        else how.validation.get(study.key.metric),
         **{f"test_{name}": score for name, score in look.scores.items()},
         "interval": how.interval,
         "latency": None if how.latency is None else how.latency * MICRO,
