@@ -1,14 +1,24 @@
 """The one way to the test part of a division: every look at it is put on record first."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from fesearch.desk import Desk
 from fesearch.errors import InputError
+from fesearch.features import available
 from fesearch.finalists import finalists, kept_model
-from fesearch.metrics import METRICS
 from fesearch.record import TrialResult
-from fesearch.search.prepare import Progress, prepare_again
+from fesearch.search.prepare import Prepared, Progress, divisions, prepare_again
+from fesearch.split import Repeated, Split
+from fesearch.split import members as members_of
+from fesearch.splitspec import SplitSpec
 from fesearch.store.results import Store
 from fesearch.store.types import Look, StudyRow
+
+MEMBERS = "members"
+"""Asks for the members of the repeated division that a study is on."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +39,18 @@ class Holdout:
     Attributes:
         row: of the study.
         target_unit: of the target; ``Metric.in_unit`` has that of each score.
-        test: fingerprint of the test rows.
-        scored: the finalists, best validation first.
-        earlier: looks at this test part that were on record before.
+        tests: fingerprint of each test part that was looked at.
+        scored: the finalists, best validation first; each on every division and with every seed.
+        earlier: looks at these test parts that were on record before.
+        new: looks of this call; those of an earlier one at the same training are not made again.
     """
 
     row: StudyRow
     target_unit: str
-    test: str
+    tests: tuple[str, ...]
     scored: tuple[Scored, ...]
     earlier: int
+    new: int
 
 
 def holdout(
@@ -47,41 +59,89 @@ def holdout(
     *,
     top: int = 1,
     best_per_family: bool = False,
+    retrain: bool = False,
+    seeds: int = 1,
+    over: str | None = None,
     progress: Progress | None = None,
 ) -> Holdout:
     """Score the finalists of a study on the test part; the looks are on record before it returns.
+
+    It is the models their trials left that are scored, unless one of ``retrain``, ``seeds`` and
+    ``over`` asks for their configs trained anew. Such a look is on record as soon as it is made,
+    and a call that was interrupted trains what is left when it is repeated.
 
     Args:
         url: of the store.
         top: number of finalists, by validation.
         best_per_family: the best of each family instead.
+        retrain: on training and validation part, for the resource at which the trial was best.
+        seeds: so many trainings of each, the first with the seed that its trial had.
+        over: a repeated division, as ``--split`` takes it, or ``MEMBERS``: train on each of its
+            members, and score on the test part of each.
         progress: of the features.
 
     Raises:
         StudyNotFoundError: there is none of that name.
-        NoResultError: it has no usable trial.
-        InputError: it is being driven, its data are not what they were, its division has no test
+        NoResultError: it has no usable trial, or one diverged when trained anew.
+        InputError: it is being driven, its data are not what they were, a division has no test
             rows, or the weights of a finalist are not kept. Nobody has looked then.
     """
+    anew = retrain or seeds > 1 or over is not None
     with Store.open(url, create=False) as store:
         row = store.study(name)
         _refuse_driven(store, row)
         chosen = finalists(store, row, top, best_per_family)
         prepared = prepare_again(row, progress)
-        models = [kept_model(row, prepared, trial) for trial in chosen]
-        target = prepared.dataset.target(prepared.target)
-        x, y = prepared.split.test_part(prepared.features.matrix, target)
+        whole = None if over is None else _repeated(prepared, over)
+        splits = (prepared.split,) if whole is None else whole.members
+        _refuse_without_test(row, prepared.split, splits)
+        desk = Desk(store, row, prepared)
+        models = {t.number: kept_model(row, prepared, t) for t in chosen if not anew}
         store.record_division(prepared.division)
-        metrics = {**METRICS, prepared.metric.name: prepared.metric}
-        scored = []
-        for trial, model in zip(chosen, models, strict=True):
-            predictions = model.predict(x)
-            scores = {metric.name: metric(y, predictions) for metric in metrics.values()}
-            look = store.add_look(row, trial.number, row.key.split, scores, len(y))
-            scored.append(Scored(trial, look))
-    unit, test = prepared.dataset.units[prepared.target], prepared.division.test
-    assert test is not None, "a division without test rows has no test part"
-    return Holdout(row, unit, test, tuple(scored), scored[0].look.sequence - 1)
+        if whole is not None:
+            store.record_division(*divisions(prepared.dataset, whole))
+        earlier = {desk.identity(look) for split in splits for look in desk.looks(split)}
+        if anew:
+            scored = [
+                Scored(trial, desk.anew(trial, split, place, joined=retrain))
+                for trial in chosen
+                for split in splits
+                for place in range(seeds)
+            ]
+        else:
+            scored = [Scored(t, desk.searched(t, models[t.number])) for t in chosen]
+        new = sum(desk.identity(one.look) not in earlier for one in scored)
+        tests = tuple(dict.fromkeys(desk.test(split) for split in splits))
+    unit = prepared.dataset.units[prepared.target]
+    return Holdout(row, unit, tests, tuple(scored), len(earlier), new)
+
+
+def _repeated(prepared: Prepared, asked: str) -> Repeated:
+    """The repeated division asked for, of the data of a study."""
+    if asked == MEMBERS:
+        if prepared.repeated is None:
+            raise InputError(
+                f"The division {prepared.split.spec} is no member of a repeated one.",
+                "Name one, such as --over repeated:divisions=5",
+            )
+        return prepared.repeated
+    spec = replace(SplitSpec.parse(asked), member=None)
+
+    def having(name: str) -> "np.ndarray":
+        return available(name, prepared.dataset)
+
+    return members_of(prepared.dataset, spec, target=prepared.target, having=having)
+
+
+def _refuse_without_test(row: StudyRow, own: Split, splits: Sequence[Split]) -> None:
+    for split in splits:
+        if not split.test.size:
+            raise InputError(
+                f"The division {split.spec} has no test rows.",
+                f"Type: fesearch holdout {row.name} --over members"
+                if own.parent is not None and split is own
+                else "Choose a --split with a test part before the search.",
+            )
 
 
 def _refuse_driven(store: Store, row: StudyRow) -> None:

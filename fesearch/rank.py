@@ -1,12 +1,21 @@
 """Trials of all studies side by side, a table for each key: only equals are compared."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from fesearch.errors import InputError, NoResultError
 from fesearch.record import ResultKey, nothing_usable
+from fesearch.repeats import RepeatedTable, Spread, repeated_table
+from fesearch.store.how import Trained
 from fesearch.store.results import Store
-from fesearch.store.types import Division, Effort, KeySummary, RankedTrial, StudyRow
+from fesearch.store.types import Division, Effort, KeySummary, Look, RankedTrial, StudyRow
+
+if TYPE_CHECKING:
+    from fesearch.compare import Standing
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -15,14 +24,24 @@ class Entry:
 
     Attributes:
         position: from 1, by validation.
-        test: score of the trial in the key's metric on the test part; None while it is sealed.
         effort: all trials of its family in its study: what it took to find this one.
+        look: the last one at the test part with the model that the trial left; None while that is
+            sealed.
+        by_seed: test scores in the key's metric of its config trained with several seeds.
+        standing: among those whose predictions of the same test rows are kept here.
     """
 
     position: int
     trial: RankedTrial
-    test: float | None
     effort: Effort
+    look: Look | None = None
+    by_seed: Spread | None = None
+    standing: "Standing | None" = None
+
+    @property
+    def test(self) -> float | None:
+        """The score in the key's metric on the test part; None while it is sealed."""
+        return None if self.look is None else self.look.scores.get(self.trial.key.metric)
 
 
 @dataclass(frozen=True)
@@ -67,7 +86,7 @@ def tables(
         NoResultError: there is nothing to rank.
     """
     with Store.look(url) as store:
-        rows = {summary.study.name: summary.study for summary in store.studies()}
+        rows = {row.name: row for row in store.study_rows()}
         chosen = [store.study(name) for name in studies]
         _refuse_mixed(chosen)
         names = _data_names(rows.values())
@@ -83,7 +102,8 @@ def tables(
         if split is not None:
             _refuse_ambiguous(split, keys)
         wanted = set(studies or rows)
-        found = [_table(store, summary, names, rows, wanted, every) for summary in keys]
+        efforts = {(one.key, one.study, one.family): one for one in store.efforts()}
+        found = [_table(store, summary, names, rows, efforts, wanted, every) for summary in keys]
         found = [table for table in found if table.entries]
         if chosen and not found:
             raise nothing_usable(chosen[0].name, store.trials(chosen[0]))
@@ -95,42 +115,124 @@ def tables(
     return found
 
 
+def repeated_tables(
+    url: str,
+    *,
+    data: str | None = None,
+    target: str | None = None,
+    metric: str | None = None,
+    split: str | None = None,
+    studies: Sequence[str] = (),
+) -> list[RepeatedTable]:
+    """Rank over repeated divisions what was scored on two members or more; see ``tables``.
+
+    Args:
+        split: beginning of the fingerprint of a repeated division.
+    """
+    with Store.look(url) as store:
+        rows = {row.name: row for row in store.study_rows()}
+        names = _data_names(rows.values())
+        shown = {name: rows[name] for name in studies or rows if name in rows}
+        asked = dict.fromkeys(
+            (row.key.data, row.key.target, row.key.metric) for row in rows.values()
+        )
+        found = [
+            repeated_table(
+                store,
+                ResultKey(division.data, learned, scored, division.fingerprint),
+                division,
+                members,
+                shown,
+                "/".join(names[division.data]),
+            )
+            for division, members in store.parents()
+            if division.fingerprint.startswith(split or "")
+            for digest, learned, scored in asked
+            if digest == division.data
+            and _is_data(digest, data, names)
+            and target in (None, learned)
+            and metric in (None, scored)
+        ]
+    return [table for table in found if table is not None]
+
+
 def _table(
     store: Store,
     summary: KeySummary,
     names: Mapping[str, Sequence[str]],
     rows: Mapping[str, StudyRow],
+    efforts: Mapping[tuple[ResultKey, str, str], Effort],
     wanted: set[str],
     every: bool,
 ) -> Table:
     key = summary.key
-    efforts = {(e.study, e.family): e for e in store.efforts() if e.key == key}
-    trials = [
+    shown = [
         trial
         for trial in store.ranking(
-            data=key.data, target=key.target, metric=key.metric, split=key.split
+            data=key.data,
+            target=key.target,
+            metric=key.metric,
+            split=key.split,
+            leaders=not every,
         )
         if trial.study in wanted
     ]
     looks = store.looks(key)
-    tests = {name: store.looks_at(rows[name]) for name in {trial.study for trial in trials}}
-    shown = trials if every else _best_of_each(trials)
+    if looks:
+        own = {name: store.looks_of(rows[name]) for name in {trial.study for trial in shown}}
+    else:
+        own = {}
     entries = []
     for position, trial in enumerate(shown, start=1):
-        look = tests[trial.study].get(trial.number)
-        test = look.scores.get(key.metric) if look else None
-        effort = efforts[trial.study, trial.family]
-        entries.append(Entry(position, trial, test, effort))
+        there = [
+            look
+            for look in own.get(trial.study, ())
+            if (look.trial, look.split) == (trial.number, key.split)
+        ]
+        entries.append(
+            Entry(
+                position,
+                trial,
+                efforts[key, trial.study, trial.family],
+                look=next((look for look in reversed(there) if look.as_searched), None),
+                by_seed=_by_seed(there, key.metric),
+            )
+        )
     division = store.division(key.data, key.split)
-    return Table(summary, "/".join(names[key.data]), division, len(looks), tuple(entries))
+    compared = tuple(_compared(entries, rows))
+    return Table(summary, "/".join(names[key.data]), division, len(looks), compared)
 
 
-def _best_of_each(trials: Iterable[RankedTrial]) -> list[RankedTrial]:
-    """The first trial of each family of each study."""
-    best: dict[tuple[str, str], RankedTrial] = {}
-    for trial in trials:
-        best.setdefault((trial.study, trial.family), trial)
-    return list(best.values())
+def _by_seed(looks: Iterable[Look], metric: str) -> Spread | None:
+    """The scores of trainings that differ in their seed alone; None of fewer than two."""
+    scores = {
+        look.how.seed: score
+        for look in looks
+        if look.how.trained is Trained.AGAIN and (score := look.scores.get(metric)) is not None
+    }
+    return Spread.of(list(scores.values())) if len(scores) > 1 else None
+
+
+def _compared(entries: Sequence[Entry], rows: Mapping[str, StudyRow]) -> list[Entry]:
+    """Entries with their standing, as far as predictions are kept here."""
+    kept = [e for e in entries if e.look is not None and e.look.how.predictions is not None]
+    if len(kept) < 2:
+        return list(entries)
+    # What has been looked at alone needs NumPy.
+    from fesearch import predictions
+    from fesearch.compare import on_rows
+
+    found: list[predictions.Predictions | None] = []
+    for entry in entries:
+        name = entry.look.how.predictions if entry.look else None
+        folder = str(rows[entry.trial.study].definition.get("folder", ""))
+        try:
+            found.append(predictions.kept(folder, name))
+        except InputError as error:
+            _log.warning("Not compared: %s", error.message)
+            found.append(None)
+    standings = on_rows(found)
+    return [replace(e, standing=s) for e, s in zip(entries, standings, strict=True)]
 
 
 def _data_names(rows: Iterable[StudyRow]) -> dict[str, list[str]]:

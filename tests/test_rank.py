@@ -7,14 +7,21 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import searched
+import sqlalchemy as sa
 
 from fesearch.cli.app import run
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
-from fesearch.rank import tables
+from fesearch.holdout import holdout
+from fesearch.predictions import kept
+from fesearch.rank import repeated_tables, tables
 from fesearch.record import TrialSpec
+from fesearch.search.folder import identity
+from fesearch.statistics import corrected_resampled_test, paired_test
 from fesearch.store.results import Store
+from fesearch.store.types import RankedTrial
 
 
 def test_each_key_has_a_table_with_the_best_of_each_family_and_study(studies: str) -> None:
@@ -197,3 +204,129 @@ def test_looking_at_results_loads_nothing_heavy(studies: str, command: list[str]
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def looked(studies: str) -> None:
+    """The best of each family on the test part, the forest with three seeds and on two members."""
+    holdout("nets", studies)
+    holdout("forests", studies)
+    holdout("forests", studies, seeds=3)
+    holdout("forests", studies, over="repeated:divisions=2")
+
+
+def test_looks_bring_intervals_ties_and_seeds(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looked(studies)
+    by_study = {entry.trial.study: entry for entry in tables(studies)[0].entries}
+    forests, nets = by_study["forests"], by_study["nets"]
+    assert forests.look is not None
+    assert nets.look is not None
+    with Store.open(studies) as store:
+        folders = [identity(store.study(name)) for name in ("forests", "nets")]
+    names = [one.look.how.predictions for one in (forests, nets) if one.look]
+    kept_ones = [kept(*pair) for pair in zip(folders, names, strict=True)]
+    one, other = (found for found in kept_ones if found is not None)
+    p = paired_test(one.errors, other.errors, one.groups).p
+    assert forests.standing is not None
+    assert nets.standing is not None
+    assert p in (forests.standing.p_next, nets.standing.p_next)  # of the first; the last has none
+    assert None in (forests.standing.p_next, nets.standing.p_next)
+    assert (forests.standing.ties == nets.standing.ties) is (p >= 0.05)
+    assert forests.by_seed is not None
+    assert forests.by_seed.count == 3
+    assert nets.by_seed is None
+    assert run(["rank"]) == 0
+    out = capsys.readouterr().out
+    for heading in ("95 % of MAE", "ties", "p to next", "RMSE", "over seeds", "row in (µs)"):
+        assert heading in out
+    assert "are not told apart: paired t tests" in out
+
+
+def test_a_repeated_division_has_a_table_of_its_own(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looked(studies)
+    (table,) = repeated_tables(studies)
+    (one,) = table.contenders
+    assert (one.family, one.searched, one.trained) == (
+        "random_forest",
+        "elsewhere",
+        "trained again",
+    )
+    assert (one.flattered, one.seeds, len(one.scores), table.looks) == (1, 3, 2, 6)
+    scores = list(one.scores.values())
+    assert one.test["mae"].mean == pytest.approx(np.mean(scores))
+    assert one.test["mae"].sd == pytest.approx(np.std(scores, ddof=1))
+    assert repeated_tables(studies, split=table.key.split[:9]) == [table]
+    assert repeated_tables(studies, data="nowhere") == []
+    assert run(["rank", "--split", table.key.split[:12], "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    promised = "position study trial family data split val_mae test_mae seconds"
+    assert set(promised.split()) <= set(row)
+    assert row["repeated"] is True
+    assert run(["rank", "--split", table.key.split[:12]]) == 0
+    out = capsys.readouterr().out
+    assert "divisions repeated:divisions=2" in out
+    assert "such scores flatter" in out
+
+
+def test_searches_on_each_member_are_compared_with_one_of_a_single_member(studies: str) -> None:
+    for member in (0, 1, 2):
+        split = f"kfold:k=3,member={member}"
+        name = f"fold{member}"
+        searched.search(studies, name, "random_forest", [searched.SMALL_FOREST], split=split)
+        holdout(name, studies)
+    holdout("fold0", studies, over="members", retrain=True, seeds=2)
+    (table,) = repeated_tables(studies)
+    each, joined = table.contenders
+    assert (each.searched, each.trained, each.flattered) == ("each", "as searched", 0)
+    assert each.trials == (("fold0", 0), ("fold1", 0), ("fold2", 0))
+    assert sum(effort.trials for effort in each.efforts) == 3
+    assert (joined.trained, joined.validation, joined.seeds) == ("train + validation", None, 2)
+    assert joined.by_seed is not None
+    assert joined.flattered == 2
+    ratio = table.division.n_test / table.division.n_train
+    differences = [each.scores[member] - joined.scores[member] for member in table.members]
+    assert each.p_next == pytest.approx(corrected_resampled_test(differences, ratio).p)
+    assert each.ties
+    assert table.members == tuple(each.scores)
+
+
+def test_markdown_and_latex_are_tables_for_papers(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["rank", "--study", "nets", "--study", "forests", "--format", "markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len(table) == 4
+    assert len({line.replace("\\|", "").count("|") for line in table}) == 1
+    assert "random\\_forest" in "".join(table)
+    assert run(["rank", "--study", "forests", "--format", "latex"]) == 0
+    out = capsys.readouterr().out
+    assert out.index("\\toprule") < out.index("\\midrule") < out.index("\\bottomrule")
+    assert "random\\_forest & " in out
+    assert "\\# & study" in out
+
+
+def test_what_was_trained_on_gpus_is_counted_apart(studies: str) -> None:
+    assert {entry.effort.gpu_seconds for entry in tables(studies)[0].entries} == {0.0}
+    engine = sa.create_engine(studies)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE fesearch_trials SET device = 'cuda' WHERE number = 0")
+    engine.dispose()
+    with Store.open(studies) as store:
+        spent = store.trial(store.study("nets"), 0).seconds
+    (effort,) = (e.effort for e in tables(studies)[0].entries if e.trial.study == "nets")
+    assert effort.gpu_seconds == pytest.approx(spent)
+    assert effort.seconds > spent
+
+
+def test_leaders_are_the_first_of_all(studies: str) -> None:
+    with Store.open(studies) as store:
+        every, leaders = store.ranking(), store.ranking(leaders=True)
+    first: dict[tuple[object, ...], RankedTrial] = {}
+    for trial in every:
+        first.setdefault((trial.key, trial.study, trial.family), trial)
+    assert leaders == list(first.values())
+    assert len(leaders) < len(every)

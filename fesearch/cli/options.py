@@ -4,9 +4,14 @@ from typing import Annotated
 
 import typer
 
-from fesearch.cli.output import Format
+from fesearch.cli.output import Format, PaperFormat
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print it.")]
+
+PaperFormatOption = Annotated[
+    PaperFormat,
+    typer.Option("--format", help="How to print it; markdown and latex are for papers."),
+]
 
 StorageOption = Annotated[
     str | None,

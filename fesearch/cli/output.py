@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 Format = Literal["table", "json", "csv"]
+PaperFormat = Literal["table", "json", "csv", "markdown", "latex"]
 Row = Mapping[str, Any]
 Report = Callable[[int, int], None]
 
@@ -48,13 +49,16 @@ class Column:
         return f"{title} ({self.unit})" if self.unit else title
 
 
-def show(rows: Sequence[Row], columns: Sequence[Column | str], format: Format = "table") -> None:
+def show(
+    rows: Sequence[Row], columns: Sequence[Column | str], format: PaperFormat = "table"
+) -> None:
     """Print rows on stdout.
 
     Args:
         rows: each a mapping; keys that no column names are in JSON and CSV only.
         columns: of the table, in order; text stands for ``Column(text)``.
-        format: "table" (with colours in a terminal, plain in a pipe), "json" or "csv".
+        format: "table" (with colours in a terminal, plain in a pipe), "json", "csv", or a table
+            for a paper: "markdown" (as GitHub reads it) or "latex" (with the package booktabs).
     """
     shown = [Column(column) if isinstance(column, str) else column for column in columns]
     if format == "json":
@@ -64,7 +68,8 @@ def show(rows: Sequence[Row], columns: Sequence[Column | str], format: Format = 
     else:
         cells = [[_cell(row.get(c.key))[: c.letters] for c in shown] for row in rows]
         right = [any(_is_number(row.get(column.key)) for row in rows) for column in shown]
-        _print_table([column.heading for column in shown], cells, right)
+        printers = {"markdown": _print_markdown, "latex": _print_latex}
+        printers.get(format, _print_table)([column.heading for column in shown], cells, right)
 
 
 def detail(
@@ -134,6 +139,11 @@ def histogram(low: float, high: float, counts: Sequence[int]) -> str:
     )
 
 
+def low_high(interval: tuple[float, float] | None) -> str | None:
+    """An interval as a table shows it."""
+    return None if interval is None else " … ".join(map(_cell, interval))
+
+
 @contextmanager
 def progress(label: str, unit: str) -> Iterator[Report]:
     """Show on stderr how far a long step is, with its rate and the time left; nothing under -q.
@@ -175,6 +185,44 @@ def _print_table(headings: list[str], cells: list[list[str]], right: list[bool])
             for cell, width, is_right in zip(row, widths, right, strict=True)
         ]
         print("  ".join(padded).rstrip())
+
+
+def _print_markdown(headings: list[str], cells: list[list[str]], right: list[bool]) -> None:
+    for row in [headings, ["--:" if one else ":--" for one in right], *cells]:
+        special = "" if row[0] in ("--:", ":--") else "\\|*_<>`[]"
+        print("|", " | ".join(_escaped(cell, special) for cell in row), "|")
+
+
+def _escaped(text: str, special: str) -> str:
+    """A text of one line, with a backslash before each special sign."""
+    return "".join(f"\\{sign}" if sign in special else sign for sign in " ".join(text.split()))
+
+
+def _print_latex(headings: list[str], cells: list[list[str]], right: list[bool]) -> None:
+    print("\\begin{tabular}{", *("r" if one else "l" for one in right), "}", sep="")
+    head, *body = ([_tex(cell) for cell in row] for row in [headings, *cells])
+    lines = [" & ".join(row) + " \\\\" for row in body]
+    print("\\toprule", " & ".join(head) + " \\\\", "\\midrule", *lines, sep="\n")
+    print("\\bottomrule", "\\end{tabular}", sep="\n")
+
+
+def _tex(text: str) -> str:
+    """A text as LaTeX prints it: its own signs are escaped, other alphabets stay."""
+    words = {
+        "\\": "\\textbackslash{}",
+        "~": "\\textasciitilde{}",
+        "^": "\\textasciicircum{}",
+        "|": "\\textbar{}",
+        "<": "\\textless{}",
+        ">": "\\textgreater{}",
+        "±": "$\\pm$",
+        "²": "$^2$",
+        "µ": "$\\mu$",
+        "–": "--",
+        "…": "--",
+    }
+    escaped = {sign: f"\\{sign}" for sign in "&%$#_{}"}
+    return "".join({**words, **escaped}.get(sign, sign) for sign in " ".join(text.split()))
 
 
 def _print_csv(rows: Sequence[Row], keys: list[str]) -> None:

@@ -1,6 +1,6 @@
 """``fesearch rank``: what was trained, compared on identical divisions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,13 +8,31 @@ from typing import Annotated, Any
 import typer
 
 from fesearch import rank as ranking
-from fesearch.cli.options import FormatOption, StorageOption
-from fesearch.cli.output import Column, show
+from fesearch.cli.options import PaperFormatOption, StorageOption
+from fesearch.cli.output import Column, low_high, show
+from fesearch.errors import NoResultError
 from fesearch.family import amount
-from fesearch.metrics import title_of
+from fesearch.metrics import METRICS, title_of
 from fesearch.paths import storage_url
+from fesearch.repeats import Contender, RepeatedTable, Spread
+from fesearch.store.types import Effort
 
 SEALED = "sealed"
+HOUR, MICRO = 3600.0, 1e6
+TIES = (
+    "Models that share a letter under 'ties' are not told apart: paired t tests of the absolute\n"
+    "errors on the same test rows, rows of a formula taken together, p corrected for all pairs\n"
+    "(Holm), 0.05. Intervals: 95 %, bootstrap over formulas."
+)
+REPEATED = (
+    "± is the standard deviation over divisions, of means over seeds. Models that share a letter\n"
+    "under 'ties' are not told apart: t tests corrected for training rows that divisions share\n"
+    "(Nadeau and Bengio 2003), p corrected for all pairs (Holm), 0.05."
+)
+FLATTERED = (
+    "searched elsewhere: the configs were searched on rows that are test rows of some divisions;\n"
+    "such scores flatter."
+)
 
 
 def rank(
@@ -22,7 +40,8 @@ def rank(
         str | None, typer.Option("--data", help="Name of a data set, or beginning of its hash.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option("--split", help="Beginning of a division's fingerprint.")
+        str | None,
+        typer.Option("--split", help="Beginning of a division's fingerprint, repeated ones too."),
     ] = None,
     target: Annotated[str | None, typer.Option("--target", help="Column that was learned.")] = None,
     metric: Annotated[str | None, typer.Option("--metric", help="That was searched by.")] = None,
@@ -36,25 +55,45 @@ def rank(
         Path | None, typer.Option("--from", help="An archive of `fesearch study archive`.")
     ] = None,
     storage: StorageOption = None,
-    format: FormatOption = "table",
+    format: PaperFormatOption = "table",
 ) -> None:
-    """Rank by validation, a table for each data set, target, metric and division."""
+    """Rank by validation, a table for each data set, target, metric and division.
+
+    Scores over repeated divisions, of `fesearch holdout`, have a table for each such division.
+    """
+    asked: dict[str, Any] = {"data": data, "target": target, "metric": metric, "split": split}
+    asked["studies"] = study or ()
     with _store(source, storage) as url:
-        tables = ranking.tables(
-            url,
-            data=data,
-            target=target,
-            metric=metric,
-            split=split,
-            studies=study or (),
-            every=every,
-        )
-    if format != "table":
-        show([_row(table, entry) for table in tables for entry in table.entries], [], format)
+        repeated = ranking.repeated_tables(url, **asked)
+        try:
+            tables = ranking.tables(url, **asked, every=every)
+        except NoResultError:
+            if not repeated:
+                raise
+            tables = []
+    if format in ("json", "csv"):
+        rows = [_row(table, entry) for table in tables for entry in table.entries]
+        more = [
+            _repeated_row(table, position, one)
+            for table in repeated
+            for position, one in enumerate(table.contenders, start=1)
+        ]
+        show(rows + more, [], format)
         return
     for index, table in enumerate(tables):
         print(*([""] if index else []), *_heading(table), "", sep="\n")
-        show([_shown(table, entry) for entry in table.entries], _columns(table))
+        show([_shown(table, entry) for entry in table.entries], _columns(table), format)
+        if any(entry.standing for entry in table.entries):
+            print("", TIES, sep="\n")
+    for index, whole in enumerate(repeated):
+        print(*([""] if index or tables else []), *_repeated_heading(whole), "", sep="\n")
+        rows = [
+            _repeated_shown(whole, position, one)
+            for position, one in enumerate(whole.contenders, start=1)
+        ]
+        show(rows, _repeated_columns(whole), format)
+        flattered = any(one.flattered for one in whole.contenders)
+        print("", REPEATED, *([FLATTERED] if flattered else []), sep="\n")
 
 
 @contextmanager
@@ -71,7 +110,11 @@ def _store(source: Path | None, storage: str | None) -> Iterator[str]:
 
 def _row(table: ranking.Table, entry: ranking.Entry) -> dict[str, Any]:
     """All there is to say about an entry, its key included."""
-    key, trial = table.summary.key, entry.trial
+    key, trial, look = table.summary.key, entry.trial, entry.look
+    how = look.how if look else None
+    validation = dict(how.validation) if how else {}
+    scores = dict(look.scores) if look else {}
+    names = dict.fromkeys([key.metric, *METRICS])
     return {
         "position": entry.position,
         "study": trial.study,
@@ -79,21 +122,47 @@ def _row(table: ranking.Table, entry: ranking.Entry) -> dict[str, Any]:
         "family": trial.family,
         "data": table.data,
         "split": key.split,
+        **{f"val_{name}": validation.get(name) for name in names},
         f"val_{key.metric}": trial.value,
-        f"test_{key.metric}": entry.test,
+        **{f"test_{name}": scores.get(name) for name in names},
+        "test_interval": list(how.interval) if how and how.interval else None,
+        "ties": entry.standing.ties if entry.standing else None,
+        "p_next": entry.standing.p_next if entry.standing else None,
+        **_spread("seeds", entry.by_seed),
         "seconds": trial.seconds,
         "value_unit": table.summary.unit,
         "resource": trial.resource,
         "unit": trial.unit,
         "state": trial.state.value,
         "parameters": trial.parameters,
+        "latency_us": how.latency * MICRO if how and how.latency else None,
         "config": dict(trial.config),
         "after_look": trial.after_look,
-        "trials": entry.effort.trials,
-        "search_seconds": entry.effort.seconds,
+        **_effort([entry.effort]),
         "data_hash": key.data,
         "target": key.target,
         "metric": key.metric,
+        "repeated": False,
+    }
+
+
+def _effort(efforts: Sequence[Effort]) -> dict[str, Any]:
+    """What was searched to find a model."""
+    seconds = sum(one.seconds for one in efforts)
+    gpu = sum(one.gpu_seconds for one in efforts)
+    return {
+        "trials": sum(one.trials for one in efforts),
+        "search_seconds": seconds,
+        "search_hours": seconds / HOUR,
+        "search_gpu_hours": gpu / HOUR,
+    }
+
+
+def _spread(name: str, spread: Spread | None) -> dict[str, Any]:
+    return {
+        f"{name}_mean": spread.mean if spread else None,
+        f"{name}_sd": spread.sd if spread else None,
+        f"{name}_count": spread.count if spread else None,
     }
 
 
@@ -102,45 +171,158 @@ def _shown(table: ranking.Table, entry: ranking.Entry) -> dict[str, Any]:
     row = _row(table, entry)
     test = f"test_{table.summary.key.metric}"
     return row | {
-        test: SEALED if row[test] is None else row[test],
+        test: SEALED if entry.look is None else row[test],
+        "test_interval": low_high(entry.look.how.interval) if entry.look else None,
+        "seeds": _plus_minus(entry.by_seed),
         "trained": amount(row["resource"], row["unit"]),
         "note": "searched after a look" if row["after_look"] else "",
     }
 
 
+def _plus_minus(spread: Spread | None) -> str | None:
+    if spread is None:
+        return None
+    return f"{spread.mean:.4g}" + ("" if spread.sd is None else f" ± {spread.sd:.2g}")
+
+
 def _columns(table: ranking.Table) -> list[Column | str]:
-    key, unit = table.summary.key, table.summary.unit
+    key, unit, entries = table.summary.key, table.summary.unit, table.entries
     title = title_of(key.metric)
-    columns: list[Column | str] = [
-        Column("position", "#"),
-        "study",
-        "trial",
-        "family",
-        Column(f"val_{key.metric}", f"validation {title}", unit),
-        Column(f"test_{key.metric}", f"test {title}", unit),
-        "trained",
-        "state",
-        Column("seconds", "time", "s"),
-        "parameters",
-        Column("trials", "of trials"),
-        Column("search_seconds", "time of all", "s"),
-        "config",
+    looked = any(entry.look for entry in entries)
+    others = [Column(f"test_{name}", METRICS[name].title) for name in METRICS if name != key.metric]
+    columns: list[tuple[object, Column | str]] = [
+        (True, Column("position", "#")),
+        (True, "study"),
+        (True, "trial"),
+        (True, "family"),
+        (True, Column(f"val_{key.metric}", f"validation {title}", unit)),
+        (True, Column(f"test_{key.metric}", f"test {title}", unit)),
+        (looked, Column("test_interval", "95 % of MAE")),
+        (any(entry.standing for entry in entries), "ties"),
+        (any(entry.standing for entry in entries), Column("p_next", "p to next")),
+        *((looked, other) for other in others),
+        (any(entry.by_seed for entry in entries), Column("seeds", f"test {title} over seeds")),
+        (True, "trained"),
+        (True, "state"),
+        (True, Column("seconds", "time", "s")),
+        (True, "parameters"),
+        (looked, Column("latency_us", "predicts a row in", "µs")),
+        (True, Column("trials", "of trials")),
+        (True, Column("search_hours", "time of all", "h")),
+        (any(one.effort.gpu_seconds for one in entries), Column("search_gpu_hours", "GPU", "h")),
+        (True, "config"),
+        (any(entry.trial.after_look for entry in entries), "note"),
     ]
-    after_look = any(entry.trial.after_look for entry in table.entries)
-    return [*columns, "note"] if after_look else columns
+    return [column for wanted, column in columns if wanted]
 
 
 def _heading(table: ranking.Table) -> list[str]:
     """What all entries of a table have in common."""
     key, rows = table.summary.key, table.division
-    unit = f" in {table.summary.unit}" if table.summary.unit else ""
-    better = "lower" if table.summary.direction == "minimize" else "higher"
-    looks = f"{table.looks} look{'' if table.looks == 1 else 's'} at the test part"
+    looks = _looks(table.looks)
     if rows.test is not None:
         looks += f" ({rows.test[:12]})"
     return [
-        f"data      {table.data} ({key.data[:12]}), target {key.target}",
-        f"metric    {title_of(key.metric)}{unit}, {better} is better",
+        *_subject(table.data, key, table.summary.unit, table.summary.direction),
         f"division  {rows.spec} ({key.split[:12]}): {rows.n_train} rows to train, "
         f"{rows.n_val} to validate, {rows.n_test} to test; {looks}",
+    ]
+
+
+def _subject(data: str, key: Any, unit: str, direction: str) -> list[str]:
+    in_unit = f" in {unit}" if unit else ""
+    better = "lower" if direction == "minimize" else "higher"
+    return [
+        f"data      {data} ({key.data[:12]}), target {key.target}",
+        f"metric    {title_of(key.metric)}{in_unit}, {better} is better",
+    ]
+
+
+def _looks(count: int) -> str:
+    return f"{count} look{'' if count == 1 else 's'} at the test part"
+
+
+def _repeated_heading(table: RepeatedTable) -> list[str]:
+    rows = table.division
+    return [
+        *_subject(table.data, table.key, table.unit, table.direction),
+        f"divisions {rows.spec} ({rows.fingerprint[:12]}), {len(table.members)} of about "
+        f"{rows.n_train} rows to train, {rows.n_val} to validate, {rows.n_test} to test; "
+        f"{_looks(table.looks)}s",
+    ]
+
+
+def _repeated_row(table: RepeatedTable, position: int, one: Contender) -> dict[str, Any]:
+    """All there is to say about a contender; the keys promised of every line among it."""
+    key = table.key
+    names = dict.fromkeys([key.metric, *METRICS])
+    tests = {name: one.test.get(name) for name in names}
+    return {
+        "position": position,
+        "study": ", ".join(dict.fromkeys(study for study, _ in one.trials)),
+        "trial": one.trials[0][1] if len(one.trials) == 1 else None,
+        "family": one.family,
+        "data": table.data,
+        "split": key.split,
+        f"val_{key.metric}": one.validation.mean if one.validation else None,
+        f"val_{key.metric}_sd": one.validation.sd if one.validation else None,
+        **{f"test_{name}": spread.mean if spread else None for name, spread in tests.items()},
+        **{f"test_{name}_sd": spread.sd if spread else None for name, spread in tests.items()},
+        "divisions": len(one.scores),
+        "seeds_sd": one.by_seed,
+        "seeds_count": one.seeds,
+        "searched": one.searched.value,
+        "trained": one.trained.value,
+        "flattered": one.flattered,
+        "scores": dict(one.scores),
+        "trials_scored": [list(trial) for trial in one.trials],
+        "ties": one.ties or None,
+        "p_next": one.p_next,
+        "seconds": None,
+        "value_unit": table.unit,
+        "parameters": one.parameters,
+        "latency_us": None if one.latency is None else one.latency * MICRO,
+        **_effort(one.efforts),
+        "data_hash": key.data,
+        "target": key.target,
+        "metric": key.metric,
+        "repeated": True,
+    }
+
+
+def _repeated_shown(table: RepeatedTable, position: int, one: Contender) -> dict[str, Any]:
+    """A contender as a table shows it."""
+    row = _repeated_row(table, position, one)
+    return row | {
+        "validation": _plus_minus(one.validation),
+        **{f"shown_{name}": _plus_minus(spread) for name, spread in one.test.items()},
+    }
+
+
+def _repeated_columns(table: RepeatedTable) -> list[Column | str]:
+    title, unit = title_of(table.key.metric), table.unit
+    contenders = table.contenders
+    others = [
+        Column(f"shown_{name}", METRICS[name].title) for name in METRICS if name != table.key.metric
+    ]
+    seeds = any(one.by_seed is not None for one in contenders)
+    ties = any(one.ties for one in contenders)
+    gpus = any(effort.gpu_seconds for one in contenders for effort in one.efforts)
+    return [
+        Column("position", "#"),
+        "study",
+        "family",
+        "searched",
+        "trained",
+        "divisions",
+        Column("validation", f"validation {title}", unit),
+        Column(f"shown_{table.key.metric}", f"test {title}", unit),
+        *([Column("ties"), Column("p_next", "p to next")] if ties else []),
+        *([Column("seeds_sd", "SD over seeds")] if seeds else []),
+        *others,
+        "parameters",
+        Column("latency_us", "predicts a row in", "µs"),
+        Column("trials", "of trials"),
+        Column("search_hours", "time of all", "h"),
+        *([Column("search_gpu_hours", "GPU", "h")] if gpus else []),
     ]

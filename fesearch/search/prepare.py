@@ -68,11 +68,7 @@ class Prepared:
     @property
     def siblings(self) -> tuple[Division, Sequence[Division]] | None:
         """The repeated division and all its members, where the study is on one of them."""
-        if self.repeated is None:
-            return None
-        parts = [_division(self.dataset, split) for split in self.repeated.members]
-        whole = replace(parts[0], fingerprint=self.repeated.fingerprint, spec=self.repeated.spec)
-        return replace(whole, test=None), parts
+        return None if self.repeated is None else divisions(self.dataset, self.repeated)
 
     @cached_property
     def development(self) -> Development:
@@ -152,6 +148,13 @@ def prepare_again(
                 f"(fesearch study show {row.name}), or start a new study.",
             )
     return prepared
+
+
+def divisions(rows: Dataset, repeated: Repeated) -> tuple[Division, Sequence[Division]]:
+    """A repeated division and all its members, as the store remembers them."""
+    parts = [_division(rows, split) for split in repeated.members]
+    whole = replace(parts[0], fingerprint=repeated.fingerprint, spec=repeated.spec)
+    return replace(whole, test=None), parts
 
 
 def study_of(row: StudyRow) -> Study:

@@ -13,17 +13,25 @@ import sqlalchemy as sa
 
 from fesearch.record import ResultKey
 from fesearch.store.database import Database
+from fesearch.store.how import How
 from fesearch.store.schema import DIVISIONS, LOOKS
 from fesearch.store.types import Look, StudyRow
 
 _LOOK = tuple(LOOKS.c[field.name] for field in fields(Look))
+AS_SEARCHED = How()
 
 
 class Looks(Database):
     """The part of the store about the test part."""
 
     def add_look(
-        self, study: StudyRow, trial: int, split: str, scores: Mapping[str, float], rows: int
+        self,
+        study: StudyRow,
+        trial: int,
+        split: str,
+        scores: Mapping[str, float],
+        rows: int,
+        how: How = AS_SEARCHED,
     ) -> Look:
         """Put a look at the test part on record, before its scores are shown to anyone.
 
@@ -32,6 +40,7 @@ class Looks(Database):
             split: fingerprint of the division whose test part it was: the study's or a member's.
             scores: metric -> score, the study's metric among them.
             rows: of the test part.
+            how: the model came about, and more.
         """
         finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
         key = {"data": study.key.data, "target": study.key.target, "split": split}
@@ -44,6 +53,7 @@ class Looks(Database):
             "scores": finite,
             "rows": rows,
             "looked_at": datetime.now(UTC),
+            "how": how.plain(),
         }
         with self.write() as connection:
             return insert_look(connection, look)
@@ -58,20 +68,22 @@ class Looks(Database):
         if key is not None:
             query = query.where(looked_at(key.data, key.target, key.split))
         with self.read() as connection:
-            return [Look(*row) for row in connection.execute(query)]
+            return [_look(row) for row in connection.execute(query)]
 
     def looks_at(self, study: StudyRow) -> dict[int, Look]:
-        """Trial number -> the last look at that trial of a study.
+        """Trial number -> the last look at that trial of a study, as it was searched.
 
         Looks outlive their study: those before its creation are at a deleted one of its name.
         """
-        return {
-            look.trial: look
-            for look in self.looks()
-            if (look.data, look.target) == (study.key.data, study.key.target)
-            and look.study == study.name
-            and look.looked_at >= study.created_at
-        }
+        return {look.trial: look for look in self.looks_of(study) if look.as_searched}
+
+    def looks_of(self, study: StudyRow) -> list[Look]:
+        """All looks at models of a study, those that were trained again too, oldest first."""
+        query = sa.select(*_LOOK).order_by(LOOKS.c.id).filter_by(study=study.name)
+        query = query.filter_by(data=study.key.data, target=study.key.target)
+        with self.read() as connection:
+            found = connection.execute(query.where(LOOKS.c.looked_at >= study.created_at))
+            return [_look(row) for row in found]
 
 
 def insert_look(connection: sa.Connection, look: Mapping[str, Any]) -> Look:
@@ -84,7 +96,11 @@ def insert_look(connection: sa.Connection, look: Mapping[str, Any]) -> Look:
     counted = sa.select(sa.func.count() + 1).where(looked_at(**at)).scalar_subquery()
     _lock_test_rows(connection, at["data"], at["split"])  # their looks are counted one by one
     insert = sa.insert(LOOKS).values(**look, sequence=counted).returning(*_LOOK)
-    return Look(*connection.execute(insert).one())
+    return _look(connection.execute(insert).one())
+
+
+def _look(row: sa.Row[Any]) -> Look:
+    return Look(**{**row._mapping, "how": How.of(row.how)})
 
 
 def looked_at(data: str, target: str, split: str) -> sa.ColumnElement[bool]:

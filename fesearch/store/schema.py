@@ -233,6 +233,7 @@ LOOKS = sa.Table(  # no foreign keys: looks outlive their study
     sa.Column("scores", Json, nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("looked_at", UtcTime, nullable=False),
+    sa.Column("how", Json, nullable=False, server_default="{}"),
     sa.UniqueConstraint("data", "target", "split", "sequence"),
     _finite("value"),
 )

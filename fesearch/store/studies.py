@@ -115,6 +115,11 @@ class Studies(Database):
         hint = f"Did you mean '{near}'? " if near else ""
         raise StudyNotFoundError(f"There is no study '{name}'.", f"{hint}Type: fesearch study list")
 
+    def study_rows(self) -> list[StudyRow]:
+        """All studies, oldest first; no trial is counted for them."""
+        with self.read() as connection:
+            return [_study(row) for row in connection.execute(_SELECT.order_by(STUDIES.c.id))]
+
     def studies(self) -> list[StudySummary]:
         """All studies, oldest first, with their numbers of trials and best values."""
         scored = TRIALS.c.state.in_([TrialState.COMPLETE, TrialState.PRUNED])

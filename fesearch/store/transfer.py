@@ -4,6 +4,7 @@ The tables of a study are lists of rows of JSON types. Ids hold within them alon
 requests to stop are no part of them: nobody drives a copy.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -274,7 +275,7 @@ def _checked(name: str, rows: list[Row]) -> list[Row]:
 def _value(table: str, column: "sa.Column[Any]", value: Any) -> Any:
     """A plain value as a column holds it."""
     if value is None and column.server_default is not None:
-        value = int(str(column.server_default.arg))  # type: ignore[attr-defined]
+        value = json.loads(str(column.server_default.arg))  # type: ignore[attr-defined]
     try:
         return None if value is None and column.nullable else _read(column.type, value)
     except (TypeError, ValueError, OverflowError):

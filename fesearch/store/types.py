@@ -1,7 +1,7 @@
 """What the store hands out: frozen rows, standard library only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from fesearch.metrics import Direction
 from fesearch.record import Decision, ResultKey, TrialState
 from fesearch.space import Value
+from fesearch.store.how import How, Trained
 
 
 class StudyState(StrEnum):
@@ -147,6 +148,7 @@ class Effort:
 
     Attributes:
         seconds: of computation, of these trials together.
+        gpu_seconds: of all GPUs they had, where they had any.
     """
 
     study: str
@@ -154,6 +156,7 @@ class Effort:
     key: ResultKey
     trials: int
     seconds: float
+    gpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ class Look:
         value: the score in ``metric`` on ``rows`` test rows; None where it is not finite.
         scores: metric -> score, likewise.
         looked_at: in UTC.
+        how: the model that was scored came about, and more.
     """
 
     sequence: int
@@ -180,6 +184,12 @@ class Look:
     scores: Mapping[str, float | None]
     rows: int
     looked_at: datetime
+    how: How = field(default_factory=How)
+
+    @property
+    def as_searched(self) -> bool:
+        """What was scored is the model that its trial left."""
+        return self.how.trained is Trained.SEARCHED
 
 
 @dataclass(frozen=True)

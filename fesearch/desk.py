@@ -1,0 +1,131 @@
+"""Where a model meets a test part: the look goes on record, and its predictions are kept."""
+
+import logging
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from fesearch import predictions
+from fesearch.metrics import METRICS
+from fesearch.model import FittedModel
+from fesearch.record import ResultKey, TrialResult
+from fesearch.retrain import seeds, train
+from fesearch.search.folder import identity
+from fesearch.search.prepare import Prepared
+from fesearch.split import Split, fingerprint
+from fesearch.statistics import bootstrap_interval
+from fesearch.store.how import How, Searched, Trained
+from fesearch.store.results import Store
+from fesearch.store.types import Look, StudyRow
+
+_log = logging.getLogger(__name__)
+_ROWS_TIMED, _TIMES = 1000, 3
+
+
+class Desk:
+    """Looks at test parts of the data of one study."""
+
+    def __init__(self, store: Store, row: StudyRow, prepared: Prepared) -> None:
+        self._store, self._row, self._prepared = store, row, prepared
+        self._metrics = {**METRICS, prepared.metric.name: prepared.metric}
+
+    def looks(self, split: Split) -> list[Look]:
+        """Those on record at the test rows of a division."""
+        return self._store.looks(self._key(split))
+
+    def test(self, split: Split) -> str:
+        """Fingerprint of the test rows of a division."""
+        ids = [self._prepared.dataset.ids[row] for row in split.test]
+        return fingerprint(ids, ["test"] * len(ids))
+
+    @staticmethod
+    def identity(look: Look) -> tuple[str, str, str, int]:
+        """What tells a look from others."""
+        return look.data, look.target, look.split, look.sequence
+
+    def searched(self, trial: TrialResult, model: FittedModel) -> Look:
+        """Look with the model that a trial left."""
+        prepared = self._prepared
+        data = prepared.development
+        how = replace(
+            self._how(prepared.split),
+            seed=trial.seed,
+            n_train=len(data.train_y),
+            validation=self._scores(data.val_y, model.predict(data.val_x)),
+        )
+        return self._look(trial, prepared.split, model, how)
+
+    def anew(self, trial: TrialResult, split: Split, place: int, *, joined: bool) -> Look:
+        """Look with the config of a trial trained anew, unless that look is on record.
+
+        Args:
+            place: of the seed, 0 for the trial's own.
+            joined: on training and validation part.
+        """
+        seed = seeds(trial, place + 1)[place]
+        how = replace(
+            self._how(split), trained=Trained.JOINED if joined else Trained.AGAIN, seed=seed
+        )
+        for look in self._store.looks_of(self._row):
+            same = (look.trial, look.split) == (trial.number, split.fingerprint)
+            if same and (look.how.trained, look.how.seed) == (how.trained, seed):
+                return look
+        began = time.perf_counter()
+        made = train(self._row, self._prepared, split, trial, seed, joined=joined)
+        seconds = time.perf_counter() - began
+        if not joined:
+            data = split.development(*self._all())
+            scores = self._scores(data.val_y, made.model.predict(data.val_x))
+            how = replace(how, validation=scores)
+        look = self._look(trial, split, made.model, replace(how, n_train=made.rows))
+        _log.info("Trial %d on %s, seed %d: %.0f s", trial.number, split.spec, seed, seconds)
+        return look
+
+    def _look(self, trial: TrialResult, split: Split, model: FittedModel, how: How) -> Look:
+        """Score a model, keep its predictions and put the look on record."""
+        x, y = split.test_part(*self._all())
+        predicted = model.predict(x)
+        scores = self._scores(y, predicted)
+        kept = predictions.of_formulas(split.test, map(self._reduced, split.test), y, predicted)
+        if np.isfinite(predicted).all():
+            interval = bootstrap_interval(kept.errors, kept.groups)
+            name = kept.save(predictions.holdout_folder(identity(self._row)))
+            how = replace(how, interval=interval, predictions=name)
+        how = replace(how, latency=_latency(model, x))
+        return self._store.add_look(self._row, trial.number, split.fingerprint, scores, len(y), how)
+
+    def _how(self, split: Split) -> How:
+        """Where the config was searched, as seen from the test rows of a division."""
+        own = self._prepared.split
+        if split.fingerprint == own.fingerprint:
+            return How(over=split.parent)
+        known = int(np.isin(split.test, np.concatenate([own.train, own.val])).sum())
+        return How(
+            over=split.parent, searched=Searched.ELSEWHERE if known else Searched.ONCE, known=known
+        )
+
+    def _scores(self, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+        return {metric.name: metric(truth, predicted) for metric in self._metrics.values()}
+
+    def _all(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features and target of all rows of the data set."""
+        prepared = self._prepared
+        return prepared.features.matrix, prepared.dataset.target(prepared.target)
+
+    def _reduced(self, row: int) -> str:
+        return self._prepared.dataset.reduced[row]
+
+    def _key(self, split: Split) -> ResultKey:
+        return replace(self._row.key, split=split.fingerprint)
+
+
+def _latency(model: FittedModel, x: np.ndarray) -> float:
+    """Seconds a row, on one CPU thread and the best of three times, in batches of up to 1,000."""
+    predict, some = model.predictor(), x[:_ROWS_TIMED]
+    times = []
+    for _ in range(_TIMES):
+        began = time.perf_counter()
+        predict(some)
+        times.append(time.perf_counter() - began)
+    return min(times) / len(some)

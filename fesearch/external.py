@@ -1,0 +1,131 @@
+"""Finalists scored on labelled rows from elsewhere; the test part stays sealed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from fesearch import intake, predictions
+from fesearch.errors import InputError
+from fesearch.features import build
+from fesearch.featureset import Inputs
+from fesearch.finalists import finalists, kept_model
+from fesearch.intake import Wanted
+from fesearch.metrics import METRICS
+from fesearch.record import TrialResult
+from fesearch.search.prepare import Prepared, Progress, prepare_again
+from fesearch.statistics import bootstrap_interval
+from fesearch.store.results import Store
+from fesearch.store.types import StudyRow
+
+_SHOWN = 3  # rows named in an error
+
+
+@dataclass(frozen=True)
+class ScoredElsewhere:
+    """A finalist with every metric on all rows of a file, and on those whose formula is new to it.
+
+    Attributes:
+        interval: of the MAE on all rows, 95 %, from formulas drawn with replacement.
+        new: metric -> score where neither training nor validation part has the formula; empty
+            where there is no such row.
+    """
+
+    trial: TrialResult
+    scores: dict[str, float]
+    interval: tuple[float, float]
+    new: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What a labelled file says about a study.
+
+    Attributes:
+        rows: in the file.
+        told: of these, rows whose reduced formula is in the training or the validation part.
+        sealed: rows whose reduced formula is in the test part: a look by another door.
+    """
+
+    row: StudyRow
+    target_unit: str
+    rows: int
+    told: int
+    sealed: int
+    scored: tuple[ScoredElsewhere, ...]
+
+
+def score_file(
+    name: str,
+    url: str,
+    path: Path,
+    wanted: Wanted,
+    *,
+    top: int = 1,
+    best_per_family: bool = False,
+    progress: Progress | None = None,
+) -> Elsewhere:
+    """Score the models that the finalists of a study left on the rows of a file.
+
+    Args:
+        url: of the store; nothing is written there.
+        path: as ``intake.read`` takes it.
+        wanted: its columns, with one target, whose unit is taken to be that of the study's where
+            it is empty. Columns of numbers that the model reads are added.
+        top, best_per_family: see ``holdout``.
+
+    Raises:
+        StudyNotFoundError: there is none of that name.
+        NoResultError: it has no usable trial.
+        InputError: a row of the file cannot be used, its unit is another, or the weights of a
+            finalist are not kept.
+    """
+    with Store.look(url) as store:
+        row = store.study(name)
+        chosen = finalists(store, row, top, best_per_family)
+    prepared = prepare_again(row, progress)
+    models = [kept_model(row, prepared, trial) for trial in chosen]
+    [(target, unit)] = wanted.targets.items()
+    ours = prepared.dataset.units[prepared.target]
+    if unit not in ("", ours):
+        raise InputError(
+            f"'{target}' of {path} is in {unit}, but '{prepared.target}' of '{name}' is in {ours}.",
+            "Convert it in the file.",
+        )
+    numbers = [
+        column
+        for term in prepared.features.combination.terms
+        if term.needs == "columns"
+        for column in term.names()
+    ]
+    wanted = replace(wanted, targets={target: ours}, numbers=(*wanted.numbers, *numbers))
+    rows = intake.read(path, "file", wanted)
+    features = build(prepared.features.name, Inputs.of(rows), progress)
+    if features.lacking:
+        first = [f"{rows.ids[at]} ({why})" for at, why in list(features.lacking.items())[:_SHOWN]]
+        raise InputError(
+            f"{len(features.lacking)} of {len(rows)} rows of {path} lack the features "
+            f"'{features.name}': {'; '.join(first)}.",
+            "Leave them out.",
+        )
+    told = _shared(prepared, rows.reduced, (prepared.split.train, prepared.split.val))
+    truth, everything = rows.target(target), np.arange(len(rows))
+    metrics = {**METRICS, prepared.metric.name: prepared.metric}.values()
+    scored = []
+    for trial, model in zip(chosen, models, strict=True):
+        said = model.predict(features.matrix)
+        found = predictions.of_formulas(everything, rows.reduced, truth, said)
+        new = {m.name: m(truth[~told], said[~told]) for m in metrics} if not told.all() else {}
+        interval = bootstrap_interval(found.errors, found.groups)
+        scores = {m.name: m(truth, said) for m in metrics}
+        scored.append(ScoredElsewhere(trial, scores, interval, new))
+    sealed = _shared(prepared, rows.reduced, (prepared.split.test,))
+    return Elsewhere(row, ours, len(rows), int(told.sum()), int(sealed.sum()), tuple(scored))
+
+
+def _shared(prepared: Prepared, reduced: Sequence[str], parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Which of n reduced formulas are in these parts of the division, (n,) bool."""
+    ours = prepared.dataset.reduced
+    known = {ours[row] for part in parts for row in part.tolist()}
+    return np.array([text in known for text in reduced], dtype=bool)

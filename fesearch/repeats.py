@@ -1,0 +1,274 @@
+"""Rankings over repeated divisions: a table for each parent, with what scores scatter by."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
+
+from fesearch.metrics import Direction
+from fesearch.record import ResultKey
+from fesearch.store.how import Searched, Trained
+from fesearch.store.results import Store
+from fesearch.store.types import Division, Effort, Look, RankedTrial, StudyRow
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation of scores.
+
+    Attributes:
+        sd: None of fewer than two.
+        count: of the scores.
+    """
+
+    mean: float
+    sd: float | None
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread | None":
+        """That of some scores; None where there are none."""
+        if not values:
+            return None
+        return cls(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A line of a ranking over a repeated division.
+
+    Attributes:
+        family: of the model; ``trials`` are (study, number), one where a config was trained on
+            every member, one a member where the search was run on each.
+        searched, trained: how the models came about.
+        flattered: members some of whose test rows the search had trained or validated on.
+        validation: over members, mean over seeds first; None where validation rows were learned.
+        test: metric -> the same of the test parts.
+        by_seed: standard deviation over the seeds of one member, of the test score in the key's
+            metric, pooled over the members; None of a single seed.
+        seeds: trainings on each member.
+        scores: member -> that test score.
+        efforts: of the searches behind it.
+        ties, p_next: see ``compare.Standing``; by the corrected resampled t test.
+    """
+
+    family: str
+    trials: tuple[tuple[str, int], ...]
+    searched: Searched
+    trained: Trained
+    flattered: int
+    validation: Spread | None
+    test: Mapping[str, Spread]
+    by_seed: float | None
+    seeds: int
+    scores: Mapping[str, float]
+    efforts: tuple[Effort, ...]
+    parameters: int | None
+    latency: float | None
+    ties: str = ""
+    p_next: float | None = None
+
+
+@dataclass(frozen=True)
+class RepeatedTable:
+    """All that is ranked over one repeated division, the best first.
+
+    Attributes:
+        key: ``split`` is the fingerprint of the parent.
+        members: fingerprints, in order.
+        data: name of the data set, as the studies called it.
+        looks: at the test parts of the members, so far.
+    """
+
+    key: ResultKey
+    unit: str
+    direction: Direction
+    data: str
+    division: Division
+    members: tuple[str, ...]
+    looks: int
+    contenders: tuple[Contender, ...]
+
+
+def repeated_table(
+    store: Store,
+    key: ResultKey,
+    division: Division,
+    members: Sequence[str],
+    rows: Mapping[str, StudyRow],
+    data: str,
+) -> RepeatedTable | None:
+    """What was scored on two members or more of a repeated division; None where nothing was.
+
+    Args:
+        key: with the parent's fingerprint.
+        rows: name -> study, all that may be shown.
+    """
+    own = [
+        row
+        for row in rows.values()
+        if (row.key.data, row.key.target, row.key.metric) == (key.data, key.target, key.metric)
+    ]
+    ranked = _ranked(store, key, members, own)
+    efforts = {(e.study, e.family): e for e in store.efforts()}
+    pieces: dict[tuple[object, ...], list[_Piece]] = {}
+    for row in own:
+        for look in _latest(store.looks_of(row)):
+            trial = ranked.get((row.name, look.trial))
+            if trial is not None and look.split in members and look.value is not None:
+                piece = _Piece(look, trial)
+                pieces.setdefault(piece.contender, []).append(piece)
+    found = [
+        _contender(_one_a_member(group, own[0].direction), key.metric, efforts)
+        for group in pieces.values()
+        if len({piece.look.split for piece in group}) > 1
+    ]
+    if not found:
+        return None
+    ordered = _ordered(found, own[0].direction)
+    looks = {
+        (look.split, look.sequence)
+        for member in members
+        for look in store.looks(replace(key, split=member))
+    }
+    return RepeatedTable(
+        key,
+        own[0].unit,
+        own[0].direction,
+        data,
+        division,
+        tuple(members),
+        len(looks),
+        tuple(_compared(ordered, division)),
+    )
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A look at one member, and the trial that was looked at."""
+
+    look: Look
+    trial: RankedTrial
+
+    @property
+    def contender(self) -> tuple[object, ...]:
+        """What pieces of one contender have in common.
+
+        The search was run on each member: the best of a family of each. Else the same trial.
+        """
+        if self.look.as_searched:
+            return (Trained.SEARCHED, self.trial.family)
+        return (self.look.how.trained, self.trial.study, self.trial.number)
+
+
+def _ranked(
+    store: Store, key: ResultKey, members: Sequence[str], rows: Iterable[StudyRow]
+) -> dict[tuple[str, int], RankedTrial]:
+    """(study, number) -> trial, of those studies."""
+    splits = {row.key.split for row in rows}
+    return {
+        (trial.study, trial.number): trial
+        for split in sorted(splits)
+        for trial in store.ranking(data=key.data, target=key.target, metric=key.metric, split=split)
+    }
+
+
+def _latest(looks: Iterable[Look]) -> list[Look]:
+    """The last look of each training at each division."""
+    last = {(one.trial, one.split, one.how.trained, one.how.seed): one for one in looks}
+    return list(last.values())
+
+
+def _one_a_member(pieces: Sequence[_Piece], direction: Direction) -> list[_Piece]:
+    """Of a search on each member, the trial that validation chose there; else all pieces."""
+    if not pieces[0].look.as_searched:
+        return list(pieces)
+    best: dict[str, _Piece] = {}
+    for piece in pieces:
+        there = best.setdefault(piece.look.split, piece)
+        worse, better = sorted((there.trial.value, piece.trial.value), reverse=True)
+        if piece.trial.value == (better if direction == "minimize" else worse):
+            best[piece.look.split] = piece
+    return list(best.values())
+
+
+def _contender(
+    pieces: Sequence[_Piece], metric: str, efforts: Mapping[tuple[str, str], Effort]
+) -> Contender:
+    looks = [piece.look for piece in pieces]
+    tests = _by_member(looks, lambda look: look.scores)
+    validation = _by_member(looks, lambda look: look.how.validation)
+    names = list(looks[0].scores)
+    scores = {member: fmean(values) for member, values in tests[metric].items()}
+    searches = dict.fromkeys((piece.trial.study, piece.trial.family) for piece in pieces)
+    first = pieces[0]
+    known = {look.split for look in looks if look.how.searched is Searched.ELSEWHERE}
+    hows = [look.how.searched for look in looks]
+    latencies = [look.how.latency for look in looks if look.how.latency is not None]
+    searched = Searched.EACH
+    if not looks[0].as_searched:
+        searched = Searched.ELSEWHERE if Searched.ELSEWHERE in hows else Searched.ONCE
+    return Contender(
+        family=first.trial.family,
+        trials=tuple(dict.fromkeys((one.trial.study, one.trial.number) for one in pieces)),
+        searched=searched,
+        trained=first.look.how.trained,
+        flattered=len(known),
+        validation=_over_members(validation.get(metric, {})),
+        test={name: spread for name in names if (spread := _over_members(tests.get(name, {})))},
+        by_seed=_pooled(list(tests[metric].values())),
+        seeds=max(map(len, tests[metric].values())),
+        scores=scores,
+        efforts=tuple(efforts[search] for search in searches if search in efforts),
+        parameters=first.trial.parameters,
+        latency=fmean(latencies) if latencies else None,
+    )
+
+
+def _by_member(
+    looks: Sequence[Look], scores: Callable[[Look], Mapping[str, float | None]]
+) -> dict[str, dict[str, list[float]]]:
+    """Metric -> member -> its finite scores, one a seed."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for look in looks:
+        for name, score in scores(look).items():
+            if score is not None:
+                found.setdefault(name, {}).setdefault(look.split, []).append(score)
+    return found
+
+
+def _over_members(scores: Mapping[str, Sequence[float]]) -> Spread | None:
+    return Spread.of([fmean(values) for values in scores.values()])
+
+
+def _pooled(scores: Sequence[Sequence[float]]) -> float | None:
+    """The standard deviation within members, pooled by degrees of freedom."""
+    freedom = sum(len(values) - 1 for values in scores)
+    if freedom == 0:
+        return None
+    squares = [(value - fmean(values)) ** 2 for values in scores for value in values]
+    return math.sqrt(math.fsum(squares) / freedom)
+
+
+def _ordered(found: Iterable[Contender], direction: Direction) -> list[Contender]:
+    """The best by validation first; those without a validation score last, by their family."""
+    sign = 1.0 if direction == "minimize" else -1.0
+
+    def place(one: Contender) -> tuple[float, str]:
+        return (sign * one.validation.mean if one.validation else math.inf, one.family)
+
+    return sorted(found, key=place)
+
+
+def _compared(ordered: Sequence[Contender], division: Division) -> list[Contender]:
+    """Contenders with their ties."""
+    if len(ordered) < 2:
+        return list(ordered)
+    from fesearch.compare import on_divisions
+
+    ratio = division.n_test / division.n_train
+    standings = on_divisions([one.scores for one in ordered], ratio)
+    return [
+        replace(one, ties=standing.ties, p_next=standing.p_next) if standing else one
+        for one, standing in zip(ordered, standings, strict=True)
+    ]
