@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 from fesearch.duration import duration
+from fesearch.family import Resource
 from fesearch.search.core import Core, Settings
 from fesearch.search.extend import let_go_on
 from fesearch.search.folder import study_folder
@@ -22,8 +23,6 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
         limit: seconds of this run, in place of what is left of the study's own.
     """
     study, resource = prepared.study, prepared.family.resource
-    maximum = study.max_epochs or resource.maximum
-    first = study.grace or first_rung(resource.step, study.reduction_factor, maximum)
     if limit is None and study.time_limit is not None:
         limit = max(duration(study.time_limit) - row.seconds, 0.0)
     return Settings(
@@ -34,9 +33,9 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
         unit=row.unit,
         seed=study.seed,
         trials=study.budget(),
-        maximum=maximum,
+        maximum=study.max_epochs or resource.maximum,
         patience=study.patience or resource.patience,
-        rungs=rungs(first, study.reduction_factor, maximum) if study.pruner == "asha" else (),
+        rungs=rungs_of(study, resource),
         reduction_factor=study.reduction_factor,
         deadline=None if limit is None else time.monotonic() + limit,
         retries=study.retries,
@@ -45,6 +44,15 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
         device="cuda" if study.gpus else "cpu",
         folder=study_folder(row),
     )
+
+
+def rungs_of(study: Study, resource: Resource) -> tuple[int, ...]:
+    """The rungs of a study whose family counts in ``resource``; none where it prunes nothing."""
+    if study.pruner != "asha":
+        return ()
+    maximum = study.max_epochs or resource.maximum
+    first = study.grace or first_rung(resource.step, study.reduction_factor, maximum)
+    return rungs(first, study.reduction_factor, maximum)
 
 
 class Budget:
