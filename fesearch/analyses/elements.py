@@ -48,7 +48,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
             rows, "model", "element", "training_rows", "rows", ("mae", unit), ("mean_error", unit)
         ),
         note=f"A row of the {settings.part} part counts for each of its elements. Elements in "
-        f"fewer than {FEWEST} of these rows are not drawn.",
+        f"fewer than {FEWEST} of these rows are not drawn, where others are in more.",
     )
 
 
@@ -59,8 +59,9 @@ def panels(finding: Finding) -> "list[Panel]":
     unit = finding.detail.columns[4].unit
     told: dict[str, dict[str, float]] = {}
     seen: dict[str, int] = {}
+    enough = min(FEWEST, max(finding.detail["rows"]))  # of little data all are drawn
     for line in finding.detail.rows():
-        if line["rows"] >= FEWEST:
+        if line["rows"] >= enough:
             told.setdefault(line["model"], {})[line["element"]] = line["mae"]
             seen[line["element"]] = max(line["training_rows"], 1)
     means = dict(zip(finding.summary["model"], finding.summary["mae"], strict=True))

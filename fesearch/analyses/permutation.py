@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SHOWN = 15
 SEED = 0
+_LEAST = 1e-4  # of the largest importance: what is less is not drawn
 _TOGETHER = ("element_sequence",)  # whose columns are a text: no one of them can be moved alone
 
 
@@ -78,16 +79,20 @@ def panels(finding: Finding) -> "list[Panel]":
     groups = finding.detail.groups("model")
     drawn = [
         bars(
-            dict(zip(one["feature"][:SHOWN], one["importance"][:SHOWN], strict=True)),
+            dict(zip(map(_short, one["feature"][:SHOWN]), one["importance"][:SHOWN], strict=True)),
             title=f"Features: {label}",
-            note=f"The {min(SHOWN, len(one))} most important of {len(one)}. {finding.note}",
+            note=f"The {min(SHOWN, len(one))} most important of {len(one)}.",
             axis=f"rise of the MAE ({unit})",
             text="{:.3g}".format,
         )
         for label, one in groups.items()
     ]
     falling = [
-        Line(label, np.arange(1, len(one) + 1), np.where(values > 0, values, np.nan))
+        Line(
+            label,
+            np.arange(1, len(one) + 1),
+            np.where(values > _LEAST * values.max(), values, np.nan),
+        )
         for label, one in groups.items()
         for values in (np.asarray(one["importance"], dtype=float),)
     ]
@@ -111,6 +116,11 @@ def panels(finding: Finding) -> "list[Panel]":
         )
     )
     return drawn
+
+
+def _short(name: str) -> str:
+    """A feature's name without what matminer puts before most of them."""
+    return name.removeprefix("MagpieData ")
 
 
 def _importances(one: Examined, settings: Settings) -> tuple[np.ndarray, float, int]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fesearch.analysis import Analysis, Finding, Settings, Table
-from fesearch.family import FAMILIES
+from fesearch.family import FAMILIES, amount
 from fesearch.record import TrialState
 from fesearch.search.budget import rungs_of
 from fesearch.search.prepare import study_of
@@ -56,8 +56,8 @@ def panels(finding: Finding) -> "list[Panel]":
             for rung, arrived, stopped in zip(
                 rungs["rung"], rungs["arrived"], rungs["stopped"], strict=True
             ):
-                counts[f"{rung} {unit}: arrived"] = arrived
-                counts[f"{rung} {unit}: stopped"] = stopped
+                counts[f"{amount(rung, unit)}: arrived"] = arrived
+                counts[f"{amount(rung, unit)}: stopped"] = stopped
             drawn.append(
                 bars(
                     counts,

@@ -98,7 +98,7 @@ def panels(finding: Finding) -> "list[Panel]":
             [Steps(label, np.array(one["mae"], dtype=float)) for label, one in groups.items()],
             title="Error by target",
             note=f"{100 * share:.1f} % of the rows have a positive target; in the first model "
-            f"they make up {added:.3g} {unit} of the MAE.",
+            f"they make up {added:.3g} {unit} of the MAE. Grey: how many rows lie there.",
             x=f"true target ({unit})",
             y=f"MAE ({unit})",
         )

@@ -143,7 +143,7 @@ def _write_figure(analysis: "Analysis", finding: "Finding", to: Path) -> None:
 
     panels = analysis.panels(finding)
     figures.write(
-        figures.Sheet(analysis.title, analysis.question, f"After {analysis.source}", panels), to
+        figures.Sheet(analysis.title, analysis.question, f"Source: {analysis.source}", panels), to
     )
 
 

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from fesearch.figures.sheet import Panel
-from fesearch.figures.style import PALETTE, compact, plain, tick
+from fesearch.figures.style import LINES, compact, plain
 
-_COLOURS = PALETTE[1:]
+_COLOURS = LINES
 _MARKS = "os^Dvp"
+_HIGHEST = 0.6  # of the axes, that the bars behind the lines reach
 _GREY = "#8a9199"  # seen on white and on black
 
 
@@ -33,7 +34,7 @@ def binned(
     y: str,
     note: str = "",
 ) -> Panel:
-    """Lines over bins, with the number of rows in each as grey bars behind them.
+    """Lines over bins, with the share of the rows in each as grey bars behind them.
 
     Args:
         edges: (k + 1,) ascending; counts: (k,).
@@ -42,14 +43,12 @@ def binned(
     centres = (edges[1:] + edges[:-1]) / 2
 
     def draw(axes: Axes) -> None:
-        behind = axes.twinx()
-        behind.stairs(counts, edges, fill=True, color=_GREY, alpha=0.35)
-        behind.set_ylabel("rows")
-        behind.yaxis.set_major_formatter(tick)
-        behind.yaxis.set_major_locator(MaxNLocator(4))
-        behind.spines["right"].set_visible(True)
-        axes.set_zorder(behind.get_zorder() + 1)
-        axes.patch.set_visible(False)
+        heights = _HIGHEST * np.repeat(counts / max(counts.max(), 1), 2)
+        ends = np.repeat(edges, 2)[1:-1]
+        axes.fill_between(
+            ends, heights, color=_GREY, alpha=0.35, linewidth=0,
+            transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
         for place, one in enumerate(every):
             axes.plot(
                 centres, one.values, marker=_MARKS[place % len(_MARKS)], markersize=4.5,

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from fesearch.figures.sheet import Panel
-from fesearch.figures.style import INK, PALETTE, compact, plain
+from fesearch.figures.style import INK, LINES, compact, plain
 
-_COLOURS = PALETTE[1:]
+_COLOURS = LINES
 _DASHES = ("-", "--", ":", "-.")
 _MARKS = "os^Dvp"
 _LONGEST = 30  # characters of a label

@@ -1,7 +1,8 @@
 """Things with names, each at two numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -9,6 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from fesearch.figures.lines import logarithmic
 from fesearch.figures.sheet import Panel
 from fesearch.figures.style import INK, MAIN, plain
+
+_ROOM = 0.055, 0.035  # of the axes, that a name takes across and up
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def points(
     level: float | None = None,
     diagonal: bool = False,
 ) -> Panel:
-    """Each thing as its name, written where it is.
+    """Each thing as a dot, with its name where there is room: those far from the middle first.
 
     Args:
         x, y: what the axes are, with units.
@@ -50,11 +53,6 @@ def points(
             own = [one for one in every if one.group == group]
             xs, ys = [one.x for one in own], [one.y for one in own]
             axes.plot(xs, ys, "o", color=colour, markersize=3, label=group)
-            for one in own:
-                axes.annotate(
-                    plain(one.name, 12), (one.x, one.y), (2.5, 1.5), textcoords="offset points",
-                    fontsize=7,
-                )  # fmt: skip
         if log_x:
             logarithmic(axes, "x")
         else:
@@ -63,10 +61,16 @@ def points(
         if level is not None:
             axes.axhline(level, color=INK, linewidth=0.8, linestyle="--")
         if diagonal and every:
-            ends = [max(p.x for p in every), max(p.y for p in every)]
-            axes.plot([0, max(ends)], [0, max(ends)], color=INK, linewidth=0.8, linestyle="--")
+            both = [number for one in every for number in (one.x, one.y)]
+            ends = [min(both), max(both)]
+            axes.plot(ends, ends, color=INK, linewidth=0.8, linestyle="--")
         axes.set(xlabel=x, ylabel=y)
         axes.margins(0.06)
+        for one in _named(axes, every):
+            axes.annotate(
+                plain(one.name, 12), (one.x, one.y), (2.5, 1.5), textcoords="offset points",
+                fontsize=7,
+            )  # fmt: skip
         if groups != [""]:
             axes.legend(
                 loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2, frameon=False, fontsize=8,
@@ -77,3 +81,15 @@ def points(
     named = ", ".join(f"{plain(one.name, 12)} {one.y:.3g}" for one in most)
     alt = f"{len(every)} points of {y} over {x}. Highest: {named or 'none'}."
     return Panel(title, note, f"{title}. {note} {alt}", draw)
+
+
+def _named(axes: Axes, every: Sequence[Point]) -> Iterator[Point]:
+    """The points whose names do not lie on each other, the most unusual heights first."""
+    middle = median(one.y for one in every) if every else 0.0
+    into = axes.transScale + axes.transLimits
+    taken: list[tuple[float, float]] = []
+    for one in sorted(every, key=lambda one: -abs(one.y - middle)):
+        x, y = (float(share) for share in into.transform((one.x, one.y)))
+        if all(abs(x - a) > _ROOM[0] or abs(y - b) > _ROOM[1] for a, b in taken):
+            taken.append((x, y))
+            yield one

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ROWS, REPEATS = 1000, 5
 """Of permutation importance, which takes a prediction of all rows for each feature and repeat."""
+_ORDER = ("parity", "errors", "target_bins", "training_curves", "elements", "permutation")
+"""What a reader sees first; the others follow by name."""
 MOST_MODELS = 4
 """Models whose pictures are drawn; the best ones."""
 
@@ -93,7 +95,12 @@ def collect(
             found, left_out = _sections(analysis, who)
             sections += found
             skipped += left_out
+    sections.sort(key=lambda one: _place(one.analysis.name))
     return Report(tables, sections, skipped, studies)
+
+
+def _place(name: str) -> int:
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
 def _rankings(studies: Mapping[str, Searched], url: str) -> Iterator[rank.Table]:

@@ -55,7 +55,7 @@ def write_figures(report: Report, folder: Path) -> list[Path]:
         with atomic_folder(folder) as inside:
             for section in report.sections:
                 one = section.analysis
-                source = f"After {one.source}"
+                source = f"Source: {one.source}"
                 sheet = figures.Sheet(one.title, one.question, source, section.panels)
                 for suffix in (".png", ".svg"):
                     (inside / f"{one.name}{suffix}").write_bytes(figures.KINDS[suffix](sheet))
@@ -132,7 +132,7 @@ def _words(report: Report) -> dict[str, Any]:
             for one in report.studies.values()
             for trial in one.trials
         ),
-        "hours": sum(t.seconds for one in report.studies.values() for t in one.trials) / 3600,
+        "time": _time(sum(t.seconds for one in report.studies.values() for t in one.trials)),
         "command": f"fesearch report {' '.join(map(_word, report.studies))} --to report.html",
     }
 
@@ -177,6 +177,7 @@ def _section(section: Section, place: int) -> dict[str, Any]:
         "drawn": drawn,
         "summary": section.finding.summary,
         "detail": _head(section.finding.detail),
+        "single": len(drawn) == 1 and not section.panels[0].wide,
         "left": max(len(section.finding.detail) - LONGEST, 0),
     }
 
@@ -222,8 +223,16 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return compact(round(value)) if abs(value) >= 10_000 else f"{value:.4g}".replace("-", "−")
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}={cell(entry)}" for name, entry in value.items())
+        given = {name: "none" if entry is None else entry for name, entry in value.items()}
+        return ", ".join(f"{name}={cell(entry)}" for name, entry in given.items())
     return str(value)
+
+
+def _time(seconds: float) -> str:
+    """A time in words: 74 s, 12 minutes, 3.4 hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.3g} hours"
 
 
 def _word(text: str) -> str:
