@@ -14,7 +14,7 @@ from fesearch.figures.style import compact
 from fesearch.metrics import title_of
 from fesearch.paths import atomic_folder, atomic_write
 from fesearch.record import TrialState
-from fesearch.report.collect import Report, Section
+from fesearch.report.contents import Report, Section
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -15,7 +15,7 @@ from fesearch.subject import Searched, StudySubject, Subject
 if TYPE_CHECKING:
     from fesearch.figures import Panel
 
-ROWS, REPEATS = 1000, 5
+ROWS, REPEATS = 500, 5
 """Of permutation importance, which takes a prediction of all rows for each feature and repeat."""
 _ORDER = ("parity", "errors", "target_bins", "training_curves", "elements", "permutation")
 """What a reader sees first; the others follow by name."""
