@@ -47,7 +47,7 @@ def density(
                 interpolation="none", zorder=2,
             )  # fmt: skip
         axes.set(xlim=(low, high), ylim=(low, high), xlabel=x_axis, ylabel=y_axis)
-        axes.set_aspect("equal", adjustable="datalim" if few else "box")
+        axes.set_aspect("equal", adjustable="box")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(5))
 

@@ -14,6 +14,7 @@ _COLOURS = LINES
 _DASHES = ("-", "--", ":", "-.")
 _MARKS = "os^Dvp"
 _LONGEST = 30  # characters of a label
+_SIDE_BY_SIDE = 22  # characters of a label
 _NAMED = 6  # lines in the alternative text
 _DECADE = 10.0  # a logarithmic axis this long has its own ticks; a shorter one has 1, 2 and 5
 
@@ -85,7 +86,7 @@ def lines(
         if limits:
             axes.set_xlim(*limits)
         if len(drawn) > 1:
-            _legend(axes, len(drawn))
+            _legend(axes, [plain(line.label, _LONGEST) for line, _, _ in drawn])
 
     said = [
         f"{plain(line.label, _LONGEST)} from {compact(float(ys[0]))} at {compact(float(xs[0]))} "
@@ -116,9 +117,10 @@ def _finite(line: Line) -> tuple[np.ndarray, np.ndarray]:
     return x[good], y[good]
 
 
-def _legend(axes: Axes, count: int) -> None:
-    """The key below the axes, where it hides no line."""
+def _legend(axes: Axes, labels: Sequence[str]) -> None:
+    """The key below the axes, where it hides no line; long labels stand below each other."""
+    short = max(map(len, labels)) <= _SIDE_BY_SIDE
     axes.legend(
-        loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2 if count > 2 else 1, frameon=False,
-        fontsize=8, handlelength=2, columnspacing=1.2, borderaxespad=0,
+        loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2 if len(labels) > 2 and short else 1,
+        frameon=False, fontsize=8, handlelength=2, columnspacing=1.2, borderaxespad=0,
     )  # fmt: skip

@@ -116,6 +116,8 @@ def _words(report: Report) -> dict[str, Any]:
     table, best = report.tables[0], report.best
     key = table.summary.key
     unit = table.summary.unit
+    alike = [one for one in report.studies.values() if one.row.key == key]
+    trials = [trial for one in alike for trial in one.trials]
     return {
         "title": f"{table.data}: {key.target}",
         "metric": title_of(key.metric),
@@ -126,13 +128,10 @@ def _words(report: Report) -> dict[str, Any]:
         "rankings": [_ranking(one) for one in report.tables],
         "sections": [_section(one, place) for place, one in enumerate(report.sections)],
         "studies": [_study(report, name) for name in report.studies],
-        "trials": sum(len(one.trials) for one in report.studies.values()),
-        "failed": sum(
-            trial.state is TrialState.FAIL
-            for one in report.studies.values()
-            for trial in one.trials
-        ),
-        "time": _time(sum(t.seconds for one in report.studies.values() for t in one.trials)),
+        "compared": len(alike),
+        "trials": len(trials),
+        "failed": sum(trial.state is TrialState.FAIL for trial in trials),
+        "time": _time(sum(trial.seconds for trial in trials)),
         "command": f"fesearch report {' '.join(map(_word, report.studies))} --to report.html",
     }
 
