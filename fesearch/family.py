@@ -4,7 +4,7 @@ A family is one file in ``families/`` that declares ``FAMILY``; heavy libraries 
 ``build`` and ``load``, so that listing families costs nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -123,6 +123,8 @@ class Family:
         gpu: whether ``device="cuda"`` is of use to it.
         seeded: whether the seed changes what its best config is trained to.
         linear: whether its predictions are linear in the features.
+        element_weights: a trained model and its feature names -> the vector it has learned for
+            each element, empty where it reads none; None where no such thing is in its models.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Family:
     gpu: bool = False
     seeded: bool = True
     linear: bool = False
+    element_weights: "Callable[[Arrays, Sequence[str]], Mapping[str, np.ndarray]] | None" = None
 
     def space(self, preset: str) -> Space:
         """The space of a preset, "published" or "full".

@@ -43,6 +43,10 @@ COMMANDS: Mapping[str, Line] = MappingProxyType(
         "trials": Line("fesearch.cli.trials:app", "The trials of a study, or one of them."),
         "best": Line("fesearch.cli.best:best", "The best trial of a study."),
         "rank": Line("fesearch.cli.rank:rank", "Compare what was trained on identical divisions."),
+        "analyse": Line(
+            "fesearch.cli.analyse:analyse", "Where models fail and why: numbers and pictures."
+        ),
+        "report": Line("fesearch.cli.report:report", "All there is to see of studies, on a page."),
         "holdout": Line(
             "fesearch.cli.holdout:holdout", "Score finalists on the test part, on record."
         ),

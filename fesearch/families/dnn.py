@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from fesearch.arrays import Arrays
 from fesearch.family import Family, Learner, Predictor, Resource
 from fesearch.nets.config import BY_DEPTH, FULL_STACK, OURS, check_stack, epochs
+from fesearch.nets.elements import of_first_layer
 from fesearch.space import Choice, Config, Space, When
 
 if TYPE_CHECKING:
@@ -83,4 +84,5 @@ FAMILY = Family(
     check=check_stack,
     length=epochs,
     gpu=True,
+    element_weights=of_first_layer,
 )

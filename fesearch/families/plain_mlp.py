@@ -21,6 +21,7 @@ from fesearch.nets.config import (
     check_stack,
     epochs,
 )
+from fesearch.nets.elements import of_first_layer
 from fesearch.space import Choice, Config, Space, When
 
 if TYPE_CHECKING:
@@ -66,4 +67,5 @@ FAMILY = Family(
     check=check_stack,
     length=epochs,
     gpu=True,
+    element_weights=of_first_layer,
 )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from fesearch.arrays import Arrays
 from fesearch.family import Family, Learner, Predictor, Resource
 from fesearch.nets.config import FULL_TRAINING, OURS, TRAINING, check_net, complete, epochs
+from fesearch.nets.elements import of_recurrent
 from fesearch.space import Choice, Config, Float, Int, Space
 
 if TYPE_CHECKING:
@@ -121,4 +122,5 @@ FAMILY = Family(
     length=epochs,
     features="element_sequence",
     gpu=True,
+    element_weights=of_recurrent,
 )

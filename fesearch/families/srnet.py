@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fesearch.arrays import Arrays
 from fesearch.family import Family, Learner, Predictor, Resource
 from fesearch.nets.config import BEST_2019, FULL_STACK, PUBLISHED_2019, check_stack, epochs
+from fesearch.nets.elements import of_first_layer
 from fesearch.space import Config, Space
 
 if TYPE_CHECKING:
@@ -49,4 +50,5 @@ FAMILY = Family(
     check=check_stack,
     length=epochs,
     gpu=True,
+    element_weights=of_first_layer,
 )

@@ -1,6 +1,6 @@
 """How numbers lie, and how often things occur."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -89,19 +89,21 @@ def _left_out(values: np.ndarray, low: float, high: float, unit: str) -> str:
 
 
 def bars(
-    counts: Mapping[str, int],
+    counts: Mapping[str, float],
     *,
     title: str,
     axis: str,
     note: str = "",
     groups: Mapping[str, str] | None = None,
     palette: Mapping[str, str] | None = None,
+    text: Callable[[float], str] = "{:,}".format,
 ) -> Panel:
     """A horizontal bar for each label, the first on top, with its count at the end.
 
     Args:
-        counts: label -> count, at least one.
-        axis: what is counted.
+        counts: label -> count or another number, at least one.
+        axis: what is counted, or the number is, with its unit.
+        text: how a number is written at the end of its bar.
         groups: label -> the group whose colour it has; all are of one colour without.
         palette: group -> colour, in the order of the legend.
     """
@@ -112,12 +114,14 @@ def bars(
         places = range(len(counts))
         colours = [palette[groups[label]] if groups else MAIN for label in counts]
         drawn = axes.barh(places, list(counts.values()), color=colours)
-        axes.bar_label(drawn, [f"{count:,}" for count in counts.values()], padding=3, fontsize=8)
+        axes.bar_label(drawn, [text(count) for count in counts.values()], padding=3, fontsize=8)
         axes.set_yticks(places, shown)
         axes.set_ylim(max(len(counts), _THICKEST) - 0.4, -0.6)
-        axes.set_xlim(0, max(counts.values()))  # the counts stand beside the axes
+        ends = min(*counts.values(), 0), max(*counts.values(), 0)
+        axes.set_xlim(*ends if ends[0] < ends[1] else (0, 1))  # the counts stand beside the axes
         axes.tick_params(axis="y", length=0)
-        axes.xaxis.set_major_locator(MaxNLocator(_TICKS, integer=True, steps=(1, 2, 5, 10)))
+        whole = all(count == round(count) for count in counts.values())
+        axes.xaxis.set_major_locator(MaxNLocator(_TICKS, integer=whole, steps=(1, 2, 5, 10)))
         axes.xaxis.set_major_formatter(tick)
         axes.set_xlabel(axis)
         axes.spines["left"].set_color(FAINT)
@@ -129,7 +133,7 @@ def bars(
                 ncols=3, frameon=False, fontsize=8, handlelength=1, columnspacing=1.5,
             )  # fmt: skip
 
-    first = [f"{label} {count:,}" for label, count in zip(shown, counts.values(), strict=True)]
+    first = [f"{label} {text(count)}" for label, count in zip(shown, counts.values(), strict=True)]
     alt = f"Bars of {len(counts)} by {axis}, the first ones: {', '.join(first[:_NAMED])}."
     return Panel(title, note, f"{title}. {note} {alt}", draw)
 

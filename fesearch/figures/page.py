@@ -33,14 +33,18 @@ def _figure(panel: Panel, number: int) -> str:
     return (
         f'<figure class="{"wide" if panel.wide else "narrow"}">\n'
         f"<figcaption><h2>{name}</h2><p>{escape(panel.note)}</p></figcaption>\n"
-        f'<div class="drawing"{scrolled}>\n{_inline(panel, number)}</div>\n</figure>'
+        f'<div class="drawing"{scrolled}>\n{inline_svg(panel, f"panel{number}")}</div>\n</figure>'
     )
 
 
-def _inline(panel: Panel, number: int) -> str:
-    """The panel's SVG element, in the colours of the page and with names of its own in it."""
+def inline_svg(panel: Panel, prefix: str) -> str:
+    """The panel's SVG element, in the colours of the page and with names of its own in it.
+
+    Args:
+        prefix: of these names, letters and digits; no two elements of a page have the same.
+    """
     text = panel_svg(panel)
     text = text[text.index("<svg") :]
-    text = _ID.sub(rf"\g<1>panel{number}-", text)
+    text = _ID.sub(rf"\g<1>{prefix}-", text)
     text = text.replace(INK, "var(--ink)").replace(FAINT, "var(--faint)")
     return text.replace("<svg", f'<svg role="img" aria-label="{escape(panel.alt)}"', 1)

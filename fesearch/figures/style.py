@@ -18,6 +18,9 @@ MAIN = "#4477aa"
 #: "bright" of P. Tol, Colour Schemes, SRON/EPS/TN/09-002 (2021), fig. 1; grey comes first.
 PALETTE = ("#bbbbbb", "#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377")
 
+#: The same for lines, so that neighbours in the order differ most.
+LINES = tuple(PALETTE[place] for place in (1, 5, 3, 4, 6, 2))
+
 _STYLE: dict[str, Any] = {
     "font.size": 9,
     "text.color": INK,

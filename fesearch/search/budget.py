@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 from fesearch.duration import duration
+from fesearch.family import Resource
 from fesearch.search.core import Core, Settings
 from fesearch.search.extend import let_go_on
 from fesearch.search.folder import study_folder
@@ -23,9 +24,6 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
         limit: seconds of this run, in place of what is left of the study's own.
     """
     study, resource = prepared.study, prepared.family.resource
-    maximum = study.max_epochs or resource.maximum
-    factor = study.reduction_factor or FACTOR
-    first = study.grace or first_rung(resource.step, factor, maximum)
     if limit is None and study.time_limit is not None:
         limit = max(duration(study.time_limit) - row.seconds, 0.0)
     return Settings(
@@ -36,11 +34,11 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
         unit=row.unit,
         seed=study.seed,
         trials=study.budget(),
-        maximum=maximum,
+        maximum=study.max_epochs or resource.maximum,
         patience=study.patience or resource.patience,
         pruner=study.pruner,
-        rungs=PRUNERS.get(study.pruner).rungs(first, factor, maximum),
-        reduction_factor=factor,
+        rungs=rungs_of(study, resource),
+        reduction_factor=study.reduction_factor or FACTOR,
         brackets=study.brackets or 1,
         deadline=None if limit is None else time.monotonic() + limit,
         retries=study.retries,
@@ -49,6 +47,14 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
         device="cuda" if study.gpus else "cpu",
         folder=study_folder(row),
     )
+
+
+def rungs_of(study: Study, resource: Resource) -> tuple[int, ...]:
+    """The rungs of a study whose family counts in ``resource``; none where it prunes nothing."""
+    maximum = study.max_epochs or resource.maximum
+    factor = study.reduction_factor or FACTOR
+    first = study.grace or first_rung(resource.step, factor, maximum)
+    return PRUNERS.get(study.pruner).rungs(first, factor, maximum)
 
 
 class Budget:

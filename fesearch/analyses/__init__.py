@@ -1,0 +1,1 @@
+"""The analyses, one a module; ``analysis.ANALYSES`` finds them."""

@@ -1,0 +1,49 @@
+"""``fesearch report``: all there is to see of some studies, on one page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fesearch.cli.options import FormatOption, StorageOption
+from fesearch.cli.output import detail, progress, say
+from fesearch.paths import storage_url
+
+
+def report(
+    studies: Annotated[
+        list[str],
+        typer.Argument(help="Names; pictures are of the first one's division.", metavar="STUDY…"),
+    ],
+    to: Annotated[Path, typer.Option("--to", help="The page, such as report.html.")],
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", help="New folder for each figure as PNG and SVG."),
+    ] = None,
+    storage: StorageOption = None,
+    format: FormatOption = "table",
+) -> None:
+    """Write one self-contained page on studies. Numbers are of validation, unless looked at."""
+    from fesearch import report as reports
+    from fesearch.report.page import checked
+
+    checked(to, figures)
+    with progress("features", "compounds") as tell:
+        found = reports.collect(
+            studies,
+            storage_url(storage),
+            progress=tell,
+            begin=lambda analysis: say(f"{analysis.title} …"),
+        )
+    reports.write(found, to)
+    files = reports.write_figures(found, figures) if figures else []
+    best = found.best
+    facts = {
+        "report": str(to),
+        "size": to.stat().st_size,
+        "figures": None if figures is None else f"{len(files)} files in {figures}",
+        "sections": [section.analysis.name for section in found.sections],
+        "left_out": [f"{analysis.name}: {why}" for analysis, why in found.skipped],
+        "best": f"{best.trial.study} trial {best.trial.number} ({best.trial.family})",
+    }
+    detail(facts, format, {"size": "bytes"})

@@ -1,0 +1,160 @@
+"""What a report says, before it is a page: rankings, findings with their pictures, settings."""
+
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fesearch import __version__, rank
+from fesearch.analysis import ANALYSES, Analysis, Finding, Settings
+from fesearch.errors import FesearchError, InputError, NoResultError
+from fesearch.record import ResultKey
+from fesearch.search.prepare import Progress
+from fesearch.subject import Searched, StudySubject, Subject
+
+if TYPE_CHECKING:
+    from fesearch.figures import Panel
+
+ROWS, REPEATS = 500, 5
+"""Of permutation importance, which takes a prediction of all rows for each feature and repeat."""
+_ORDER = ("parity", "errors", "target_bins", "training_curves", "elements", "permutation")
+"""What a reader sees first; the others follow by name."""
+MOST_MODELS = 4
+"""Models whose pictures are drawn; the best ones."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One analysis in a report."""
+
+    analysis: Analysis
+    finding: Finding
+    panels: "Sequence[Panel]"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a page says.
+
+    Attributes:
+        tables: rankings, that of the division the pictures are of first.
+        skipped: analysis and why it is not in the report.
+        studies: by name, in the order asked for.
+    """
+
+    tables: Sequence[rank.Table]
+    sections: Sequence[Section]
+    skipped: Sequence[tuple[Analysis, str]]
+    studies: Mapping[str, Searched]
+    version: str = __version__
+    python: str = platform.python_version()
+
+    @property
+    def best(self) -> rank.Entry:
+        """The best trial of the first ranking."""
+        return self.tables[0].entries[0]
+
+
+def collect(
+    names: Sequence[str],
+    url: str,
+    *,
+    progress: Progress | None = None,
+    begin: Callable[[Analysis], None] = lambda analysis: None,
+) -> Report:
+    """All that can be said of some studies; what cannot be analysed is named with its reason.
+
+    Pictures are of the studies on the division of the first study, learning curves and the like
+    of all. Numbers are of validation parts, unless the record has a look at a test part.
+
+    Args:
+        url: of the store.
+        progress: of the features.
+        begin: told of each analysis before it is done.
+
+    Raises:
+        InputError: no study, or one twice, is named.
+        StudyNotFoundError: there is none of a name.
+        NoResultError: none of the first study's division has a usable trial.
+    """
+    if not names:
+        raise InputError("No study is named.", "Type: fesearch report STUDY --to report.html")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"The study '{twice}' is named twice.", "Name each study once.")
+    subjects = [StudySubject(name, url, progress=progress) for name in names]
+    studies = {one.name: one.searched for one in subjects}
+    tables = list(_rankings(studies, url))
+    alike = _best_first(subjects, tables[0])
+    sections: list[Section] = []
+    skipped: list[tuple[Analysis, str]] = []
+    for analysis in ANALYSES:
+        who = _subjects(analysis, alike, subjects)
+        if who:
+            begin(analysis)
+            found, left_out = _sections(analysis, who)
+            sections += found
+            skipped += left_out
+    sections.sort(key=lambda one: _place(one.analysis.name))
+    return Report(tables, sections, skipped, studies)
+
+
+def _place(name: str) -> int:
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+
+
+def _rankings(studies: Mapping[str, Searched], url: str) -> Iterator[rank.Table]:
+    """A ranking of the studies of each key, that of the first study first."""
+    groups: dict[ResultKey, list[str]] = {}
+    for name, one in studies.items():
+        groups.setdefault(one.row.key, []).append(name)
+    for place, group in enumerate(groups.values()):
+        try:
+            yield from rank.tables(url, studies=group)
+        except NoResultError:
+            if place == 0:  # without it there is nothing to show
+                raise
+
+
+def _best_first(subjects: Sequence[StudySubject], table: rank.Table) -> list[StudySubject]:
+    """The studies of a ranking in its order."""
+    order = list(dict.fromkeys(entry.trial.study for entry in table.entries))
+    return sorted(
+        (one for one in subjects if one.name in order), key=lambda one: order.index(one.name)
+    )
+
+
+def _sections(
+    analysis: Analysis, who: Sequence[Subject]
+) -> tuple[list[Section], list[tuple[Analysis, str]]]:
+    """An analysis of all that it can be made of, and why it cannot be made of the others."""
+    settings = Settings(repeats=REPEATS, rows=ROWS)
+    try:
+        return [_section(analysis, who, settings)], []
+    except FesearchError as error:
+        if len(who) == 1 or analysis.reads == "series":
+            return [], [(analysis, error.message)]
+    good, skipped = [], []
+    for one in who:
+        try:
+            analysis.find([one], settings)
+            good.append(one)
+        except FesearchError as error:
+            skipped.append((analysis, error.message))
+    return ([_section(analysis, good, settings)] if good else []), skipped
+
+
+def _section(analysis: Analysis, who: Sequence[Subject], settings: Settings) -> Section:
+    finding = analysis.find(who, settings)
+    return Section(analysis, finding, analysis.panels(finding))
+
+
+def _subjects(
+    analysis: Analysis, alike: Sequence[StudySubject], every: Sequence[StudySubject]
+) -> Sequence[Subject]:
+    """Whom an analysis is asked of; nobody where it does not apply."""
+    if analysis.reads == "models":
+        return alike[:MOST_MODELS]
+    if analysis.reads == "searches":
+        return alike
+    return every if len({one.searched.row.key.split for one in every}) > 1 else ()

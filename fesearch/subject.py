@@ -1,0 +1,351 @@
+"""What analyses look at: a study in the store, or an exported model; read only when asked for."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from fesearch import formula, library
+from fesearch.bundle import CARD, MODEL, Card, open_bundle
+from fesearch.dataset import Dataset
+from fesearch.errors import InputError
+from fesearch.family import Predictor
+from fesearch.features import available, build
+from fesearch.featureset import Inputs
+from fesearch.finalists import kept_model, ranked
+from fesearch.model import FittedModel
+from fesearch.record import ResultKey, TrialResult
+from fesearch.search.prepare import Prepared, Progress, prepare_again
+from fesearch.split import Split, make
+from fesearch.splitspec import SplitSpec
+from fesearch.store.results import Store
+from fesearch.store.types import Division, Look, ReportRow, StudyRow
+
+PartName = Literal["validation", "test"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of a division, and what a model says of them.
+
+    Attributes:
+        rows: (n,) places in the data set.
+        truth, predicted: (n,) float64, in the unit of the target.
+    """
+
+    rows: np.ndarray
+    truth: np.ndarray
+    predicted: np.ndarray
+
+    @property
+    def error(self) -> np.ndarray:
+        """Prediction less truth, (n,)."""
+        difference: np.ndarray = self.predicted - self.truth
+        return difference
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """A trained model with the data it was trained on.
+
+    Attributes:
+        label: study, trial and family, in words.
+        key: what its score belongs to.
+        unit: of the target.
+        x: (n, d) features of all rows of the data set.
+        names: the d columns.
+        sealed: why its test part may not be looked at, with what to type; None where a look is on
+            record.
+    """
+
+    label: str
+    model: FittedModel
+    key: ResultKey
+    unit: str
+    data: Dataset
+    split: Split
+    x: np.ndarray
+    names: tuple[str, ...]
+    features: str
+    sealed: InputError | None
+    _parts: dict[str, Part] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The model, ready to predict."""
+        return self.model.predictor()
+
+    def part(self, name: PartName) -> Part:
+        """The validation part, or the test part where a look at it is on record.
+
+        Raises:
+            InputError: nobody has looked at the test part with this model.
+        """
+        if name == "test" and self.sealed is not None:
+            raise self.sealed
+        if name not in self._parts:
+            self._parts[name] = self.at(self.split.test if name == "test" else self.split.val)
+        return self._parts[name]
+
+    def at(self, rows: np.ndarray) -> Part:
+        """What the model says of some rows, which must not be of the test part."""
+        predicted = self.predictor(np.ascontiguousarray(self.x[rows], dtype=np.float32))
+        truth = self.data.target(self.key.target)[rows]
+        return Part(rows, truth, np.asarray(predicted, dtype=np.float64))
+
+    @cached_property
+    def seen(self) -> Mapping[str, int]:
+        """Symbol -> training rows with the element."""
+        reduced = self.data.reduced
+        return Counter(
+            symbol for row in self.split.train for symbol in formula.symbols(reduced[row])
+        )
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What the store knows of a study.
+
+    Attributes:
+        looks: trial -> the last look at it.
+    """
+
+    row: StudyRow
+    trials: Sequence[TrialResult]
+    reports: Sequence[ReportRow]
+    division: Division
+    looks: Mapping[int, Look]
+
+    @property
+    def usable(self) -> list[TrialResult]:
+        """Trials with a model and a value, the best first."""
+        sign = 1.0 if self.row.direction == "minimize" else -1.0
+        found = [one for one in self.trials if one.state.usable and one.value is not None]
+        return sorted(found, key=lambda one: (sign * (one.value or 0.0), one.number))
+
+
+class Subject(ABC):
+    """A study or an exported model."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def searched(self) -> Searched:
+        """Its trials.
+
+        Raises:
+            InputError: it is an exported model, which has none.
+        """
+
+    @property
+    @abstractmethod
+    def examined(self) -> Examined:
+        """Its model with the data.
+
+        Raises:
+            InputError: weights, data or division are not what they were.
+            NoResultError: it is a study without a usable trial.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class StudySubject(Subject):
+    """A study; its model is that of ``trial``, or of the best one whose weights are kept."""
+
+    name: str
+    url: str
+    trial: int | None = None
+    progress: Progress | None = None
+
+    @cached_property
+    def searched(self) -> Searched:
+        with Store.look(self.url) as store:
+            row = store.study(self.name)
+            return Searched(
+                row,
+                store.trials(row),
+                store.reports(row),
+                store.division(row.key.data, row.key.split),
+                store.looks_at(row),
+            )
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """Data, features and division of the study.
+
+        Raises:
+            InputError: they are not what they were.
+        """
+        return prepare_again(self.searched.row, self.progress)
+
+    @cached_property
+    def examined(self) -> Examined:
+        row, prepared = self.searched.row, self.prepared
+        with Store.look(self.url) as store:
+            best = self.trial is None
+            trial = ranked(store, row)[0] if best else store.trial(row, self.trial or 0)
+        sealed = InputError(
+            f"The test part is sealed: nobody has scored trial {trial.number} of '{self.name}' "
+            "on it.",
+            f"Put a look on record: fesearch holdout {self.name}",
+        )
+        return Examined(
+            label=f"{self.name} {trial.number} ({trial.family})",
+            model=kept_model(row, prepared, trial),
+            key=row.key,
+            unit=prepared.dataset.units[prepared.target],
+            data=prepared.dataset,
+            split=prepared.split,
+            x=prepared.features.matrix,
+            names=prepared.features.names,
+            features=prepared.features.name,
+            sealed=None if trial.number in self.searched.looks else sealed,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ModelSubject(Subject):
+    """An exported model; its data set must be among the imported ones, by whatever name."""
+
+    name: str
+    folder: Path
+    progress: Progress | None = None
+
+    @property
+    def searched(self) -> Searched:
+        raise InputError(
+            f"'{self.name}' is an exported model, and this analysis reads the trials of a study.",
+            "Give the name of a study: fesearch study list",
+        )
+
+    @cached_property
+    def examined(self) -> Examined:
+        card = open_bundle(self.folder).card
+        data = _data(card)
+
+        def having(name: str) -> np.ndarray:
+            return available(name, data, self.progress)
+
+        split = make(data, SplitSpec.parse(card.split.spec), target=card.target, having=having)
+        features = build(
+            "+".join(one.name for one in card.features), Inputs.of(data), self.progress
+        )
+        digests = [term.digest() for term in features.combination.terms]
+        now = {
+            "division": (split.fingerprint, card.split.fingerprint),
+            "features": (digests, [one.digest for one in card.features]),
+        }
+        for what, (found, said) in now.items():
+            if found != said:
+                raise InputError(
+                    f"The {what} of '{self.name}' cannot be made again: it is another one here.",
+                    "Use the version of fesearch that exported the model.",
+                )
+        trained, metric = card.trained, card.validation.metric
+        return Examined(
+            label=f"{self.folder.name} ({trained.family})",
+            model=FittedModel.load(self.folder / MODEL),
+            key=ResultKey(data.hash, card.target, metric, split.fingerprint),
+            unit=card.unit,
+            data=data,
+            split=split,
+            x=features.matrix,
+            names=features.names,
+            features=features.name,
+            sealed=None
+            if card.test
+            else InputError(
+                f"The test part is sealed: '{self.name}' was exported before a look at it.",
+                f"Put a look on record, and export again: fesearch holdout {trained.study}",
+            ),
+        )
+
+
+def subject(
+    text: str, url: str, *, trial: int | None = None, progress: Progress | None = None
+) -> Subject:
+    """The study of that name, or the exported model in that folder.
+
+    Args:
+        url: of the store.
+        trial: whose model of a study; the best by default.
+
+    Raises:
+        InputError: a trial of an exported model is asked for.
+    """
+    folder = Path(text)
+    if not (folder / CARD).is_file():
+        return StudySubject(text, url, trial, progress)
+    if trial is not None:
+        raise InputError(
+            f"'{text}' is an exported model, which is of one trial.", "Leave --trial out."
+        )
+    return ModelSubject(text, folder, progress)
+
+
+def models(subjects: Sequence[Subject]) -> list[Examined]:
+    """The models of subjects, all on one division.
+
+    Raises:
+        InputError: two are on different data, targets or divisions.
+    """
+    found = [one.examined for one in subjects]
+    for other in found[1:]:
+        first = found[0]
+        ours, theirs = (_place(one.key) for one in (first, other))
+        if ours != theirs:
+            what = next(name for name in ours if ours[name] != theirs[name])
+            raise InputError(
+                f"'{first.label}' and '{other.label}' cannot be compared: {what} "
+                f"{ours[what]} and {theirs[what]}.",
+                "Analyse one at a time, or search both on one division.",
+            )
+    return found
+
+
+def searches(subjects: Sequence[Subject], by: Callable[[ResultKey], object]) -> list[Searched]:
+    """The trials of subjects, which have one metric of one target of one data set in common.
+
+    Args:
+        by: what else of their keys is to be the same.
+
+    Raises:
+        InputError: they have not.
+    """
+    found = [one.searched for one in subjects]
+    for other in found[1:]:
+        first = found[0]
+        ours, theirs = first.row, other.row
+        if by(ours.key) != by(theirs.key):
+            raise InputError(
+                f"'{ours.name}' and '{theirs.name}' cannot be compared: "
+                f"{_words(ours.key)} and {_words(theirs.key)}.",
+                "Analyse one at a time, or search both alike.",
+            )
+    return found
+
+
+def _place(key: ResultKey) -> dict[str, str]:
+    return {"data": key.data[:12], "target": key.target, "division": key.split[:12]}
+
+
+def _words(key: ResultKey) -> str:
+    return f"{key.metric} of {key.target}, data {key.data[:12]}, division {key.split[:12]}"
+
+
+def _data(card: Card) -> Dataset:
+    """The data set a card is about, whatever it is called here."""
+    known = {summary.hash: summary.name for summary in library.listing()}
+    if card.data.hash not in known:
+        raise InputError(
+            f"The model was trained on the data {card.data.name} ({card.data.hash[:12]}), which "
+            "are not here.",
+            "Import them: fesearch data import FILE --name NAME …",
+        )
+    return library.load(known[card.data.hash])

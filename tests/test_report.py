@@ -1,0 +1,198 @@
+"""The report: what it says first, that it is whole by itself, and that it trusts no name."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import searched
+
+from fesearch import toml
+from fesearch.analysis import ANALYSES
+from fesearch.cli.app import run
+from fesearch.errors import InputError, NoResultError, StudyNotFoundError
+from fesearch.holdout import holdout
+from fesearch.report import collect, render, write, write_figures
+from fesearch.report.page import cell
+from fesearch.store.results import Store
+
+HOSTILE = '<script>alert(1)</script> "x" {{ 7*7 }}'
+
+
+class Reader(HTMLParser):
+    """What is in a page: tags with their attributes, and whether all are closed."""
+
+    EMPTY = frozenset({"meta", "link", "path", "use", "rect", "image", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.EMPTY:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def attributes(self, tag: str, name: str) -> list[str]:
+        return [given[name] or "" for one, given in self.tags if one == tag and name in given]
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permutation importance on two rows, once."""
+    monkeypatch.setattr("fesearch.report.contents.ROWS", 2)
+    monkeypatch.setattr("fesearch.report.contents.REPEATS", 1)
+
+
+def test_a_page_answers_first_and_needs_nothing_else(
+    studies: str, tmp_path: Path, fast: None
+) -> None:
+    report = collect(["forests", "nets", "elsewhere"], studies)
+    names = [section.analysis.name for section in report.sections]
+    assert names[:3] == ["parity", "errors", "target_bins"]
+    assert set(names) >= {"elements", "permutation", "training_curves", "rungs"}
+    skipped = {analysis.name: why for analysis, why in report.skipped}
+    assert "which leaves no element out" in skipped["leave_element"]
+    assert set(names) | set(skipped) == set(ANALYSES.names())
+    page = Reader(render(report))
+    assert page.open == []
+    text = " ".join(" ".join(page.words).split())
+    best = report.best.trial
+    assert text.index("Which model predicts h_form of alloys best?") < text.index(
+        f"{cell(best.value)} eV/atom"
+    )
+    assert f"trial {best.number} of the study {best.study}" in text
+    assert "Its test part is sealed" in text
+    assert "of 5 trials (1 failed) in 2 studies on its division" in text
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {"script", "iframe", "object", "form"}
+    for tag, name in (("link", "href"), ("image", "xlink:href"), ("img", "src")):
+        assert all(value.startswith("data:") for value in page.attributes(tag, name))
+    assert all(value.startswith("#") for value in page.attributes("a", "href"))
+    ids = [value for tag in tags for value in page.attributes(tag, "id")]
+    assert len(ids) == len(set(ids))
+    assert {value[1:] for value in page.attributes("a", "href")} <= set(ids)
+    pictures = [given for tag, given in page.tags if tag == "svg"]
+    assert len(pictures) == sum(len(section.panels) for section in report.sections)
+    assert all(given["role"] == "img" and given["aria-label"] for given in pictures)
+    for one in report.studies.values():
+        for known in (one.row.key.data, one.row.key.split, one.row.features):
+            assert known in text
+        settings = toml.dumps(one.row.definition["study"])
+        assert all(line in "".join(page.words) for line in settings.splitlines())
+    assert "fesearch report forests nets elsewhere --to report.html" in text
+    write(report, tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size < 2_000_000
+    files = write_figures(report, tmp_path / "figures")
+    assert sorted(files) == sorted((tmp_path / "figures").iterdir())
+    assert {path.name for path in files} == {f"{n}{s}" for n in names for s in (".png", ".svg")}
+
+
+def test_a_look_at_the_test_part_is_told(studies: str, fast: None) -> None:
+    (scored,) = holdout("forests", studies).scored
+    text = " ".join(" ".join(Reader(render(collect(["forests"], studies))).words).split())
+    assert f"On the test part, with a look on record, it is {cell(scored.look.value)}" in text
+    assert "looks at the test part: 1" in text
+    assert "sealed" not in text
+
+
+def test_no_name_is_trusted(studies: str, fast: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fesearch.study.checked_name", lambda kind, name: name)
+    searched.search(studies, HOSTILE, "random_forest", [searched.SMALL_FOREST])
+    page = Reader(text := render(collect([HOSTILE], studies)))
+    assert page.open == []
+    assert "<script" not in text
+    assert HOSTILE in " ".join(" ".join(page.words).split())
+    assert "49" not in re.findall(r"study (.*?) best", text)
+    (style,) = re.findall(r"default-src 'none'; style-src 'unsafe-inline'; img-src data:", text)
+    assert style
+
+
+def test_only_what_can_be_shown_is_asked_for(studies: str) -> None:
+    searched.search(studies, "none", "random_forest", [])
+    with pytest.raises(NoResultError):
+        collect(["none"], studies)
+    with pytest.raises(StudyNotFoundError):
+        collect(["nobody"], studies)
+    with pytest.raises(InputError, match="'nets' is named twice"):
+        collect(["nets", "forests", "nets"], studies)
+    with pytest.raises(InputError, match="No study is named"):
+        collect([], studies)
+
+
+def test_models_that_cannot_be_analysed_hide_no_others(
+    studies: str, fast: None, tmp_path: Path
+) -> None:
+    with Store.open(studies) as store:
+        row = store.study("nets")
+    from fesearch.search.folder import model_folder
+
+    for folder in (model_folder(row, number) for number in (0, 1)):
+        (folder / "model.safetensors").write_bytes(b"damaged")
+    report = collect(["forests", "nets"], studies)
+    parity = next(one for one in report.sections if one.analysis.name == "parity")
+    assert [label.split()[0] for label in parity.finding.summary["model"]] == ["forests"]
+    assert any(
+        analysis.name == "parity" and "is not a safetensors file" in why
+        for analysis, why in report.skipped
+    )
+
+
+def test_the_command_writes_the_page_and_says_what_is_left_out(
+    studies: str, tmp_path: Path, fast: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = tmp_path / "report.html"
+    assert run(["report", "forests", "--to", str(to), "--format", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["size"] == to.stat().st_size
+    assert said["best"].startswith("forests trial ")
+    assert any(line.startswith("element_map: ") for line in said["left_out"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--to", "report.pdf"], "is to be a file that ends in .html."),
+        (["--to", "report.html", "--figures", "."], "exists already and is not an empty folder."),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_work(
+    words: list[str],
+    said: str,
+    studies: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fesearch.report.collect", None)
+    assert run(["report", "nets", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "–"),
+        ("", "–"),
+        (True, "yes"),
+        (-1234, "−1,234"),
+        (-0.04567891, "−0.04568"),
+        (123456.7, "123k"),
+        ({"depth": 3, "norm": None}, "depth=3, norm=none"),
+    ],
+)
+def test_numbers_are_written_for_people(value: object, shown: str) -> None:
+    assert cell(value) == shown
