@@ -1,0 +1,202 @@
+"""How sure a comparison of errors is: intervals, tests and groups of ties. NumPy alone.
+
+Rows of one reduced formula are no independent witnesses, so that what is drawn and what is counted
+here are groups of rows. With a group for each row these are the textbook's statistics.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fesearch.seeds import generator
+
+LEVEL = 0.95
+RESAMPLES = 2000
+ALPHA = 0.05
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_DRAWN_AT_ONCE = 2_000_000  # indices in memory
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The difference of two means over the same rows.
+
+    Attributes:
+        difference: of the first minus the second.
+        error: standard error of it.
+        p: chance of a difference as large either way, were there none in truth.
+    """
+
+    difference: float
+    error: float
+    p: float
+
+
+def bootstrap_interval(
+    errors: np.ndarray,
+    groups: np.ndarray,
+    seed: int = 0,
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> tuple[float, float]:
+    """The percentile interval of the mean, from whole groups drawn with replacement.
+
+    Args:
+        errors: (n,) such as absolute errors.
+        groups: (n,) labels of what is drawn.
+        seed: the same seed gives the same interval.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 8 and 13.
+    """
+    sums, counts = _by_group(errors, groups)
+    draw = generator(seed, "bootstrap")
+    at_once = max(1, _DRAWN_AT_ONCE // len(sums))
+    means: list[np.ndarray] = []
+    for begin in range(0, resamples, at_once):
+        drawn = draw.integers(0, len(sums), (min(at_once, resamples - begin), len(sums)))
+        means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(np.concatenate(means), [tail, 1.0 - tail])
+    return float(low), float(high)
+
+
+def paired_test(first: np.ndarray, second: np.ndarray, groups: np.ndarray) -> Paired:
+    """Whether two (n,) errors of the same rows differ in their means: a t test over groups.
+
+    The standard error is the one that is robust to rows of a group being alike; with a group for
+    each row this is the paired t test.
+
+    Source: Cameron and Miller, Journal of Human Resources 50 (2015) 317, equation 11.
+    """
+    sums, counts = _by_group(first - second, groups)
+    difference = float(sums.sum() / counts.sum())
+    rest = sums - counts * difference
+    freedom = len(sums) - 1
+    if freedom < 1:
+        return Paired(difference, math.nan, math.nan)
+    variance = float((rest @ rest) * len(sums) / freedom / counts.sum() ** 2)
+    return _tested(difference, math.sqrt(variance), freedom)
+
+
+def corrected_resampled_test(differences: Sequence[float], test_to_train: float) -> Paired:
+    """Whether two means over repeated divisions differ, whose training rows overlap.
+
+    Args:
+        differences: one a division, two or more.
+        test_to_train: rows to test over rows to train on, of one division.
+
+    Source: Nadeau and Bengio, Machine Learning 52 (2003) 239: the variance of the differences
+    times 1/J + n_test/n_train, with J - 1 degrees of freedom.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    if len(values) < 2:
+        return Paired(float(values.mean()), math.nan, math.nan)
+    variance = float(values.var(ddof=1)) * (1.0 / len(values) + test_to_train)
+    return _tested(float(values.mean()), math.sqrt(variance), len(values) - 1)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """The p values of several tests, so raised that one of them in all misleads as often as one.
+
+    A test without a value (NaN) is none of them.
+
+    Source: Holm, Scandinavian Journal of Statistics 6 (1979) 65.
+    """
+    known = [place for place, value in enumerate(p) if not math.isnan(value)]
+    raised, highest = [math.nan] * len(p), 0.0
+    for rank, place in enumerate(sorted(known, key=lambda one: p[one])):
+        highest = max(highest, min(1.0, (len(known) - rank) * p[place]))
+        raised[place] = highest
+    return raised
+
+
+def tie_letters(count: int, differ: Mapping[tuple[int, int], bool]) -> list[str]:
+    """A text of letters for each of ``count`` contenders; two that share none are different.
+
+    Args:
+        differ: (i, j), i < j -> whether these two differ. A pair that is missing does not.
+
+    Source: the insert-and-absorb algorithm of Piepho, Journal of Computational and Graphical
+    Statistics 13 (2004) 456.
+    """
+    columns = [frozenset(range(count))] if count else []
+    for (first, second), real in sorted(differ.items()):
+        if not real:
+            continue
+        split = []
+        for column in columns:
+            both = first in column and second in column
+            split += [column - {first}, column - {second}] if both else [column]
+        columns = _absorbed(split)
+    columns.sort(key=sorted)
+    names = [_letter(place) for place in range(len(columns))]
+    return [
+        "".join(name for name, column in zip(names, columns, strict=True) if one in column)
+        for one in range(count)
+    ]
+
+
+def student_p(t: float, freedom: int) -> float:
+    """The two-sided p value of Student's t: the regularised incomplete beta function."""
+    if math.isnan(t):
+        return math.nan
+    if math.isinf(t):
+        return 0.0
+    return _incomplete_beta(freedom / 2.0, 0.5, freedom / (freedom + t * t))
+
+
+def _tested(difference: float, error: float, freedom: int) -> Paired:
+    """The test of a difference with that standard error; none at all where both are 0."""
+    if error == 0.0:
+        return Paired(difference, 0.0, 1.0 if difference == 0.0 else 0.0)
+    return Paired(difference, error, student_p(difference / error, freedom))
+
+
+def _by_group(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and number of the values of each group, (g,) each."""
+    _, place = np.unique(groups, return_inverse=True)
+    return np.bincount(place, weights=values), np.bincount(place).astype(np.float64)
+
+
+def _absorbed(columns: Sequence[frozenset[int]]) -> list[frozenset[int]]:
+    """Those columns that are part of no other."""
+    distinct = list(dict.fromkeys(columns))
+    return [one for one in distinct if one and not any(one < other for other in distinct)]
+
+
+def _letter(place: int) -> str:
+    """The letter of a column; beyond z with a number, so that no text is ambiguous."""
+    times, rest = divmod(place, len(_LETTERS))
+    return _LETTERS[rest] + (str(times) if times else "")
+
+
+def _incomplete_beta(a: float, b: float, x: float) -> float:
+    """I_x(a, b) by its continued fraction, evaluated by Lentz's method.
+
+    Source: NIST Digital Library of Mathematical Functions, 8.17.22.
+    """
+    if x <= 0.0 or x >= 1.0:
+        return 0.0 if x <= 0.0 else 1.0
+    if x > (a + 1.0) / (a + b + 2.0):
+        return 1.0 - _incomplete_beta(b, a, 1.0 - x)
+    scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    front = math.exp(scale + a * math.log(x) + b * math.log1p(-x)) / a
+    tiny = 1e-300
+    fraction, c, d = 1.0, 1.0, 0.0
+    for term in range(500):
+        m = term // 2
+        if term == 0:
+            numerator = 1.0
+        elif term % 2 == 0:
+            numerator = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m))
+        else:
+            numerator = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0))
+        d = 1.0 / (1.0 + numerator * d or tiny)
+        c = 1.0 + numerator / c or tiny
+        fraction *= c * d
+        if abs(c * d - 1.0) < 1e-15:
+            break
+    return front * (fraction - 1.0)
