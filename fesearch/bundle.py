@@ -7,7 +7,7 @@ import hashlib
 import stat
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count, takewhile
 from pathlib import Path
@@ -103,23 +103,27 @@ class Bundle:
             InputError: the model reads what is not given, or a formula cannot be read.
         """
         self.refuse_without(structures=structures is not None, numbers=numbers or {})
-        inputs = Inputs.of_formulas(formulas, structures, numbers)
+        return self.answer_inputs(Inputs.of_formulas(formulas, structures, numbers))
+
+    def answer_inputs(self, inputs: Inputs) -> Answer:
+        """The same for rows that have all the model reads, their formulas reduced."""
+        value = np.full(len(inputs), np.nan)
+        blank = Answer(value, value.copy() if len(self.columns) > 1 else None, {})
+        if not len(inputs):
+            return blank
         matrix, lacking = self.sets.compute(inputs)
         good = np.delete(np.arange(len(inputs)), list(lacking))
-        value = np.full(len(inputs), np.nan)
         if not good.size:
-            return Answer(value, value.copy() if len(self.columns) > 1 else None, lacking)
+            return replace(blank, lacking=lacking)
         known = matrix if not lacking else matrix[good]
         each = [
             _predicted(predictors, known if self._alike else np.take(known, columns, axis=1))
             for columns, predictors in zip(self.columns, self.predictors, strict=True)
         ]
         value[good], found = mean_and_spread(each, [one.picks for one in self.card.members])
-        if found is None:
-            return Answer(value, None, lacking)
-        spread = np.full(len(inputs), np.nan)
-        spread[good] = found
-        return Answer(value, spread, lacking)
+        if blank.spread is not None:
+            blank.spread[good] = found
+        return replace(blank, lacking=lacking)
 
     def refuse_lacking(self, answer: Answer, formulas: Sequence[str]) -> None:
         """Refuse an answer that lacks predictions.

@@ -151,12 +151,11 @@ def _scores(card: Card) -> str:
 def _refitted(card: Card) -> str:
     if card.refit is None:
         return ""
-    return (
-        "\nThese are the scores of the model before it was trained once more, with the same\nconfig "
-        f"and for as long, on all {card.refit} rows, validation and test rows among them. What is "
-        "in this\nfolder is the model after that. It has no rows left to be scored on; more rows "
-        "seldom make\na model worse.\n"
-    )
+    return f"""
+These are the scores of the model before it was trained once more, with the same config and for as
+long, on all {card.refit} rows, validation and test rows among them. What is in this folder is the
+model after that. It has no rows left to be scored on; more rows seldom make a model worse.
+"""
 
 
 def _intervals(card: Card) -> str:
@@ -166,13 +165,13 @@ def _intervals(card: Card) -> str:
     widths = ", ".join(
         f"{float(level):.0%} {each}{half:.3g}" for level, half in card.intervals.half_widths.items()
     )
-    return (
-        "\n`--interval 0.9` adds a lower and an upper end that 90 % of compounds like those it\nwas "
-        f"trained on lie between: {widths} {card.unit}. They are split conformal intervals from "
-        f"its\nerrors on the {card.intervals.rows} validation rows. These rows also chose the "
-        "model, so that intervals\ncover a little less than they say; compounds unlike the "
-        "training rows, less still.\n"
-    )
+    return f"""
+`--interval 0.9` adds a lower and an upper end that 90 % of compounds like those it was trained on
+lie between: {widths} {card.unit}.
+They are split conformal intervals from its errors on the {card.intervals.rows} validation rows.
+These rows also chose the model, so that intervals cover a little less than they say; of compounds
+unlike the training rows they cover less still.
+"""
 
 
 def _models(card: Card) -> str:
@@ -181,8 +180,8 @@ def _models(card: Card) -> str:
         return f"## The model\n\n{_model(card.members[0])}"
     parts = [
         f"## Model {place}: trial {one.trained.trial} of `{one.trained.study}`, "
-        f"{one.trained.family}\n\n- weight: {one.picks} of {card.picks}\n- validation score: {one.validation:.4g}\n"
-        f"{_model(one)}"
+        f"{one.trained.family}\n\n- weight: {one.picks} of {card.picks}\n"
+        f"- validation score: {one.validation:.4g}\n{_model(one)}"
         for place, one in enumerate(card.members, 1)
     ]
     return "\n\n".join(parts)

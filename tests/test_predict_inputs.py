@@ -127,13 +127,24 @@ def test_a_file_with_all_it_reads_is_predicted(
     source, to = write(tmp_path / "in.csv"), tmp_path / "out.csv"
     words = ["--file", str(source), "--structure", "cell", "--to", str(to)]
     assert run(["predict", str(lab / "model"), *words]) == 0
-    assert capsys.readouterr().err == f"Wrote 3 predictions of h_form to {to}.\n"
+    assert capsys.readouterr().err.endswith(f"\nWrote 3 predictions of h_form to {to}.\n")
     numbers = {"width": np.array([0.1, np.nan, -2]), "age": np.array([1.0, 2, 3])}
     expected = bundle.predict(FORMULAS[:3], Structures.of(TEXTS[:3]), numbers)
     with to.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["prediction"]) for row in rows] == expected.tolist()
     assert [row["cell"] for row in rows] == TEXTS[:3]
+
+
+def test_cif_files_are_predicted_on_the_command_line(
+    lab: Path, bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """This model reads a column too, which no CIF file has; the message comes behind structures."""
+    from pymatgen.core.structure import Structure
+
+    (tmp_path / "a.cif").write_text(Structure.from_dict(json.loads(TEXTS[0])).to(fmt="cif"))
+    assert run(["predict", str(lab / "model"), str(tmp_path / "a.cif")]) == 2
+    assert capsys.readouterr().err.startswith("The model reads the column 'age' too")
 
 
 def test_structures_may_be_files(bundle: Bundle, tmp_path: Path) -> None:
@@ -187,7 +198,7 @@ def test_structures_that_fail_are_named_and_nothing_written(bundle: Bundle, tmp_
     with pytest.raises(InputError) as caught:
         predict_file(broken, source, tmp_path / "out.csv", Columns(structure="cell"))
     assert caught.value.message == (
-        "1 of 3 compounds cannot be predicted: 'AlV' (took longer than 60 s)."
+        f"1 of 3 rows of {source} cannot be predicted: line 3: took longer than 60 s."
     )
     assert not (tmp_path / "out.csv").exists()
 
