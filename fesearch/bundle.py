@@ -1,160 +1,74 @@
-"""A bundle: a folder with one trained model and all it takes to use it, and no more than that.
+"""A bundle: a folder with an exported model and all it takes to use it, and no more than that.
 
 Nothing in it is run, and every byte is vouched for by ``SHA256SUMS``. Reading one needs no store.
 """
 
 import hashlib
-import json
 import stat
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count, takewhile
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fesearch import formula
+from fesearch.arrays import broken
+from fesearch.card import HINT, MOST, Card, FeatureNames, Member, read_card
+from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError, quoted
-from fesearch.family import Predictor
+from fesearch.family import FAMILIES, Predictor
 from fesearch.features import Combination
-from fesearch.featureset import ColumnFeatureSet, Inputs, Needs
-from fesearch.metrics import Direction
-from fesearch.model import DESCRIPTION, WEIGHTS, FittedModel
-from fesearch.registry import short_name
-from fesearch.space import Value
+from fesearch.featureset import ColumnFeatureSet, FeatureSet, Inputs
+from fesearch.intervals import Calibration
+from fesearch.model import DESCRIPTION, WEIGHTS, FittedModel, read_arrays
 from fesearch.structure import Structures
 
-CARD, STUDY, README, SUMS, MODEL = "fesearch.json", "study.toml", "README.md", "SHA256SUMS", "model"
+CARD, STUDY, README, SUMS = "fesearch.json", "study.toml", "README.md", "SHA256SUMS"
+MODEL = "model"
+INTERVALS = "intervals.safetensors"
+NETWORK = "model.onnx"
 FILES = tuple(sorted((CARD, STUDY, README, f"{MODEL}/{DESCRIPTION}", f"{MODEL}/{WEIGHTS}")))
-"""What a bundle consists of, beside the sums of these files."""
+"""What every bundle has, beside the sums of all its files."""
 
-HINT = "Export the study again, or copy the whole folder again."
 _SHOWN = 3  # compounds named in an error
 
 
-class _Plain(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Trained(_Plain):
-    """The trial a model is of; see ``record.TrialResult`` for its attributes."""
-
-    study: str
-    trial: int
-    family: str
-    config: dict[str, Value]
-    seed: int
-    resource: int
-    best_resource: int | None
-    unit: str
-    seconds: float
-    parameters: int | None
-
-
-class FeatureNames(_Plain):
-    """A feature set that a model reads, what that needs, and its own columns in order."""
-
-    name: str
-    needs: Needs
-    digest: str
-    columns: tuple[str, ...]
-
-
-class Data(_Plain):
-    """The data set a model was trained on."""
-
-    name: str
-    hash: str
-    title: str
-    source: str
-    licence: str
-    citation: str
-
-
-class Parts(_Plain):
-    """The division of that data set, and the numbers of rows of its parts."""
-
-    spec: str
-    fingerprint: str
-    train: int
-    val: int
-    test: int
-
-
-class Validation(_Plain):
-    """The score that chose the model."""
-
-    metric: str
-    unit: str
-    direction: Direction
-    value: float
-
-
-class Unsealed(_Plain):
-    """Scores on the test part, and how often it had been looked at then, this look included."""
-
-    rows: int
-    looks: int
-    scores: dict[str, float | None]
-
-
-class Card(_Plain):
-    """What there is to know about an exported model; the file ``fesearch.json``.
+@dataclass(frozen=True)
+class Answer:
+    """What a bundle says about n compounds.
 
     Attributes:
-        target, unit: what it predicts, such as "e_form" in "eV/atom".
-        target_range: smallest and largest target among the training rows.
-        elements: symbol -> training rows that contain it.
-        features: the sets whose columns it reads, side by side in this order.
-        test: None as long as nobody has looked at the test part.
-        versions: package -> version the study was started with.
+        value: (n,) in the unit of the target; NaN for those that lack something.
+        spread: (n,) standard deviation between the members of an ensemble, or None.
+        lacking: row -> why it has no prediction.
     """
 
-    format: Literal[2] = 2
-    trained: Trained
-    target: str
-    unit: str
-    target_range: tuple[float, float]
-    elements: dict[str, int]
-    features: tuple[FeatureNames, ...]
-    data: Data
-    split: Parts
-    validation: Validation
-    test: Unsealed | None
-    versions: dict[str, str]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Those of the user's own numbers that it reads, besides formulas or structures."""
-        return tuple(
-            name for one in self.features if one.needs == "columns" for name in one.columns
-        )
-
-    @property
-    def reads_structures(self) -> bool:
-        """Whether a formula is not enough."""
-        return any(one.needs == "structure" for one in self.features)
-
-    @property
-    def own(self) -> tuple[str, ...]:
-        """The family and feature sets that are code of the user's own, by their full names."""
-        names = (self.trained.family, *(one.name for one in self.features))
-        return tuple(name for name in names if short_name(name) != name)
-
-    @property
-    def width(self) -> int:
-        """Number of all columns it reads."""
-        return sum(len(one.columns) for one in self.features)
+    value: np.ndarray
+    spread: np.ndarray | None
+    lacking: Mapping[int, str]
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """An exported model, ready to predict; ``open_bundle`` makes one."""
+    """An exported model, ready to predict; ``open_bundle`` makes one.
+
+    Attributes:
+        sets: the distinct feature sets of its members, side by side.
+        columns: for each member, where its features are among those.
+        predictors: for each member, one on each device.
+        calibration: None where an older version exported.
+        digest: SHA-256 hex of its sums: another one, another model.
+    """
 
     card: Card
-    combination: Combination
-    predictor: Predictor
+    sets: Combination
+    columns: tuple[np.ndarray, ...]
+    predictors: tuple[tuple[Predictor, ...], ...]
+    calibration: Calibration | None
+    digest: str
 
     def predict(
         self,
@@ -173,19 +87,72 @@ class Bundle:
             InputError: the model reads what is not given, a formula cannot be read, or compounds
                 have no features; the first of them are named.
         """
+        answer = self.answer(formulas, structures, numbers)
+        self.refuse_lacking(answer, formulas)
+        return answer.value
+
+    def answer(
+        self,
+        formulas: Sequence[str],
+        structures: Structures | None = None,
+        numbers: Mapping[str, np.ndarray] | None = None,
+    ) -> Answer:
+        """The same with its spread; compounds without features are no error.
+
+        Raises:
+            InputError: the model reads what is not given, or a formula cannot be read.
+        """
         self.refuse_without(structures=structures is not None, numbers=numbers or {})
-        inputs = Inputs.of_formulas(formulas, structures, numbers)
-        matrix, lacking = self.combination.compute(inputs)
-        if lacking:
-            rows = sorted(lacking)
-            first = [f"{quoted(formulas[row])} ({lacking[row]})" for row in rows[:_SHOWN]]
+        return self.answer_inputs(Inputs.of_formulas(formulas, structures, numbers))
+
+    def answer_inputs(self, inputs: Inputs) -> Answer:
+        """The same for rows that have all the model reads, their formulas reduced."""
+        value = np.full(len(inputs), np.nan)
+        blank = Answer(value, value.copy() if len(self.columns) > 1 else None, {})
+        if not len(inputs):
+            return blank
+        matrix, lacking = self.sets.compute(inputs)
+        good = np.delete(np.arange(len(inputs)), list(lacking))
+        if not good.size:
+            return replace(blank, lacking=lacking)
+        known = matrix if not lacking else matrix[good]
+        each = [
+            _predicted(predictors, known if self._alike else np.take(known, columns, axis=1))
+            for columns, predictors in zip(self.columns, self.predictors, strict=True)
+        ]
+        value[good], found = mean_and_spread(each, [one.picks for one in self.card.members])
+        if blank.spread is not None:
+            blank.spread[good] = found
+        return replace(blank, lacking=lacking)
+
+    def refuse_lacking(self, answer: Answer, formulas: Sequence[str]) -> None:
+        """Refuse an answer that lacks predictions.
+
+        Raises:
+            InputError: the first compounds without features are named.
+        """
+        if answer.lacking:
+            rows = sorted(answer.lacking)
+            first = [f"{quoted(formulas[row])} ({answer.lacking[row]})" for row in rows[:_SHOWN]]
             more = f"; and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
             raise InputError(
                 f"{len(rows)} of {len(formulas)} compounds cannot be predicted: "
                 f"{'; '.join(first)}{more}.",
                 "Leave them out.",
             )
-        return self.predictor(matrix)
+
+    def half_width(self, level: float, spread: np.ndarray | None) -> np.ndarray:
+        """Half of the width of prediction intervals; see ``Calibration.half_width``.
+
+        Raises:
+            InputError: the model was exported without them, or as there.
+        """
+        if self.calibration is None:
+            raise InputError(
+                "The model has no prediction intervals: an older version of fesearch exported it.",
+                "Export it again, or leave --interval out.",
+            )
+        return self.calibration.half_width(level, spread)
 
     def refuse_without(self, *, structures: bool, numbers: Container[str]) -> None:
         """Refuse to predict without what the model reads.
@@ -196,7 +163,8 @@ class Bundle:
         if self.card.reads_structures and not structures:
             raise InputError(
                 "The model reads crystal structures, and there are none.",
-                "Give a file with a column of them: --file in.csv --structure COL --to out.csv",
+                "Give CIF files, or a file with a column of structures: "
+                "--file in.csv --structure COL --to out.csv",
             )
         for name in self.card.columns:
             if name not in numbers:
@@ -214,52 +182,121 @@ class Bundle:
         found = {symbol for text in formulas for symbol in formula.symbols(formula.reduced(text))}
         return found - self.card.elements.keys()
 
+    @cached_property
+    def _alike(self) -> bool:
+        """Whether all members read all columns in their order."""
+        everything = np.arange(len(self.sets.names))
+        return all(np.array_equal(columns, everything) for columns in self.columns)
 
-def open_bundle(folder: Path) -> Bundle:
+
+def open_bundle(folder: Path, devices: Sequence[str] = ("cpu",)) -> Bundle:
     """Read a bundle and check all of it.
+
+    Args:
+        devices: of torch, such as "cuda:0"; rows are divided among them. Families without a use
+            for a GPU stay on the CPU.
 
     Raises:
         InputError: a file is missing, changed, unknown or not a plain file; the model is none;
             or its feature set is not the one installed here.
     """
-    _check_files(folder)
-    card = _read_card(folder / CARD)
-    model = FittedModel.load(folder / MODEL)
-    same = (model.family, model.config, model.width) == (
-        card.trained.family,
-        card.trained.config,
-        card.width,
-    )
-    if not same:
-        raise InputError(f"The model in {folder} is not the one that {CARD} describes.", HINT)
-    return Bundle(card, _combination(folder / CARD, card.features), model.predictor())
+    folders = _check_files(folder)
+    card = read_card(folder / CARD)
+    if len(folders) != len(card.members):
+        raise InputError(
+            f"The folder '{folder}' has {len(folders)} models, {CARD} lists {len(card.members)}.",
+            HINT,
+        )
+    calibration = _calibration(folder, card)
+    read = [_combination(folder / CARD, member.features) for member in card.members]
+    sets, columns = _joined(read)
+    models = zip(folders, card.members, strict=True)
+    predictors = tuple(_predictors(folder / name, member, devices) for name, member in models)
+    digest = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()
+    return Bundle(card, sets, columns, predictors, calibration, digest)
+
+
+def model_folders(number: int) -> list[str]:
+    """What the folders of so many models are called: model, model-2, model-3 …"""
+    return [MODEL, *(f"{MODEL}-{place}" for place in range(2, number + 1))]
+
+
+def study_files(number: int) -> list[str]:
+    """What the files of so many studies are called: study.toml, study-2.toml …"""
+    return [STUDY, *(f"study-{place}.toml" for place in range(2, number + 1))]
 
 
 def checksums(folder: Path) -> str:
-    """The text of ``SHA256SUMS``, as ``sha256sum`` prints it for ``FILES``."""
-    return "".join(f"{_sha256(folder / name)}  {name}\n" for name in FILES)
+    """The text of ``SHA256SUMS``, as ``sha256sum`` prints it for all other files."""
+    names = sorted(name for name, mode in _walk(folder) if not stat.S_ISDIR(mode) and name != SUMS)
+    return "".join(f"{_sha256(folder / name)}  {name}\n" for name in names)
 
 
-def _check_files(folder: Path) -> None:
-    """Refuse a folder that is not exactly ``FILES`` and their sums, before any file is read."""
+def _predicted(predictors: Sequence[Predictor], matrix: np.ndarray) -> np.ndarray:
+    """Predictions (n,), the rows divided among the devices."""
+    if len(predictors) == 1:
+        return predictors[0](matrix)
+    parts = np.array_split(matrix, len(predictors))
+    with ThreadPoolExecutor(len(predictors)) as pool:
+        return np.concatenate(list(pool.map(lambda one, x: one(x), predictors, parts)))
+
+
+def _predictors(folder: Path, member: Member, devices: Sequence[str]) -> tuple[Predictor, ...]:
+    """The model in a folder, checked to be the one of the card, on each device."""
+    model = FittedModel.load(folder)
+    said = (member.trained.family, member.trained.config, member.width)
+    if (model.family, model.config, model.width) != said:
+        raise InputError(f"The model in {folder} is not the one that {CARD} describes.", HINT)
+    used = devices if FAMILIES.get(model.family).gpu else ("cpu",)
+    return tuple(model.predictor(device=device) for device in used)
+
+
+def _calibration(folder: Path, card: Card) -> Calibration | None:
+    """The calibration that the card speaks of, and no other."""
+    path, said = folder / INTERVALS, card.intervals
+    if said is None:
+        if path.exists():
+            raise broken(f"The file {path} is not one that {CARD} speaks of.")
+        return None
+    return Calibration.from_arrays(read_arrays(path), rows=said.rows, floor=said.floor)
+
+
+def _check_files(folder: Path) -> list[str]:
+    """Refuse a folder that is not exactly the files of a bundle and their sums.
+
+    No file is read before. Whatever names the sums or the card have, no path is made of them.
+
+    Returns:
+        the names of the folders with models.
+    """
     if not folder.is_dir():
         raise InputError(f"There is no folder '{folder}'.", "Give one that fesearch export wrote.")
-    expected = {SUMS, MODEL, *FILES}
     found = dict(_walk(folder))
+    folders = _numbered(model_folders(MOST), found)
+    inside = {f"{one}/{name}" for one in folders for name in (DESCRIPTION, WEIGHTS)}
+    required = {SUMS, *FILES, *folders, *inside}
+    optional = {INTERVALS, *_numbered(study_files(MOST), found)}
+    optional |= {f"{one}/{NETWORK}" for one in folders}
     for name, mode in sorted(found.items()):
-        plain = stat.S_ISDIR(mode) if name == MODEL else stat.S_ISREG(mode)
-        if name not in expected:
+        plain = stat.S_ISDIR(mode) if name in folders else stat.S_ISREG(mode)
+        if name not in required | optional:
             raise InputError(
                 f"The folder '{folder}' has '{name}', which is no part of an exported model.",
                 "Move it elsewhere, if you know what it is.",
             )
         if not plain:
             raise InputError(f"'{folder / name}' is a link or no plain file.", HINT)
-    for name in sorted(expected - found.keys()):
+    for name in sorted(required - found.keys()):
         raise InputError(
             f"The folder '{folder}' lacks the file '{name}' of an exported model.", HINT
         )
     _check_sums(folder)
+    return folders
+
+
+def _numbered(names: Sequence[str], found: Container[str]) -> list[str]:
+    """The first of the names, and those behind it without a gap that are there."""
+    return [names[0], *takewhile(lambda name: name in found, names[1:])]
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int]]:
@@ -267,9 +304,9 @@ def _walk(folder: Path) -> Iterator[tuple[str, int]]:
     for path in folder.iterdir():
         mode = path.lstat().st_mode
         yield path.name, mode
-        if path.name == MODEL and stat.S_ISDIR(mode):
+        if stat.S_ISDIR(mode) and path.name.startswith(MODEL):
             yield from (
-                (f"{MODEL}/{inner.name}", inner.lstat().st_mode) for inner in path.iterdir()
+                (f"{path.name}/{inner.name}", inner.lstat().st_mode) for inner in path.iterdir()
             )
 
 
@@ -289,39 +326,13 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_card(path: Path) -> Card:
-    try:
-        return Card.model_validate_json(_of_format_2(path.read_bytes()))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        hint = HINT
-        if key == "format":
-            hint = "Use the version of fesearch that wrote it, or a newer one."
-        raise InputError(f"In {path} '{key}' is wrong: {first['msg']}.", hint) from None
-
-
-def _of_format_2(content: bytes) -> bytes:
-    """A card as it is written now; one of format 1 has a single feature set, of formulas."""
-    try:
-        card = json.loads(content)
-    except (ValueError, RecursionError):
-        return content  # refused with the reason where it is read
-    if not isinstance(card, dict) or card.get("format") != 1:
-        return content
-    features = card.get("features")
-    if isinstance(features, dict):
-        card |= {"format": 2, "features": [{"needs": "formula"} | features]}
-    return json.dumps(card).encode()
-
-
 def _combination(path: Path, features: Sequence[FeatureNames]) -> Combination:
     """The installed feature sets, if they give what the model was trained on."""
     combination = Combination.parse("+".join(one.name for one in features))
     said = [(one.name, one.needs) for one in features]
     if said != [(term.name, term.needs) for term in combination.terms]:
         raise InputError(f"In {path} 'features' is wrong: these are no such sets.", HINT)
-    terms = []
+    terms: list[FeatureSet] = []
     for term, wanted in zip(combination.terms, features, strict=True):
         found = term.naming(wanted.columns) if isinstance(term, ColumnFeatureSet) else term
         digest = found.digest()
@@ -333,3 +344,16 @@ def _combination(path: Path, features: Sequence[FeatureNames]) -> Combination:
             )
         terms.append(found)
     return Combination(tuple(terms))
+
+
+def _joined(read: Sequence[Combination]) -> tuple[Combination, tuple[np.ndarray, ...]]:
+    """All distinct sets side by side, and where the columns of each combination are among them."""
+    distinct = {term.digest(): term for one in read for term in one.terms}
+    joined = Combination(tuple(distinct.values()))
+    starts = count()
+    at = {
+        digest: np.array([next(starts) for _ in term.names()], np.intp)
+        for digest, term in distinct.items()
+    }
+    columns = tuple(np.concatenate([at[term.digest()] for term in one.terms]) for one in read)
+    return joined, columns

@@ -1,63 +1,92 @@
-"""From a trial on record to a bundle that needs no database."""
+"""From trials on record to a bundle that needs no database."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from fesearch import formula, modelcard, toml
 from fesearch.bundle import (
     CARD,
-    MODEL,
+    INTERVALS,
     README,
-    STUDY,
     SUMS,
+    checksums,
+    model_folders,
+    study_files,
+)
+from fesearch.card import (
     Card,
     Data,
     FeatureNames,
+    Intervals,
+    Member,
     Parts,
     Trained,
     Unsealed,
     Validation,
-    checksums,
 )
+from fesearch.chosen import Chosen, one, searched, several
+from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError
-from fesearch.finalists import kept_model, ranked
-from fesearch.model import FittedModel
+from fesearch.intervals import LEVELS, Calibration
 from fesearch.paths import atomic_folder
 from fesearch.record import TrialResult
-from fesearch.search.prepare import Prepared, Progress, prepare_again
+from fesearch.search.prepare import Prepared, Progress
+from fesearch.statistics import bootstrap_interval
 from fesearch.store.results import Store
 from fesearch.store.types import Look, StudyRow
-from fesearch.study import Study
 
 
 def export(
-    name: str, url: str, to: Path, *, trial: int | None = None, progress: Progress | None = None
+    name: str,
+    url: str,
+    to: Path,
+    *,
+    trial: int | None = None,
+    ensemble: int | None = None,
+    others: Sequence[str] = (),
+    refit: bool = False,
+    device: str = "cpu",
+    progress: Progress | None = None,
 ) -> Card:
-    """Write the model of a trial into a new folder, whole or not at all.
+    """Write a model, or an ensemble of models, into a new folder, whole or not at all.
 
     Args:
         url: of the store.
         to: a folder that is not there, or empty.
         trial: its number; the best by validation where None.
+        ensemble: how many picks of the trials whose weights are kept it is to be the mean of.
+        others: further studies of the same key, whose trials may be picked too.
+        refit: train what is delivered once more, on the rows of all parts.
+        device: torch's word for where that is done.
         progress: of the features.
 
     Raises:
         StudyNotFoundError: there is none of that name.
         NoResultError: it has no usable trial.
-        InputError: ``to`` is taken, there is no such trial, its weights are not kept, or the data
-            are not what they were.
+        InputError: ``to`` is taken, there is no such trial, its weights are not kept, the studies
+            do not go together, or the data are not what they were.
     """
     _refuse_taken(to)
+    if ensemble is None and others:
+        raise InputError(
+            "Several studies make an ensemble, and a model is of one study.",
+            "Give --ensemble 8, or one study.",
+        )
+    if ensemble is not None and trial is not None:
+        raise InputError("--trial and --ensemble are both given.", "Give one of them.")
     with Store.open(url, create=False) as store:
-        row = store.study(name)
-        chosen = ranked(store, row)[0] if trial is None else store.trial(row, trial)
-        look = store.looks_at(row).get(chosen.number)
-    prepared = prepare_again(row, progress)
-    model = kept_model(row, prepared, chosen)
-    card = _card(row, prepared, chosen, look)
+        studies = [searched(store, one, trial, progress) for one in (name, *others)]
+    if ensemble is None:
+        chosen = one(studies[0], refitted=refit, device=device)
+    else:
+        chosen = several(studies, ensemble, refitted=refit, device=device)
+    calibration, card = _calibrated(chosen, refit)
     try:
         with atomic_folder(to) as folder:
-            _fill(folder, model, card, prepared.study)
+            _fill(folder, chosen, calibration, card)
     except OSError as error:
         raise InputError(
             f"The folder '{to}' cannot be written: {error.strerror}.", "Choose another --to."
@@ -73,35 +102,84 @@ def _refuse_taken(to: Path) -> None:
         )
 
 
-def _fill(folder: Path, model: FittedModel, card: Card, study: Study) -> None:
+def _fill(folder: Path, chosen: Sequence[Chosen], calibration: Calibration, card: Card) -> None:
     """Write all files of a bundle, the sums last."""
-    model.save(folder / MODEL)
-    texts = {
-        CARD: card.model_dump_json(indent=2) + "\n",
-        STUDY: toml.dumps(study.model_dump(mode="json")),
-        README: modelcard.render(card),
-    }
+    from safetensors.numpy import save
+
+    for name, member in zip(model_folders(len(chosen)), chosen, strict=True):
+        member.model.save(folder / name)
+    (folder / INTERVALS).write_bytes(save(calibration.arrays()))
+    studies = {member.study.row.name: member.study.prepared.study for member in chosen}
+    texts = {CARD: card.model_dump_json(indent=2) + "\n", README: modelcard.render(card)}
+    for name, study in zip(study_files(len(studies)), studies.values(), strict=True):
+        texts[name] = toml.dumps(study.model_dump(mode="json"))
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
     (folder / SUMS).write_text(checksums(folder), encoding="utf-8", newline="\n")
 
 
-def _card(row: StudyRow, prepared: Prepared, trial: TrialResult, look: Look | None) -> Card:
-    assert trial.value is not None, "kept_model refuses a trial without a value"
-    data, split, y = prepared.dataset, prepared.split, prepared.development.train_y
-    test = Unsealed(rows=look.rows, looks=look.sequence, scores=dict(look.scores)) if look else None
+def _calibrated(chosen: Sequence[Chosen], refit: bool) -> tuple[Calibration, Card]:
+    """The errors on validation rows, of the models on record, and the card."""
+    row, prepared = chosen[0].study.row, chosen[0].study.prepared
+    truth = prepared.development.val_y
+    predictions, picks = [one.validation for one in chosen], [one.picks for one in chosen]
+    mean, spread = mean_and_spread(predictions, picks)
+    calibration = Calibration.of(truth, mean, spread)
+    validation = Validation(
+        metric=row.key.metric,
+        unit=row.unit,
+        direction=row.direction,
+        value=_score(chosen, prepared, mean),
+        interval=_confidence(prepared, mean),
+    )
+    intervals = Intervals(
+        rows=len(truth), floor=calibration.floor, half_widths=_half_widths(calibration, spread)
+    )
+    return calibration, _card(chosen, validation, intervals, refit)
+
+
+def _score(chosen: Sequence[Chosen], prepared: Prepared, mean: np.ndarray) -> float:
+    """Of one trial the score on record; of an ensemble that of its mean."""
+    if len(chosen) == 1:
+        assert chosen[0].trial.value is not None, "kept_model refuses a trial without a value"
+        return chosen[0].trial.value
+    return prepared.metric(prepared.development.val_y, mean)
+
+
+def _confidence(prepared: Prepared, prediction: np.ndarray) -> tuple[float, float] | None:
+    """The 95 % interval of a mean absolute error, formulas drawn whole; None of other metrics."""
+    if prepared.metric.name != "mae":
+        return None
+    errors = np.abs(prediction - prepared.development.val_y)
+    reduced = prepared.dataset.reduced
+    return bootstrap_interval(errors, np.array([reduced[row] for row in prepared.split.val]))
+
+
+def _half_widths(calibration: Calibration, spread: np.ndarray | None) -> dict[str, float]:
+    """Level -> half of the mean width, of the levels that there are rows enough for."""
+    found = {}
+    for level in LEVELS:
+        if level <= 1 - 1 / (len(calibration.scores) + 1):
+            found[f"{level:g}"] = float(np.mean(calibration.half_width(level, spread)))
+    return found
+
+
+def _card(
+    chosen: Sequence[Chosen], validation: Validation, intervals: Intervals, refit: bool
+) -> Card:
+    first = chosen[0]
+    prepared = first.study.prepared
+    data, split = prepared.dataset, prepared.split
+    parts = (split.train, split.val, split.test) if refit else (split.train,)
+    rows = np.concatenate(parts)
+    y = data.target(prepared.target)[rows]
+    look = first.study.looks.get(first.trial.number) if len(chosen) == 1 else None
     return Card(
-        trained=_trained(row, trial),
+        members=tuple(_member(one) for one in chosen),
         target=prepared.target,
         unit=data.units[prepared.target],
         target_range=(float(y.min()), float(y.max())),
-        elements=_elements(prepared),
-        features=tuple(
-            FeatureNames(
-                name=term.name, needs=term.needs, digest=term.digest(), columns=term.names()
-            )
-            for term in prepared.features.combination.terms
-        ),
+        elements=_elements(prepared, rows),
         data=Data(
             name=data.name,
             hash=data.hash,
@@ -117,11 +195,33 @@ def _card(row: StudyRow, prepared: Prepared, trial: TrialResult, look: Look | No
             val=len(split.val),
             test=len(split.test),
         ),
-        validation=Validation(
-            metric=row.key.metric, unit=row.unit, direction=row.direction, value=trial.value
+        validation=validation,
+        test=_unsealed(look),
+        refit=len(rows) if refit else None,
+        intervals=intervals,
+        versions=dict(first.study.row.versions),
+    )
+
+
+def _unsealed(look: Look | None) -> Unsealed | None:
+    if look is None:
+        return None
+    return Unsealed(rows=look.rows, looks=look.sequence, scores=dict(look.scores))
+
+
+def _member(one: Chosen) -> Member:
+    assert one.trial.value is not None, "kept_model refuses a trial without a value"
+    terms = one.study.prepared.features.combination.terms
+    return Member(
+        trained=_trained(one.study.row, one.trial),
+        features=tuple(
+            FeatureNames(
+                name=term.name, needs=term.needs, digest=term.digest(), columns=term.names()
+            )
+            for term in terms
         ),
-        test=test,
-        versions=dict(row.versions),
+        picks=one.picks,
+        validation=one.trial.value,
     )
 
 
@@ -140,9 +240,8 @@ def _trained(row: StudyRow, trial: TrialResult) -> Trained:
     )
 
 
-def _elements(prepared: Prepared) -> dict[str, int]:
-    """Symbol -> training rows that contain it, in alphabetical order."""
+def _elements(prepared: Prepared, rows: np.ndarray) -> dict[str, int]:
+    """Symbol -> rows that contain it, in alphabetical order."""
     reduced = prepared.dataset.reduced
-    rows = prepared.split.train
     counts = Counter(symbol for row in rows for symbol in formula.symbols(reduced[row]))
     return dict(sorted(counts.items()))

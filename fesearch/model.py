@@ -140,15 +140,29 @@ def _description(path: Path) -> dict[str, Any]:
 
 
 def _arrays(folder: Path, sha256: str) -> dict[str, np.ndarray]:
+    path = folder / WEIGHTS
+    content = _read(path)
+    found = _parsed(path, content)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise broken(f"The file {path} is not the one {DESCRIPTION} was written with.")
+    return found
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays in a safetensors file, not yet checked.
+
+    Raises:
+        InputError: it cannot be read, or is none.
+    """
+    return _parsed(path, _read(path))
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    path = folder / WEIGHTS
-    content = _read(path)
     try:
         found: dict[str, np.ndarray] = load(content)
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise broken(f"The file {path} is not a safetensors file: {error}.") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise broken(f"The file {path} is not the one {DESCRIPTION} was written with.")
     return found

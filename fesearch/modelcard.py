@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from fesearch.bundle import Card
+from fesearch.card import Card, Member
 from fesearch.family import amount
 from fesearch.metrics import metric_named
 from fesearch.own import digits_in
@@ -10,13 +10,14 @@ from fesearch.own import digits_in
 
 def render(card: Card) -> str:
     """The model card as Markdown."""
-    trained, data, split = card.trained, card.data, card.split
+    data, split = card.data, card.split
     low, high = card.target_range
+    families = " and ".join(card.families)
     return f"""\
-# {card.target} ({card.unit}) by {trained.family}
+# {card.target} ({card.unit}) by {families}
 
-Predicts `{card.target}` in {card.unit} from {_reads(card)} of a compound. It is trial
-{trained.trial} of the study `{trained.study}`, found and exported with fesearch.
+Predicts `{card.target}` in {card.unit} from {_reads(card)} of a compound. It is {_origin(card)},
+found and exported with fesearch.
 
 ## Use
 
@@ -24,12 +25,13 @@ In this folder, with fesearch {card.versions.get("fesearch", "")} installed:
 
 {_commands(card)}
 
-{_code(card)}`fesearch study start study.toml --name again` repeats the search that found it.
+{_code(card)}`fesearch study start study.toml --name again` repeats the search that found it, where
+the data are imported under the name `{data.name}`.
 
 ## How good it is
 
 {_scores(card)}
-
+{_refitted(card)}{_intervals(card)}
 ## What it was trained on
 
 | | |
@@ -38,18 +40,13 @@ In this folder, with fesearch {card.versions.get("fesearch", "")} installed:
 | source | {data.source or "not stated"} |
 | licence of the data | {data.licence or "not stated"} |
 | division | `{split.spec}`, fingerprint `{split.fingerprint[:12]}` |
-| rows | {split.train} to train, {split.val} to validate, {split.test} to test |
+| rows | {_rows(card)} |
 | target in training | {low:.4g} to {high:.4g} {card.unit} |
 | features | {_features(card)} |
-| training | {amount(trained.resource, trained.unit)}, best after {trained.best_resource}; \
-{trained.seconds:.3g} s |
-| parameters | {trained.parameters} |
 
 Elements, with the number of training rows that contain them: {_counts(card.elements)}.
 
-## The model
-
-{_pairs(trained.config)}
+{_models(card)}
 
 ## Limits
 
@@ -59,7 +56,7 @@ validation score chose this model among others and is therefore a little too goo
 ## Citation
 
 Data: {data.citation or data.source or data.name}. Model: the source of its family, which
-`fesearch families show {trained.family}` prints, and fesearch.
+`fesearch families show {card.trained.family}` prints, and fesearch.
 
 ## Versions
 
@@ -67,6 +64,16 @@ Data: {data.citation or data.source or data.name}. Model: the source of its fami
 
 `SHA256SUMS` vouches for every file here: `sha256sum -c SHA256SUMS`.
 """
+
+
+def _origin(card: Card) -> str:
+    if len(card.members) == 1:
+        return f"trial\n{card.trained.trial} of the study `{card.trained.study}`"
+    studies = dict.fromkeys(f"`{one.trained.study}`" for one in card.members)
+    return (
+        f"the mean of\n{len(card.members)} models of {' and '.join(studies)}, picked "
+        f"{card.picks} times by their validation score"
+    )
 
 
 def _reads(card: Card) -> str:
@@ -101,6 +108,12 @@ def _features(card: Card) -> str:
     return ", ".join(f"`{one.name}`: {len(one.columns)} columns" for one in card.features)
 
 
+def _rows(card: Card) -> str:
+    split = card.split
+    parts = f"{split.train} to train, {split.val} to validate, {split.test} to test"
+    return parts if card.refit is None else f"all {card.refit} ({parts} in the search)"
+
+
 def _blind(card: Card) -> str:
     if card.reads_structures:
         return ""
@@ -112,11 +125,17 @@ def _blind(card: Card) -> str:
 
 def _scores(card: Card) -> str:
     chosen, test = card.validation, card.test
+    sure = ""
+    if chosen.interval is not None:
+        low, high = chosen.interval
+        sure = f" (95 % interval {low:.4g} to {high:.4g}, formulas drawn again)"
     lines = [
         f"- validation {metric_named(chosen.metric).title}, {card.split.val} rows: "
-        f"{_number(chosen.value, chosen.unit)}"
+        f"{_number(chosen.value, chosen.unit)}{sure}"
     ]
-    if test is None:
+    if test is None and len(card.members) > 1:
+        lines.append("- test: nobody has looked at it with this ensemble.")
+    elif test is None:
         lines.append("- test: nobody has looked; `fesearch holdout` does, before an export.")
     for name, score in test.scores.items() if test else ():
         metric = metric_named(name)
@@ -127,6 +146,54 @@ def _scores(card: Card) -> str:
     if test:
         lines.append(f"- looks at this test part when it was scored: {test.looks}")
     return "\n".join(lines)
+
+
+def _refitted(card: Card) -> str:
+    if card.refit is None:
+        return ""
+    return f"""
+These are the scores of the model before it was trained once more, with the same config and for as
+long, on all {card.refit} rows, validation and test rows among them. What is in this folder is the
+model after that. It has no rows left to be scored on; more rows seldom make a model worse.
+"""
+
+
+def _intervals(card: Card) -> str:
+    if card.intervals is None or not card.intervals.half_widths:
+        return ""
+    each = "on average ±" if card.intervals.floor is not None else "±"
+    widths = ", ".join(
+        f"{float(level):.0%} {each}{half:.3g}" for level, half in card.intervals.half_widths.items()
+    )
+    return f"""
+`--interval 0.9` adds a lower and an upper end that 90 % of compounds like those it was trained on
+lie between: {widths} {card.unit}.
+They are split conformal intervals from its errors on the {card.intervals.rows} validation rows.
+These rows also chose the model, so that intervals cover a little less than they say; of compounds
+unlike the training rows they cover less still.
+"""
+
+
+def _models(card: Card) -> str:
+    """Configs and training of each member."""
+    if len(card.members) == 1:
+        return f"## The model\n\n{_model(card.members[0])}"
+    parts = [
+        f"## Model {place}: trial {one.trained.trial} of `{one.trained.study}`, "
+        f"{one.trained.family}\n\n- weight: {one.picks} of {card.picks}\n"
+        f"- validation score: {one.validation:.4g}\n{_model(one)}"
+        for place, one in enumerate(card.members, 1)
+    ]
+    return "\n\n".join(parts)
+
+
+def _model(one: Member) -> str:
+    trained = one.trained
+    return (
+        f"- training: {amount(trained.resource, trained.unit)}, best after "
+        f"{trained.best_resource}; {trained.seconds:.3g} s\n"
+        f"- parameters: {trained.parameters}\n{_pairs(trained.config)}"
+    )
 
 
 def _number(value: float | None, unit: str) -> str:

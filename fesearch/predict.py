@@ -1,24 +1,31 @@
-"""Predictions for a CSV file, of any length: it is read and written a piece at a time."""
+"""Predictions for a table of any length: it is read and written a piece at a time.
 
-import csv
-import gzip
+The new table has every column, row and order of the old one. Its parts stay beside it until it is
+whole, so that who types the same again after a kill goes on behind the last of them.
+"""
+
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from fesearch import cells, formula, structure
-from fesearch.bundle import Bundle
-from fesearch.datasets.delimited import numbered_rows, opened, places
+from fesearch import __version__, cells, formula, structure, tabular
+from fesearch.bundle import Answer, Bundle
 from fesearch.errors import InputError, quoted
+from fesearch.featureset import Inputs
+from fesearch.partial import Partial, partial
 from fesearch.paths import atomic_write
+from fesearch.source import RawRow, no_column
 from fesearch.structure import Structures
+from fesearch.tabular import Added, Piece, Progress, Table
 
-ADDED = ("prediction", "unit")
-PIECE = 20_000  # rows in memory at a time: their features take 12 MB
+OnBad = Literal["error", "keep", "drop"]
+
+PIECE = 16_384
+"""Rows in memory at a time, whose features take 10 MB; twice what a network predicts at once, so
+that no chunk of those is cut in two and numbers are those of a single call."""
 _SHOWN = 3  # wrong rows named in an error
 
 
@@ -41,21 +48,43 @@ class Predicted:
     """What was written.
 
     Attributes:
-        rows: number of them.
+        rows: number of predictions.
+        bad: number of rows that cannot be predicted, kept without a prediction or left out.
+        first: the first of these, with their reasons.
         unseen: elements no training row of the model contains, in alphabetical order.
+        resumed: rows that were there from an earlier call.
     """
 
     rows: int
     unseen: tuple[str, ...]
+    bad: int = 0
+    first: tuple[str, ...] = ()
+    resumed: int = 0
 
 
-def predict_file(bundle: Bundle, source: Path, to: Path, columns: Columns = Columns()) -> Predicted:
-    """Copy a CSV file with a prediction and its unit added to each row.
+def predict_file(
+    bundle: Bundle,
+    source: Path,
+    to: Path,
+    columns: Columns = Columns(),
+    *,
+    on_bad: OnBad = "error",
+    level: float | None = None,
+    progress: Progress | None = None,
+) -> Predicted:
+    """Copy a table with a prediction and its unit added to each row.
+
+    An ensemble adds the ``spread`` between its members, a ``level`` the ends ``lower`` and
+    ``upper`` of prediction intervals, and ``on_bad="keep"`` a column ``error``.
 
     Args:
-        source: UTF-8 text with a header, gzip or not. It has the columns named, and those of the
-            user's own numbers that the model reads, under the names they had in training.
-        to: of the new file; compressed if its name ends in .gz.
+        source: CSV, TSV, JSON lines or Parquet, text gzip or not. It has the columns named, and
+            those of the user's own numbers that the model reads, under their names in training.
+        to: of the new file, of the same kind; compressed if its name ends in .gz.
+        on_bad: what becomes of rows that cannot be predicted: "error" writes nothing, "keep" gives
+            the reason in place of a prediction, "drop" leaves them out.
+        level: share of compounds that prediction intervals are to cover.
+        progress: called with (rows done, in all).
 
     Raises:
         InputError: the source cannot be read, lacks a column or has wrong rows, which are counted
@@ -63,17 +92,24 @@ def predict_file(bundle: Bundle, source: Path, to: Path, columns: Columns = Colu
             ``to`` cannot be written. Nothing is written then.
     """
     _check_structure(bundle, columns.structure)
-    checked = _check(bundle, source, columns)
+    if level is not None:
+        bundle.half_width(level, np.zeros(1))
+    table = tabular.table(source, to)
     if to.exists() and to.samefile(source):
         raise InputError(f"'{to}' is the file to read.", "Give --to another name.")
+    work = _Work(bundle, source, columns, on_bad, level)
+    work.check_columns(table)
+    digest, rows = tabular.survey(source)
     try:
-        with atomic_write(to) as partial, _writing(partial, packed=to.suffix == ".gz") as file:
-            _write(bundle, source, columns, file)
+        with partial(to, work.job(digest, to)) as parts:
+            done = work.predict(table, parts, rows, progress)
+            with atomic_write(to) as whole:
+                table.join(parts.parts, work.added, whole)
     except OSError as error:
         raise InputError(
             f"'{to}' cannot be written: {error.strerror}.", "Choose another --to."
         ) from error
-    return checked
+    return done
 
 
 def _check_structure(bundle: Bundle, column: str | None) -> None:
@@ -86,142 +122,243 @@ def _check_structure(bundle: Bundle, column: str | None) -> None:
 
 
 class _Compound(NamedTuple):
-    """What a model reads of a row: the formula as given, the structure's text, own numbers."""
+    """What a model reads of a row: the reduced formula, the structure's text, own numbers."""
 
     formula: str
     structure: str
     numbers: tuple[float, ...]
 
 
+@dataclass
+class _Checked:
+    """The rows of a piece: those that can be predicted, and why others cannot."""
+
+    good: list[int] = field(default_factory=list)
+    compounds: list[_Compound] = field(default_factory=list)
+    bad: dict[int, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
-class _Layout:
-    """Where it stands in a row.
+class _Work:
+    """What is to be done to each piece of a table."""
 
-    Attributes:
-        width: number of fields.
-        folder: what paths of CIF files start from.
-    """
+    bundle: Bundle
+    source: Path
+    columns: Columns
+    on_bad: OnBad
+    level: float | None
 
-    formula: int
-    structure: int | None
-    numbers: Mapping[str, int]
-    width: int
-    folder: Path
+    @property
+    def needed(self) -> list[str]:
+        """The columns that are read."""
+        names = (self.columns.formula, self.columns.structure, *self.bundle.card.columns)
+        return list(dict.fromkeys(name for name in names if name is not None))
 
-    @classmethod
-    def of(cls, bundle: Bundle, source: Path, header: Sequence[str], columns: Columns) -> "_Layout":
-        """Find the columns.
+    @property
+    def added(self) -> Mapping[str, type]:
+        """The columns that are written, and what is in them."""
+        ensemble = len(self.bundle.card.members) > 1
+        return {
+            "prediction": float,
+            **({"spread": float} if ensemble else {}),
+            **({"lower": float, "upper": float} if self.level is not None else {}),
+            "unit": str,
+            **({"error": str} if self.on_bad == "keep" else {}),
+        }
+
+    def check_columns(self, table: Table) -> None:
+        """Refuse a table that lacks what is read, or has what is to be written."""
+        if not table.columns:
+            return  # known row by row
+        for name in self.needed:
+            if name not in table.columns:
+                raise no_column(str(self.source), name, table.columns)
+        for name in self.added:
+            if name in table.columns:
+                raise tabular.has_added(str(self.source), name)
+
+    def job(self, digest: str, to: Path) -> dict[str, Any]:
+        """All that the new file depends on."""
+        return {
+            "source": digest,
+            "model": self.bundle.digest,
+            "columns": [self.columns.formula, self.columns.structure],
+            "on_bad": self.on_bad,
+            "level": self.level,
+            "to": to.name,
+            "piece": PIECE,
+            "fesearch": __version__,
+        }
+
+    def predict(
+        self, table: Table, parts: Partial, rows: int, progress: Progress | None
+    ) -> Predicted:
+        """Write what parts are missing.
 
         Raises:
-            InputError: one is missing, or has the name of one that is to be added.
+            InputError: a row cannot be predicted, and that is an error.
         """
-        names = [name.strip() for name in header]
-        taken = [name for name in ADDED if name in names]
-        if taken:
-            raise InputError(
-                f"{source} has a column '{taken[0]}', which is to be added.", "Rename it there."
-            )
-        own = bundle.card.columns
-        wanted = [columns.formula, *own] + ([columns.structure] if columns.structure else [])
-        place = places(source, names, wanted)
-        return cls(
-            formula=place[columns.formula],
-            structure=place[columns.structure] if columns.structure else None,
-            numbers={name: place[name] for name in own},
-            width=len(header),
-            folder=source.parent,
-        )
+        tell = progress or (lambda done, total: None)
+        told = len(parts.records)
+        resumed = sum(record["rows"] for record in parts.records)
+        failed = _Tally()
+        seen = 0
+        for number, piece in enumerate(table.pieces(PIECE, self.needed)):
+            seen += len(piece.rows)
+            if number < told:
+                continue
+            checked = self._checked(piece.rows)
+            if not failed.bad:  # else the rest is but looked through
+                record = self._write(table, parts.next, piece, checked)
+            if self.on_bad == "error" and checked.bad:
+                failed.add(piece.rows, checked.bad)
+            if not failed.bad:
+                parts.finish(record)
+            tell(seen, max(rows, seen + 1))
+        if failed.bad:
+            raise failed.error(seen, self.source)
+        tell(seen, seen)
+        return _total(parts.records, resumed)
 
-    def compound(self, fields: Sequence[str]) -> _Compound:
+    def _checked(self, rows: Sequence[RawRow]) -> _Checked:
+        found = _Checked()
+        for place, row in enumerate(rows):
+            try:
+                compound = self._compound(row)
+            except cells.BadRowError as reason:
+                found.bad[place] = str(reason)
+            except InputError as error:
+                found.bad[place] = error.message.rstrip(".")
+            else:
+                found.good.append(place)
+                found.compounds.append(compound)
+        return found
+
+    def _compound(self, row: RawRow) -> _Compound:
         """What is in a row.
 
         Raises:
-            BadRowError: it cannot be used.
+            BadRowError, InputError: it cannot be used.
         """
-        if len(fields) != self.width:
-            raise cells.BadRowError(f"{len(fields)} fields where the header has {self.width}")
-        text = fields[self.formula]
-        found = _Compound(text, self._structure(fields), tuple(self._numbers(fields)))
+        if row.fault:
+            raise cells.BadRowError(row.fault)
+        name = self.columns.formula
+        text = cells.text(name, cells.cell(row.cells, name))
+        found = _Compound(cells.reduced(name, text), self._structure(row), self._numbers(row))
         if found.structure:
             inside = structure.formula_of(found.structure)
-            if formula.reduced(inside) != formula.reduced(text):
+            if formula.reduced(inside) != found.formula:
                 raise cells.BadRowError(f"{quoted(text)} has a structure of {quoted(inside)}")
         return found
 
-    def _structure(self, fields: Sequence[str]) -> str:
-        if self.structure is None:
+    def _structure(self, row: RawRow) -> str:
+        if self.columns.structure is None:
             return ""
-        cell = fields[self.structure].strip()
+        cell = cells.cell(row.cells, self.columns.structure)
         if not cell:
             raise cells.BadRowError("no structure")
-        return structure.from_cell(cell, self.folder)
+        return structure.from_cell(cell, self.source.parent)
 
-    def _numbers(self, fields: Sequence[str]) -> Iterator[float]:
-        for name, place in self.numbers.items():
-            yield cells.number_or_nan(name, fields[place].strip() or None)
+    def _numbers(self, row: RawRow) -> tuple[float, ...]:
+        names = self.bundle.card.columns
+        return tuple(cells.number_or_nan(name, cells.cell(row.cells, name)) for name in names)
 
+    def _write(self, table: Table, to: Path, piece: Piece, checked: _Checked) -> Mapping[str, Any]:
+        """Predict and write a piece; what there is to say of it.
 
-def _check(bundle: Bundle, source: Path, columns: Columns) -> Predicted:
-    """Read the whole file once, so that wrong rows are found before anything is computed."""
-    bad: list[str] = []
-    unseen: set[str] = set()
-    count = 0
-    with opened(source) as text:
-        rows = numbered_rows(source, text)
-        layout = _Layout.of(bundle, source, next(rows, (0, []))[1], columns)
-        for line, fields in rows:
-            count += 1
-            try:
-                unseen |= bundle.unseen([layout.compound(fields).formula])
-            except cells.BadRowError as reason:
-                bad.append(f"line {line}: {reason}")
-            except InputError as error:
-                bad.append(f"line {line}: {error.message.rstrip('.')}")
-    if bad:
-        more = f"; and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
-        raise InputError(
-            f"{len(bad)} of {count} rows of {source} cannot be predicted: "
-            f"{'; '.join(bad[:_SHOWN])}{more}.",
-            "Nothing was written. Correct or remove these rows.",
-        )
-    return Predicted(count, tuple(sorted(unseen)))
+        Rows whose features turn out to be lacking are bad, too, and then marked so.
+        """
+        answer = self._answer(checked.compounds)
+        for place, reason in answer.lacking.items():
+            checked.bad[checked.good[place]] = reason
+        kept = [row for row in range(len(piece.rows)) if row not in checked.bad]
+        if self.on_bad == "keep":
+            kept = list(range(len(piece.rows)))
+        table.write(to, piece, kept, self._values(answer, checked, kept))
+        bad = sorted(checked.bad)
+        symbols = {
+            symbol
+            for place, compound in enumerate(checked.compounds)
+            if place not in answer.lacking
+            for symbol in formula.symbols(compound.formula)
+        }
+        return {
+            "rows": len(piece.rows),
+            "bad": len(bad),
+            "first": [f"{piece.rows[row].place}: {checked.bad[row]}" for row in bad[:_SHOWN]],
+            "unseen": sorted(symbols - self.bundle.card.elements.keys()),
+        }
 
-
-def _write(bundle: Bundle, source: Path, columns: Columns, file: TextIO) -> None:
-    """Copy a file that was checked, the header first, a piece at a time."""
-    writer = csv.writer(file, lineterminator="\n")
-    rows = _rows(source)
-    header = next(rows)
-    writer.writerow([*header, *ADDED])
-    layout = _Layout.of(bundle, source, header, columns)
-    while piece := list(islice(rows, PIECE)):
-        predictions = _predict(bundle, layout, piece)
-        for fields, value in zip(piece, predictions.tolist(), strict=True):
-            writer.writerow([*fields, value, bundle.card.unit])
-
-
-def _predict(bundle: Bundle, layout: _Layout, piece: Sequence[Sequence[str]]) -> np.ndarray:
-    """Predictions for some rows, (n,)."""
-    compounds = [layout.compound(fields) for fields in piece]
-    texts = (compound.structure for compound in compounds)
-    return bundle.predict(
-        [compound.formula for compound in compounds],
-        structures=None if layout.structure is None else Structures.of(texts),
-        numbers={
+    def _answer(self, compounds: Sequence[_Compound]) -> Answer:
+        numbers = {
             name: np.array([compound.numbers[place] for compound in compounds])
-            for place, name in enumerate(layout.numbers)
-        },
+            for place, name in enumerate(self.bundle.card.columns)
+        }
+        texts = (compound.structure for compound in compounds)
+        structures = None if self.columns.structure is None else Structures.of(texts)
+        inputs = Inputs([compound.formula for compound in compounds], structures, numbers)
+        return self.bundle.answer_inputs(inputs)
+
+    def _values(self, answer: Answer, checked: _Checked, kept: Sequence[int]) -> Added:
+        """The new columns of the rows that are kept."""
+        given = dict(columns(self.bundle, answer, self.level))
+        place = {row: at for at, row in enumerate(checked.good) if row not in checked.bad}
+        added: dict[str, list[float | str | None]] = {
+            name: [values[place[row]] if row in place else None for row in kept]
+            for name, values in given.items()
+        }
+        added["unit"] = [self.bundle.card.unit if row in place else None for row in kept]
+        if self.on_bad == "keep":
+            added["error"] = [checked.bad.get(row) for row in kept]
+        return added
+
+
+def columns(
+    bundle: Bundle, answer: Answer, level: float | None = None
+) -> Iterator[tuple[str, list[float]]]:
+    """The columns of numbers in an answer: prediction, spread, lower and upper.
+
+    Raises:
+        InputError: there can be no intervals of this level.
+    """
+    yield "prediction", answer.value.tolist()
+    if answer.spread is not None:
+        yield "spread", answer.spread.tolist()
+    if level is not None:
+        half = bundle.half_width(level, answer.spread)
+        yield "lower", (answer.value - half).tolist()
+        yield "upper", (answer.value + half).tolist()
+
+
+@dataclass
+class _Tally:
+    """Wrong rows, where they are an error."""
+
+    bad: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, rows: Sequence[RawRow], bad: Mapping[int, str]) -> None:
+        self.bad += len(bad)
+        for row in sorted(bad)[: _SHOWN - len(self.first)]:
+            self.first.append(f"{rows[row].place}: {bad[row]}")
+
+    def error(self, count: int, source: Path) -> InputError:
+        more = f"; and {self.bad - _SHOWN} more" if self.bad > _SHOWN else ""
+        return InputError(
+            f"{self.bad} of {count} rows of {source} cannot be predicted: "
+            f"{'; '.join(self.first)}{more}.",
+            "Nothing was written. Correct these rows, or give --on-bad keep or --on-bad drop.",
+        )
+
+
+def _total(records: Sequence[Mapping[str, Any]], resumed: int) -> Predicted:
+    bad = sum(record["bad"] for record in records)
+    first = [line for record in records for line in record["first"]]
+    unseen = {symbol for record in records for symbol in record["unseen"]}
+    return Predicted(
+        rows=sum(record["rows"] for record in records) - bad,
+        unseen=tuple(sorted(unseen)),
+        bad=bad,
+        first=tuple(first[:_SHOWN]),
+        resumed=resumed,
     )
-
-
-def _rows(source: Path) -> Iterator[list[str]]:
-    """The rows of a file; a generator, so that faults of writing are not taken for its own."""
-    with opened(source) as text:
-        for _, fields in numbered_rows(source, text):
-            yield fields
-
-
-def _writing(path: Path, packed: bool) -> TextIO:
-    if packed:
-        return gzip.open(path, "wt", encoding="utf-8", newline="")
-    return path.open("w", encoding="utf-8", newline="")

@@ -114,6 +114,17 @@ class Split:
             )
         return self._part(self.test, x, y)
 
+    def every_part(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All rows of the division, (n, d) float32 and (n,) float64, in the order of the data set.
+
+        For ``refit``, which trains the model that is delivered on them and scores nothing.
+
+        Raises:
+            InputError: x or y has another number of rows than the data set.
+        """
+        rows = np.sort(np.concatenate([self.train, self.val, self.test]))
+        return self._part(rows, x, y)
+
     def log_leakage(self) -> None:
         """Log a warning where a model is asked for formulas it was told, else that it is not."""
         known = self.crossing["formulas"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fesearch.bundle import CARD, FILES, README, STUDY, SUMS, checksums, open_bundle
+from fesearch.bundle import CARD, FILES, INTERVALS, README, STUDY, SUMS, checksums, open_bundle
 from fesearch.errors import InputError
 from fesearch.export import export
 from fesearch.model import DESCRIPTION, WEIGHTS
@@ -40,7 +40,7 @@ def vouched(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [*FILES, SUMS])
+@pytest.mark.parametrize("name", [*FILES, INTERVALS, SUMS])
 def test_a_changed_byte_anywhere_is_found(folder: Path, name: str) -> None:
     content = (folder / name).read_bytes()
     for place in (0, len(content) // 2, len(content) - 1):
@@ -118,11 +118,28 @@ def edit(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
 
 
+def with_features(change: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """An edit of the only feature set of the only member of a card."""
+
+    def changed(said: dict[str, Any]) -> dict[str, Any]:
+        [member] = said["members"]
+        [features] = member["features"]
+        return said | {"members": [member | {"features": [features | change]}]}
+
+    return changed
+
+
+def as_format_2(said: dict[str, Any]) -> dict[str, Any]:
+    """A card as it was before ensembles and intervals."""
+    [member] = said.pop("members")
+    del said["refit"], said["intervals"], said["validation"]["interval"]
+    kept = {"trained": member["trained"], "features": member["features"]}
+    return said | {"format": 2} | kept
+
+
 def test_features_that_are_not_installed_are_named_with_those_that_are(folder: Path) -> None:
-    card = json.loads((folder / CARD).read_text())
-    installed = card["features"][0]["digest"]
-    features = card["features"][0] | {"digest": "f" * 64}
-    edit(folder / CARD, lambda said: said | {"features": [features]})
+    installed = open_bundle(folder).card.features[0].digest
+    edit(folder / CARD, with_features({"digest": "f" * 64}))
     error = refused(vouched(folder))
     assert error.message == (
         "The model reads the features 'magpie' ffffffffffff, "
@@ -132,8 +149,10 @@ def test_features_that_are_not_installed_are_named_with_those_that_are(folder: P
 
 def test_a_card_of_another_model_is_refused(folder: Path) -> None:
     def widen(said: dict[str, Any]) -> dict[str, Any]:
-        trained = said["trained"]
-        return said | {"trained": trained | {"config": trained["config"] | {"width": 0.0625}}}
+        [member] = said["members"]
+        trained = member["trained"]
+        trained |= {"config": trained["config"] | {"width": 0.0625}}
+        return said | {"members": [member | {"trained": trained}]}
 
     edit(folder / CARD, widen)
     assert f"is not the one that {CARD} describes." in refused(vouched(folder)).message
@@ -142,9 +161,10 @@ def test_a_card_of_another_model_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        ({"format": 3, "new": 1}, "format"),
+        ({"format": 4, "new": 1}, "format"),
         ({"format": 1}, "format"),
-        ({"features": {}}, "features"),
+        ({"members": {}}, "members"),
+        ({"members": []}, "members"),
         ({"unit": 3}, "unit"),
         ({"surprise": 1}, "surprise"),
         ({"elements": {"Al": "many"}}, "elements.Al"),
@@ -164,25 +184,32 @@ def test_a_wrong_card_names_its_key(folder: Path, change: dict[str, Any], key: s
 def test_features_that_are_another_kind_of_set_are_refused(
     folder: Path, change: dict[str, str]
 ) -> None:
-    card = json.loads((folder / CARD).read_text())
-    edit(folder / CARD, lambda said: said | {"features": [card["features"][0] | change]})
+    edit(folder / CARD, with_features(change))
     message = f"In {folder / CARD} 'features' is wrong: these are no such sets."
     assert refused(vouched(folder)).message == message
 
 
-def test_a_card_of_format_1_is_read(folder: Path) -> None:
-    """It has one feature set, of formulas, and does not say so."""
+@pytest.mark.parametrize("format", [1, 2])
+def test_a_card_of_an_earlier_format_is_read(folder: Path, format: int) -> None:
+    """That has one model and no intervals; in the first, one feature set, of formulas unsaid."""
     expected = open_bundle(folder).predict(["AlTi", "Fe2O3"])
 
     def as_before(said: dict[str, Any]) -> dict[str, Any]:
-        [features] = said["features"]
-        del features["needs"]
-        return said | {"format": 1, "features": features}
+        card = as_format_2(said)
+        if format == 1:
+            [features] = card["features"]
+            del features["needs"]
+            card |= {"format": 1, "features": features}
+        return card
 
     edit(folder / CARD, as_before)
+    assert "is not one that" in refused(vouched(folder)).message  # its intervals are not
+    (folder / INTERVALS).unlink()
     bundle = open_bundle(vouched(folder))
     np.testing.assert_array_equal(bundle.predict(["AlTi", "Fe2O3"]), expected)
     assert [(one.name, one.needs) for one in bundle.card.features] == [("magpie", "formula")]
+    with pytest.raises(InputError, match="The model has no prediction intervals: an older"):
+        bundle.half_width(0.9, None)
 
 
 def test_a_card_that_is_no_json_is_refused(folder: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_model_of_everything_predicts_what_its_trial_did(bundle: Bundle) -> No
     prepared = prepare(Study(name="s", family="random_forest", data="solids", features=FEATURES))
     data = prepared.dataset
     found = bundle.predict(data.formulas, data.structures, data.numbers)
-    np.testing.assert_array_equal(found, bundle.predictor(prepared.features.matrix))
+    np.testing.assert_array_equal(found, bundle.predictors[0][0](prepared.features.matrix))
     assert prepared.features.names[:5] == ("letters", "one", "age", "width", "0-norm")
 
 
@@ -127,13 +127,24 @@ def test_a_file_with_all_it_reads_is_predicted(
     source, to = write(tmp_path / "in.csv"), tmp_path / "out.csv"
     words = ["--file", str(source), "--structure", "cell", "--to", str(to)]
     assert run(["predict", str(lab / "model"), *words]) == 0
-    assert capsys.readouterr().err == f"Wrote 3 predictions of h_form to {to}.\n"
+    assert capsys.readouterr().err.endswith(f"\nWrote 3 predictions of h_form to {to}.\n")
     numbers = {"width": np.array([0.1, np.nan, -2]), "age": np.array([1.0, 2, 3])}
     expected = bundle.predict(FORMULAS[:3], Structures.of(TEXTS[:3]), numbers)
     with to.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["prediction"]) for row in rows] == expected.tolist()
     assert [row["cell"] for row in rows] == TEXTS[:3]
+
+
+def test_cif_files_are_predicted_on_the_command_line(
+    lab: Path, bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """This model reads a column too, which no CIF file has; the message comes behind structures."""
+    from pymatgen.core.structure import Structure
+
+    (tmp_path / "a.cif").write_text(Structure.from_dict(json.loads(TEXTS[0])).to(fmt="cif"))
+    assert run(["predict", str(lab / "model"), str(tmp_path / "a.cif")]) == 2
+    assert capsys.readouterr().err.startswith("The model reads the column 'age' too")
 
 
 def test_structures_may_be_files(bundle: Bundle, tmp_path: Path) -> None:
@@ -179,22 +190,23 @@ def test_a_file_that_lacks_something_is_refused_and_nothing_written(
 
 def test_structures_that_fail_are_named_and_nothing_written(bundle: Bundle, tmp_path: Path) -> None:
     failing = np.full((3, 2), np.nan), {1: "took longer than 60 s"}
-    toy, *others = bundle.combination.terms
+    toy, *others = bundle.sets.terms
     assert isinstance(toy, StructureFeatureSet)
     slow = replace(toy, structure_rows=lambda texts, progress: failing)
-    broken = replace(bundle, combination=Combination((slow, *others)))
+    broken = replace(bundle, sets=Combination((slow, *others)))
     source = write(tmp_path / "in.csv")
     with pytest.raises(InputError) as caught:
         predict_file(broken, source, tmp_path / "out.csv", Columns(structure="cell"))
     assert caught.value.message == (
-        "1 of 3 compounds cannot be predicted: 'AlV' (took longer than 60 s)."
+        f"1 of 3 rows of {source} cannot be predicted: line 3: took longer than 60 s."
     )
     assert not (tmp_path / "out.csv").exists()
 
 
 NO_STRUCTURES = (
     "The model reads crystal structures, and there are none.\n"
-    "Give a file with a column of them: --file in.csv --structure COL --to out.csv\n"
+    "Give CIF files, or a file with a column of structures: --file in.csv --structure COL "
+    "--to out.csv\n"
 )
 
 
@@ -216,7 +228,7 @@ def test_what_only_a_file_can_say_is_asked_for(
 def test_a_forged_list_of_columns_is_refused(lab: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(lab / "model", tmp_path / "forged"))
     card = json.loads((folder / CARD).read_text())
-    card["features"][1]["columns"] = ["age", "weight"]
+    card["members"][0]["features"][1]["columns"] = ["age", "weight"]
     (folder / CARD).write_text(json.dumps(card))
     (folder / "SHA256SUMS").write_text(checksums(folder))
     with pytest.raises(InputError, match="The model reads the features 'columns' "):

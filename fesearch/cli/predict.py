@@ -3,22 +3,27 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fesearch.cli.options import FamilyFileOption, FormatOption
-from fesearch.cli.output import show
+from fesearch.cli.output import Column, Format, progress, show
 from fesearch.errors import InputError
+
+if TYPE_CHECKING:
+    from fesearch.bundle import Bundle
 
 
 def predict(
     folder: Annotated[Path, typer.Argument(help="That fesearch export wrote.")],
-    formulas: Annotated[
-        list[str] | None, typer.Argument(help="Such as Fe2O3 NaCl.", metavar="FORMULA…")
+    compounds: Annotated[
+        list[str] | None,
+        typer.Argument(help="Formulas such as Fe2O3, or CIF files.", metavar="COMPOUND…"),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="CSV with a column of formulas, plain or gzip.")
+        Path | None,
+        typer.Option("--file", help="A table with a column of formulas: CSV, JSON lines, Parquet."),
     ] = None,
     column: Annotated[
         str | None, typer.Option("--formula", help="That column; 'formula' by default.")
@@ -30,16 +35,31 @@ def predict(
         ),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option("--to", help="CSV to write: the file with predictions added.")
+        Path | None, typer.Option("--to", help="Table to write: the file with predictions added.")
     ] = None,
+    on_bad: Annotated[
+        Literal["error", "keep", "drop"] | None,
+        typer.Option(
+            "--on-bad",
+            help="Rows that cannot be predicted: write nothing, keep them with the reason in a "
+            "column 'error', or leave them out.",
+            show_default="error",
+        ),
+    ] = None,
+    interval: Annotated[
+        float | None,
+        typer.Option("--interval", help="Add the ends of intervals that cover this share: 0.9."),
+    ] = None,
+    gpus: Annotated[int, typer.Option("--gpus", min=0, help="Predict on this many.")] = 0,
     family_file: FamilyFileOption = None,
     format: FormatOption = "table",
 ) -> None:
-    """Predict formulas, or a whole file of them, with an exported model.
+    """Predict compounds, or a whole file of them, with an exported model.
 
-    A model that reads structures or numeric columns of its training data needs a file with them.
+    A model that reads structures or numeric columns of its training data needs a file with them, or
+    CIF files. A file may have millions of rows. Typed again after a kill, the same command goes on.
     """
-    if bool(formulas) == (file is not None):
+    if bool(compounds) == (file is not None):
         raise InputError(
             "Give formulas, or a file of them; not both, not neither.",
             f"Type: fesearch predict {folder} Fe2O3, or --file in.csv --to out.csv",
@@ -52,25 +72,90 @@ def predict(
                 f"{option} names a column, but there is no --file.",
                 f"Give --file, or leave {option} out.",
             )
-    from fesearch.bundle import open_bundle
+    if on_bad is not None and file is None:
+        raise InputError(
+            "--on-bad is for the rows of a file, and there is none.",
+            "Give --file, or leave --on-bad out.",
+        )
     from fesearch.own import run_files
 
     run_files(family_file or ())
-    bundle = open_bundle(folder)
-    if file is not None and to is not None:
-        from fesearch.predict import Columns, predict_file
-
-        done = predict_file(bundle, file, to, Columns(column or "formula", structure))
-        _warn(done.unseen)
-        print(f"Wrote {done.rows} predictions of {bundle.card.target} to {to}.", file=sys.stderr)
+    bundle = _opened(folder, gpus)
+    if file is None or to is None:
+        _print(bundle, compounds or [], interval, format)
         return
-    asked = formulas or []
-    rows = [
-        {"formula": text, "prediction": value, "unit": bundle.card.unit}
-        for text, value in zip(asked, bundle.predict(asked).tolist(), strict=True)
+    from fesearch.predict import Columns, predict_file
+
+    with progress("predictions", "rows") as report:
+        done = predict_file(
+            bundle,
+            file,
+            to,
+            Columns(column or "formula", structure),
+            on_bad=on_bad or "error",
+            level=interval,
+            progress=report,
+        )
+    _warn(done.unseen)
+    if done.resumed:
+        print(f"Went on behind the {done.resumed} rows of an earlier call.", file=sys.stderr)
+    if done.bad:
+        what = "left out" if on_bad == "drop" else "kept with the reason in the column 'error'"
+        rest = f"; and {done.bad - len(done.first)} more" if done.bad > len(done.first) else ""
+        print(
+            f"Warning: {done.bad} rows cannot be predicted and were {what}: "
+            f"{'; '.join(done.first)}{rest}.",
+            file=sys.stderr,
+        )
+    print(f"Wrote {done.rows} predictions of {bundle.card.target} to {to}.", file=sys.stderr)
+
+
+def _opened(folder: Path, gpus: int) -> "Bundle":
+    from fesearch.bundle import open_bundle
+
+    if not gpus:
+        return open_bundle(folder)
+    from fesearch.family import FAMILIES
+    from fesearch.nets.device import require_gpus
+
+    require_gpus(gpus)
+    bundle = open_bundle(folder, [f"cuda:{place}" for place in range(gpus)])
+    if not any(FAMILIES.get(name).gpu for name in bundle.card.families):
+        raise InputError(
+            f"The model is a {' and a '.join(bundle.card.families)}, which computes on CPUs.",
+            "Leave --gpus out.",
+        )
+    return bundle
+
+
+def _print(bundle: "Bundle", compounds: Sequence[str], level: float | None, format: Format) -> None:
+    from fesearch import structure
+    from fesearch.predict import columns
+    from fesearch.structure import Structures
+
+    texts = [
+        structure.from_cif(Path(word)) if word.lower().endswith(".cif") else ""
+        for word in compounds
     ]
-    _warn(sorted(bundle.unseen(asked)))
-    show(rows, ["formula", "prediction", "unit"], format)
+    formulas = [
+        structure.formula_of(text) if text else word
+        for word, text in zip(compounds, texts, strict=True)
+    ]
+    given = Structures.of(texts) if bundle.card.reads_structures and any(texts) else None
+    answer = bundle.answer(formulas, given)
+    bundle.refuse_lacking(answer, compounds)
+    numbers = dict(columns(bundle, answer, level))
+    rows = [
+        {
+            "formula": text,
+            **{name: values[row] for name, values in numbers.items()},
+            "unit": bundle.card.unit,
+        }
+        for row, text in enumerate(formulas)
+    ]
+    _warn(sorted(bundle.unseen(formulas)))
+    shown: list[Column | str] = ["formula", *numbers, "unit"]
+    show(rows, shown, format)
 
 
 def _warn(unseen: Sequence[str]) -> None:

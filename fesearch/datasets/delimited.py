@@ -13,7 +13,7 @@ from fesearch.source import RawRow, RawTable, Reader, no_column, suffix_of
 CSV = Kind("CSV", "Save the table as CSV (UTF-8, separated by commas) and give that.")
 TSV = Kind("TSV", "Save the table as TSV (UTF-8, separated by tabs) and give that.")
 _SEPARATOR = {CSV: ",", TSV: "\t"}
-_TSV_SUFFIXES = (".tsv", ".tab")
+TSV_SUFFIXES = (".tsv", ".tab")
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def table(path: Path) -> Iterator[RawTable]:
     Raises:
         InputError: it cannot be read, or is no CSV or TSV.
     """
-    kind = TSV if suffix_of(path) in _TSV_SUFFIXES else CSV
+    kind = TSV if suffix_of(path) in TSV_SUFFIXES else CSV
     with _text.opened(path, kind) as text:
         rows = numbered_rows(path, text, kind)
         header = [name.strip() for name in next(rows, (0, []))[1]]
@@ -38,7 +38,7 @@ def _raw(header: Sequence[str], line: int, fields: Sequence[str]) -> RawRow:
     return RawRow(f"line {line}", cells, fault, fields[len(header) :])
 
 
-SOURCE = Reader("Tables separated by commas or tabs", (".csv", *_TSV_SUFFIXES), table)
+SOURCE = Reader("Tables separated by commas or tabs", (".csv", *TSV_SUFFIXES), table)
 
 
 def places(

@@ -34,12 +34,13 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[RawRow]:
     for place, line in enumerate(lines, 1):
         if line.strip():
             empty = False
-            yield _row(f"line {place}", line)
+            yield row(f"line {place}", line)
     if empty:
         raise InputError(f"{path} is empty.", JSON_LINES.hint)
 
 
-def _row(place: str, line: str) -> RawRow:
+def row(place: str, line: str) -> RawRow:
+    """The row in a line; what is no JSON object is its fault."""
     try:
         return RawRow(place, _object(line))
     except _FaultError as fault:

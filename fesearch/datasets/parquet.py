@@ -9,7 +9,7 @@ from fesearch.errors import InputError, quoted
 from fesearch.source import RawRow, RawTable, Reader
 
 if TYPE_CHECKING:
-    from pyarrow import Array
+    from pyarrow import Array, RecordBatch
     from pyarrow.parquet import ParquetFile
 
 BATCH = 4096  # rows in memory at a time
@@ -55,24 +55,40 @@ def table(path: Path) -> Iterator[RawTable]:
 
 def _rows(path: Path, file: "ParquetFile", columns: Sequence[str]) -> Iterator[RawRow]:
     """The rows; a generator, so that faults of those who use them are not taken for its own."""
-    import pyarrow as pa
-
     count = 0
-    batches = file.iter_batches(BATCH, columns=list(columns))
-    while True:
-        try:
-            batch = next(batches, None)
-        except (*_FAULTS, pa.ArrowException) as error:
-            _damaged(path, error)
-        if batch is None:
-            return
-        values = [_values(path, name, batch.column(name)) for name in columns]
-        for cells in zip(*values, strict=True):
+    for batch in _batches(path, file.iter_batches(BATCH, columns=list(columns))):
+        cells_of = [values(path, name, batch.column(name)) for name in columns]
+        for cells in zip(*cells_of, strict=True):
             count += 1
             yield RawRow(f"row {count}", dict(zip(columns, cells, strict=True)))
 
 
-def _values(path: Path, name: str, column: "Array") -> list[Any]:
+def batches(path: Path, size: int) -> Iterator["RecordBatch"]:
+    """The rows of a file that ``table`` takes, with all columns as Arrow has them.
+
+    Raises:
+        InputError: it is damaged; while rows are taken.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        yield from _batches(path, file.iter_batches(size))
+
+
+def _batches(path: Path, found: Iterator["RecordBatch"]) -> Iterator["RecordBatch"]:
+    import pyarrow as pa
+
+    while True:
+        try:
+            batch = next(found, None)
+        except (*_FAULTS, pa.ArrowException) as error:
+            _damaged(path, error)
+        if batch is None:
+            return
+        yield batch
+
+
+def values(path: Path, name: str, column: "Array") -> list[Any]:
     """What is in a column, each cell as Python has it.
 
     Raises:

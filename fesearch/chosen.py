@@ -1,0 +1,142 @@
+"""The models that an export is of: one trial's, or those of an ensemble of one or more studies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fesearch import ensemble
+from fesearch.card import MOST
+from fesearch.errors import InputError, NoResultError
+from fesearch.finalists import kept_model, ranked
+from fesearch.model import FittedModel
+from fesearch.record import TrialResult
+from fesearch.refit import refit, refuse_device
+from fesearch.search.folder import model_folder
+from fesearch.search.prepare import Prepared, Progress, prepare_again
+from fesearch.store.results import Store
+from fesearch.store.types import Look, StudyRow
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """A study that an export is from.
+
+    Attributes:
+        trials: those an export may take, the best first.
+        looks: trial number -> the last look at it.
+    """
+
+    row: StudyRow
+    prepared: Prepared
+    trials: tuple[TrialResult, ...]
+    looks: dict[int, Look]
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """A model of an export.
+
+    Attributes:
+        model: as of its best score, or as trained on all rows.
+        validation: (n,) predictions for the validation rows, of the model on record.
+        picks: its weight in the mean of all.
+    """
+
+    study: Searched
+    trial: TrialResult
+    model: FittedModel
+    validation: np.ndarray
+    picks: int = 1
+
+
+def searched(
+    store: Store, name: str, trial: int | None, progress: Progress | None = None
+) -> Searched:
+    """A study with its data, and the trial of that number or all that are usable.
+
+    Raises:
+        StudyNotFoundError: there is none of that name.
+        NoResultError: it has no usable trial.
+        InputError: there is no such trial, or the data are not what they were.
+    """
+    row = store.study(name)
+    trials = ranked(store, row) if trial is None else [store.trial(row, trial)]
+    return Searched(row, prepare_again(row, progress), tuple(trials), store.looks_at(row))
+
+
+def one(study: Searched, *, refitted: bool = False, device: str = "cpu") -> list[Chosen]:
+    """The model of the first trial.
+
+    Raises:
+        InputError: it failed or has not ended, or its weights are not kept.
+    """
+    trial = study.trials[0]
+    return [_chosen(study, trial, 1, refitted, device)]
+
+
+def several(
+    studies: Sequence[Searched], size: int, *, refitted: bool = False, device: str = "cpu"
+) -> list[Chosen]:
+    """The models of an ensemble, selected by validation; see ``ensemble.select``.
+
+    Args:
+        size: how often one is picked.
+
+    Returns:
+        each chosen model once, the most picked first.
+
+    Raises:
+        NoResultError: no study has the weights of a trial.
+        InputError: the studies have different keys, or the size is too large.
+    """
+    _refuse_mixed(studies)
+    if size > MOST:
+        raise InputError(f"An ensemble of {size} is too large.", f"Give --ensemble {MOST} or less.")
+    candidates = [
+        (study, trial)
+        for study in studies
+        for trial in study.trials
+        if model_folder(study.row, trial.number).is_dir()
+    ]
+    if not candidates:
+        raise NoResultError(
+            f"The study '{studies[0].row.name}' has kept the weights of no trial.",
+            "They are in the FESEARCH_ARTIFACTS the study ran with.",
+        )
+    predictions = [
+        _validation(study, kept_model(study.row, study.prepared, trial))
+        for study, trial in candidates
+    ]
+    first = studies[0].prepared
+    picks = ensemble.select(predictions, first.development.val_y, first.metric, size).picks
+    order = sorted(np.flatnonzero(picks).tolist(), key=lambda place: -picks[place])
+    return [_chosen(*candidates[place], picks[place], refitted, device) for place in order]
+
+
+def _refuse_mixed(studies: Sequence[Searched]) -> None:
+    first = studies[0]
+    for other in studies[1:]:
+        if other.row.key != first.row.key:
+            raise InputError(
+                f"The studies '{first.row.name}' and '{other.row.name}' do not share data, target, "
+                "metric and division, and so no validation rows to select by.",
+                "See which do: fesearch rank",
+            )
+        if other.row.name == first.row.name:
+            raise InputError(f"The study '{first.row.name}' is named twice.", "Name it once.")
+
+
+def _chosen(study: Searched, trial: TrialResult, picks: int, refitted: bool, device: str) -> Chosen:
+    """A model with its predictions before it is trained on all rows."""
+    if refitted:
+        refuse_device(study.prepared, device)
+    model = kept_model(study.row, study.prepared, trial)
+    validation = _validation(study, model)
+    if refitted:
+        model = refit(study.prepared, trial, device=device)
+    return Chosen(study, trial, model, validation, picks)
+
+
+def _validation(study: Searched, model: FittedModel) -> np.ndarray:
+    return model.predict(study.prepared.development.val_x)
