@@ -121,8 +121,8 @@ def test_the_file_read_is_not_the_file_written(bundle: Bundle, tmp_path: Path) -
         predict_file(bundle, tmp_path / "in.csv", tmp_path / "." / "in.csv")
     with pytest.raises(InputError, match=r"none\.csv cannot be read: No such file"):
         predict_file(bundle, tmp_path / "none.csv", tmp_path / "in.csv")
+    (tmp_path / "folder.csv").mkdir()
     with pytest.raises(InputError, match="cannot be written"):
-        (tmp_path / "folder.csv").mkdir()
         predict_file(bundle, tmp_path / "in.csv", tmp_path / "folder.csv")
     assert (tmp_path / "in.csv").read_text() == ROWS
 
