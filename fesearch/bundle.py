@@ -29,7 +29,6 @@ from fesearch.structure import Structures
 CARD, STUDY, README, SUMS = "fesearch.json", "study.toml", "README.md", "SHA256SUMS"
 MODEL = "model"
 INTERVALS = "intervals.safetensors"
-NETWORK = "model.onnx"
 FILES = tuple(sorted((CARD, STUDY, README, f"{MODEL}/{DESCRIPTION}", f"{MODEL}/{WEIGHTS}")))
 """What every bundle has, beside the sums of all its files."""
 
@@ -276,7 +275,6 @@ def _check_files(folder: Path) -> list[str]:
     inside = {f"{one}/{name}" for one in folders for name in (DESCRIPTION, WEIGHTS)}
     required = {SUMS, *FILES, *folders, *inside}
     optional = {INTERVALS, *_numbered(study_files(MOST), found)}
-    optional |= {f"{one}/{NETWORK}" for one in folders}
     for name, mode in sorted(found.items()):
         plain = stat.S_ISDIR(mode) if name in folders else stat.S_ISREG(mode)
         if name not in required | optional:

@@ -13,8 +13,6 @@ from fesearch.errors import InputError, quoted
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
-_NOTHING = "NaN"
-"""What pandas and others write in an empty cell; as a formula it is a compound few would mean."""
 
 
 class BadRowError(Exception):
@@ -104,11 +102,6 @@ def reduced(name: str, formula: str) -> str:
     """The reduced formula of a cell."""
     if not formula:
         raise BadRowError(f"{name} is missing")
-    if formula == _NOTHING:
-        raise BadRowError(
-            f"{name} is {quoted(formula)}, which tables have for nothing (write NNa for the "
-            "compound of nitrogen and sodium)"
-        )
     try:
         return formulas.reduced(formula)
     except InputError as error:

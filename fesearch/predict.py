@@ -244,7 +244,10 @@ class _Work:
             raise cells.BadRowError(row.fault)
         name = self.columns.formula
         text = cells.text(name, cells.cell(row.cells, name))
-        found = _Compound(cells.reduced(name, text), self._structure(row), self._numbers(row))
+        crystal = self._structure(row)
+        if text == "NaN" and not crystal:  # what pandas and others write in an empty cell
+            raise cells.BadRowError("'NaN' is nothing or a compound: write the compound as Na1N1")
+        found = _Compound(cells.reduced(name, text), crystal, self._numbers(row))
         if found.structure:
             inside = structure.formula_of(found.structure)
             if formula.reduced(inside) != found.formula:

@@ -256,3 +256,114 @@ def test_elements_without_a_training_row_are_told(folder: Path) -> None:
     assert bundle.unseen(["AlTi"]) == set()
     assert bundle.unseen(["Fe2O3", "NaFe"]) == {"O", "Na"}
     assert (folder / STUDY).is_file()
+
+
+# Ensembles
+
+
+@pytest.fixture
+def ensemble(studies: str, tmp_path: Path) -> Path:
+    export("nets", studies, tmp_path / "many", ensemble=4, others=["forests"])
+    return tmp_path / "many"
+
+
+def test_every_byte_of_every_member_is_vouched_for(ensemble: Path) -> None:
+    names = ["intervals.safetensors", "model-2/model.safetensors", "study-2.toml"]
+    for name in names:
+        content = (ensemble / name).read_bytes()
+        (ensemble / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert f"'{ensemble / name}' is not what was exported" in refused(ensemble).message
+        (ensemble / name).write_bytes(content)
+    open_bundle(ensemble)
+
+
+def test_a_member_that_the_card_does_not_list_is_refused(ensemble: Path, folder: Path) -> None:
+    shutil.copytree(folder / "model", folder / "model-2")
+    assert refused(vouched(folder)).message == (
+        f"The folder '{folder}' has 2 models, fesearch.json lists 1."
+    )
+    shutil.rmtree(ensemble / "model-2")
+    assert f"lists {len(json.loads((ensemble / CARD).read_text())['members'])}" in (
+        refused(vouched(ensemble)).message
+    )
+
+
+@pytest.mark.parametrize("name", ["model-3", "model-99", "model-02", "model-"])
+def test_a_model_out_of_turn_is_no_part(folder: Path, name: str) -> None:
+    shutil.copytree(folder / "model", folder / name)
+    assert f"has '{name}', which is no part" in refused(vouched(folder)).message
+
+
+def test_the_folder_of_a_member_is_no_link(ensemble: Path, tmp_path: Path) -> None:
+    shutil.move(ensemble / "model-2", tmp_path / "elsewhere")
+    (ensemble / "model-2").symlink_to(tmp_path / "elsewhere")
+    assert refused(ensemble).message == f"'{ensemble / 'model-2'}' is a link or no plain file."
+
+
+@pytest.mark.parametrize("picks", [0, -1, 1.5])
+def test_a_weight_is_a_number_of_picks(ensemble: Path, picks: float) -> None:
+    def forged(said: dict[str, Any]) -> dict[str, Any]:
+        first, *others = said["members"]
+        return said | {"members": [first | {"picks": picks}, *others]}
+
+    edit(ensemble / CARD, forged)
+    assert f"In {ensemble / CARD} 'members.0.picks' is wrong" in refused(vouched(ensemble)).message
+
+
+def test_a_pickle_in_place_of_intervals_is_not_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (folder / INTERVALS).write_bytes(pickle.dumps(Bomb()))
+    assert "is not a safetensors file" in refused(vouched(folder)).message
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_intervals_that_the_card_speaks_of_must_be_there(folder: Path) -> None:
+    (folder / INTERVALS).unlink()
+    assert f"{INTERVALS} cannot be read: No such file" in refused(vouched(folder)).message
+
+
+def test_rows_are_divided_among_devices(folder: Path) -> None:
+    formulas = [f"AlTi{n}" for n in range(1, 8)]
+    one, three = (open_bundle(folder, ["cpu"] * count) for count in (1, 3))
+    assert len(three.predictors[0]) == 3
+    np.testing.assert_allclose(three.predict(formulas), one.predict(formulas), rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_fresh_environment_elsewhere_predicts_the_same_bits(
+    ensemble: Path, tmp_path: Path
+) -> None:
+    """A new virtual environment, in a folder without a database: no file of this one is left."""
+    import fesearch
+
+    formulas = ["AlTi", "Fe2O3", "Nb3 Zr"]
+    expected = open_bundle(ensemble).answer(formulas)
+    venv = tmp_path / "fresh"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    [packages] = venv.glob("lib/python*/site-packages")
+    ours = Path(fesearch.__file__).parent
+    shutil.copytree(ours, packages / "fesearch", ignore=shutil.ignore_patterns("__pycache__"))
+    installed = Path(np.__file__).parents[1]  # the packages it needs, without a network
+    (packages / "packages.pth").write_text(f"{installed}\n")
+    away = tmp_path / "away"
+    away.mkdir()
+    shutil.move(ensemble, away / "model")
+    shutil.rmtree(tmp_path / "searched")
+    program = (
+        "import sys, fesearch; from fesearch.cli.app import run;"
+        f"assert fesearch.__file__.startswith({str(venv)!r}); sys.exit(run(sys.argv[1:]))"
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": str(away)}
+    words = ["predict", "model", *formulas, "--interval", "0.5", "--format", "json"]
+    done = subprocess.run(
+        [venv / "bin" / "python", "-c", program, *words],
+        capture_output=True, text=True, env=environment, cwd=away,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    np.testing.assert_array_equal([row["prediction"] for row in rows], expected.value)
+    assert expected.spread is not None
+    np.testing.assert_array_equal([row["spread"] for row in rows], expected.spread)
+    assert not (away / "fesearch.db").exists()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import tomllib
 from dataclasses import replace
@@ -348,4 +349,25 @@ def test_the_command_exports_ensembles_and_refits(
     assert run(["export", "nets", "--to", f"{tmp_path}/b", "--gpus", "1"]) == 2
     assert capsys.readouterr().err == (
         "--gpus is for training, and nothing is trained.\nGive --refit all too.\n"
+    )
+
+
+def test_an_ensemble_takes_only_trials_whose_weights_are_kept(studies: str, tmp_path: Path) -> None:
+    with Store.open(studies) as store:
+        row = store.study("nets")
+    for number in (0, 1):
+        shutil.rmtree(model_folder(row, number))
+        if number == 0:
+            card = export("nets", studies, tmp_path / "one", ensemble=8)
+            assert [one.trained.trial for one in card.members] == [1]
+    with pytest.raises(NoResultError) as caught:
+        export("nets", studies, tmp_path / "none", ensemble=8)
+    assert caught.value.message == "The study 'nets' has kept the weights of no trial."
+
+
+def test_a_forest_is_not_trained_on_a_gpu(studies: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        export("forests", studies, tmp_path / "model", refit=True, device="cuda")
+    assert str(caught.value) == (
+        "The family random_forest computes on CPUs, and a GPU is asked for.\nLeave --gpus out."
     )

@@ -121,8 +121,8 @@ def test_the_file_read_is_not_the_file_written(bundle: Bundle, tmp_path: Path) -
         predict_file(bundle, tmp_path / "in.csv", tmp_path / "." / "in.csv")
     with pytest.raises(InputError, match=r"none\.csv cannot be read: No such file"):
         predict_file(bundle, tmp_path / "none.csv", tmp_path / "in.csv")
+    (tmp_path / "folder.csv").mkdir()
     with pytest.raises(InputError, match="cannot be written"):
-        (tmp_path / "folder.csv").mkdir()
         predict_file(bundle, tmp_path / "in.csv", tmp_path / "folder.csv")
     assert (tmp_path / "in.csv").read_text() == ROWS
 
@@ -215,3 +215,13 @@ def test_structures_for_a_model_of_formulas_are_not_ignored(
         "The model reads no structures, and so not the column 'note'.\nLeave --structure out.\n"
     )
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_forest_does_not_predict_on_a_gpu(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fesearch.nets.device.require_gpus", lambda wanted: None)
+    assert run(["predict", str(folder), "AlTi", "--gpus", "2"]) == 2
+    assert capsys.readouterr().err == (
+        "The model is a random_forest, which computes on CPUs.\nLeave --gpus out.\n"
+    )
