@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from fesearch import formula, library
-from fesearch.bundle import CARD, MODEL, Card, open_bundle
+from fesearch.bundle import CARD, MODEL, open_bundle
+from fesearch.card import Card
 from fesearch.dataset import Dataset
 from fesearch.errors import InputError
 from fesearch.family import Predictor

@@ -137,5 +137,5 @@ def test_letters_say_exactly_who_differs(data: st.DataObject) -> None:
 def test_letters_in_order_and_a_pair_that_was_not_compared() -> None:
     assert tie_letters(3, {(0, 1): False, (0, 2): True, (1, 2): False}) == ["a", "ab", "b"]
     assert tie_letters(3, {(0, 1): True}) == ["a", "b", "ab"]
-    apart = {pair: True for pair in combinations(range(28), 2)}
+    apart = dict.fromkeys(combinations(range(28), 2), True)
     assert tie_letters(28, apart)[25:] == ["z", "a1", "b1"]
