@@ -124,6 +124,11 @@ def resume_study(
         bool,
         typer.Option("--take-over", help="From a driver on another host that is gone for certain."),
     ] = False,
+    address: Annotated[
+        str | None, _option("--address", "Of the Ray cluster to go on on; local for none.")
+    ] = None,
+    gpus: Annotated[int | None, _option("--gpus", "GPUs to go on on, in all.")] = None,
+    cpus: Annotated[int | None, _option("--cpus", "CPU cores to go on on.")] = None,
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
@@ -131,12 +136,17 @@ def resume_study(
     from fesearch.search import start
     from fesearch.search.prepare import study_of
 
+    place: dict[str, Any] = {"gpus": gpus, "cpus": cpus, "address": address}
+    place = {key: value for key, value in place.items() if value is not None}
+    if address == "local":
+        place["address"] = None
     with progress("features", "compounds") as report, watching(quiet()) as watchers:
         outcome = start.resume(
             name,
             storage_url(storage),
             time_limit=time_limit,
             take_over=take_over,
+            place=place,
             progress=report,
             watchers=watchers,
         )

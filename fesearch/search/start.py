@@ -3,10 +3,12 @@
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from fesearch.duration import duration
 from fesearch.errors import (
@@ -32,7 +34,7 @@ from fesearch.search.sampler import sampler_named
 from fesearch.store.outage import LostError
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow, StudyState
-from fesearch.study import Study
+from fesearch.study import PLACE, Study
 
 _SECONDS_BETWEEN_BEATS = 15.0
 _SCRATCH = "ray-"
@@ -89,7 +91,8 @@ def start(
                 "or give another --name.",
             )
         _refuse_other(study, url)
-        return resume(study.name, url, progress=progress, watchers=watchers)
+        place = {key: getattr(study, key) for key in PLACE}
+        return resume(study.name, url, place=place, progress=progress, watchers=watchers)
     earlier = _earlier(study, url)
     refuse_taken(url, study.name)
     check_resources(study)
@@ -125,6 +128,7 @@ def resume(
     *,
     time_limit: str | None = None,
     take_over: bool = False,
+    place: Mapping[str, Any] = MappingProxyType({}),
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
 ) -> Outcome:
@@ -134,6 +138,7 @@ def resume(
         time_limit: of this run, such as "30m", in place of what is left of the study's own.
         take_over: from a driver that looks alive, but is known to be gone. If it is not, all that
             it writes from then on is refused, and it ends.
+        place: keys of ``study.PLACE`` for this run, in place of those it was started with.
         progress, watchers: see ``start``.
 
     Raises:
@@ -147,8 +152,9 @@ def resume(
         if not take_over:
             store.refuse_driven(row)
         sources.refuse_changed(row)
-        check_resources(study_of(row))
-        prepared = prepare_again(row, progress)
+        study = study_of(row).moved(place)
+        check_resources(study)
+        prepared = prepare_again(row, progress, study=study)
         store.record_division(prepared.division)
         return _drive(store, url, row, prepared, watchers, limit, take_over)
 
@@ -369,7 +375,7 @@ def _refuse_other(study: Study, url: str) -> None:
     wanted = study.resolved(study.target or row.key.target)
     now = study_of(row).model_dump(mode="json")
     stored = {**now, **before_extensions(row)}
-    for key, given in wanted.model_dump(mode="json").items():
+    for key, given in wanted.model_dump(mode="json", exclude=set(PLACE)).items():
         if given not in (stored[key], now[key]):
             raise InputError(
                 f"The study '{study.name}' was started with {key} = {stored[key]}, not {given}.",
