@@ -98,6 +98,11 @@ def cores() -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
+def gpus() -> int:
+    """GPUs of the Ray that runs."""
+    return int(ray.cluster_resources().get("GPU", 0))
+
+
 def nodes() -> int:
     """Nodes of the Ray that runs."""
     return sum(bool(node["Alive"]) for node in ray.nodes())

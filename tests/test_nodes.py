@@ -1,7 +1,6 @@
 """Where Ray may listen, and whether all is there: asked on the first node of a job."""
 
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -45,7 +44,7 @@ def test_no_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """A cluster of so many nodes, in words."""
     found = {"nodes": 2, "asked": 0}
 
@@ -64,7 +63,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
     monkeypatch.setattr(raysession, "session", Session)
     monkeypatch.setattr(raysession, "nodes", lambda: found["nodes"])
     monkeypatch.setattr(nodes, "_SECONDS_BETWEEN", 0.0)
-    yield found
+    return found
 
 
 def test_nodes_are_waited_for(cluster: dict[str, int], sqlite_url: str) -> None:

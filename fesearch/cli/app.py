@@ -52,6 +52,9 @@ COMMANDS: Mapping[str, Line] = MappingProxyType(
         "cluster": Line(
             "fesearch.cli.cluster:app", "Scripts for clusters: slurm, ray; and what they ask."
         ),
+        "doctor": Line(
+            "fesearch.cli.doctor:doctor", "What a search finds here, and what is wrong."
+        ),
         "dashboard": Line("fesearch.cli.dashboard:dashboard", "Look at studies in the browser."),
     }
 )

@@ -1,6 +1,5 @@
 """Studies from start to end: created, driven, interrupted, resumed."""
 
-import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from fesearch import hardware
 from fesearch.duration import duration
 from fesearch.errors import (
     FesearchError,
@@ -182,7 +182,7 @@ def check_resources(study: Study) -> None:
     if study.address is not None:
         _check_cluster(study, study.address)
         return
-    cores = len(os.sched_getaffinity(0))
+    cores = hardware.cores()
     wanted = max(study.cpus or 1, study.cpus_per_trial)
     if wanted > cores:
         raise InputError(
@@ -312,7 +312,7 @@ def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
     from fesearch.search import on_ray
 
     resources = on_ray.Resources(
-        cpus=study.cpus or (None if study.address else len(os.sched_getaffinity(0))),
+        cpus=study.cpus or (None if study.address else hardware.cores()),
         gpus=study.gpus,
         cpus_per_trial=study.cpus_per_trial,
         gpus_per_trial=study.gpus_per_trial,
