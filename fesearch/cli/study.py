@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fesearch.cli import budget, later
+from fesearch.cli import budget, dry, later
 from fesearch.cli.app import INTERRUPTED
 from fesearch.cli.live import varying, watching
 from fesearch.cli.options import (
@@ -75,6 +75,9 @@ def start_study(
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Build data and features, and stop.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would be and take, and start nothing.")
+    ] = False,
     format: FormatOption = "table",
 ) -> None:
     """Search: create a study and train until its budget is spent."""
@@ -103,6 +106,9 @@ def start_study(
     study = load(source, flags, tuple(set_ or ()))
     if prepare:
         _prepare(study, format)
+        return
+    if dry_run:
+        dry.show_outlook(study, format)
         return
     from fesearch.search import start
 

@@ -193,6 +193,17 @@ def check_resources(study: Study) -> None:
         require_gpus(study.gpus)
 
 
+def cores(study: Study) -> int:
+    """CPU cores that a study has: its own number, those of its cluster, or those here."""
+    if study.cpus is not None:
+        return study.cpus
+    if study.address is None:
+        return hardware.cores()
+    from fesearch.search import on_ray
+
+    return on_ray.counted(study.address)[0]
+
+
 def idle_gpus(study: Study) -> int:
     """GPUs of this machine that a study could use and has not asked for."""
     if study.gpus or study.address is not None or not study.declared_family().gpu:
