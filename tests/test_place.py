@@ -7,6 +7,7 @@ import pytest
 import searched
 from small import small
 
+from fesearch import hardware
 from fesearch.errors import InputError
 from fesearch.search import start
 
@@ -46,3 +47,18 @@ def test_a_study_stays_on_the_device_that_its_numbers_are_from(url: str) -> None
         "any."
     )
     assert caught.value.hint == "Type: fesearch study resume deep; or give another --name."
+
+
+def test_trials_that_share_a_gpu_are_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "mps", lambda: None)
+    four = small(gpus=2, gpus_per_trial=0.25)
+    assert start.sharing(small()) == start.sharing(small(gpus=2)) == ""
+    assert start.sharing(four) == (
+        "4 trials share each GPU by turns: no NVIDIA MPS runs here. "
+        "To start it: nvidia-cuda-mps-control -d"
+    )
+    assert start.sharing(four.model_copy(update={"address": "h:1"})) == (
+        "4 trials share each GPU: at once where NVIDIA MPS runs on its node, else by turns."
+    )
+    monkeypatch.setattr(hardware, "mps", lambda: Path("/run/mps"))
+    assert start.sharing(four) == "4 trials share each GPU through NVIDIA MPS (/run/mps)."

@@ -1,5 +1,6 @@
 """``fesearch cluster``: scripts that run a study on many machines, and what they ask there."""
 
+import getpass
 import os
 import shlex
 import sys
@@ -88,6 +89,34 @@ def slurm_script(
         f"  {shlex.join([*start, '--prepare'])}",
         *(["Then:", f"  {shlex.join(submit)}"] if submit else []),
     )
+
+
+@app.command("ray")
+def ray_file(
+    head: Annotated[str, typer.Option("--head", help="Host of the head.")],
+    worker: Annotated[list[str] | None, typer.Option("--worker", help="A further host.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", help="Who logs in by SSH; you by default.")
+    ] = None,
+    key: Annotated[str | None, typer.Option("--key", help="File of the private key.")] = None,
+    setup: Annotated[
+        list[str] | None, typer.Option("--setup", help="A shell command before each of Ray's.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Of the cluster.")] = "fesearch",
+    to: _To = None,
+) -> None:
+    """Write a cluster file for Ray's launcher, for machines that are reached by SSH."""
+    from fesearch.cluster import launcher
+
+    machines = launcher.Machines(
+        name=name,
+        head=head,
+        workers=worker or (),
+        user=user or getpass.getuser(),
+        key=key,
+        setup=setup or [f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"],
+    )
+    _write(launcher.text(machines), to)
 
 
 @app.command("address")

@@ -114,6 +114,8 @@ def start_study(
 
     if idle := start.idle_gpus(study):
         say(f"{idle} GPU{'s' if idle > 1 else ''} stand idle; to use them add --gpus {idle}.")
+    if shared := start.sharing(study):
+        say(shared)
     url = storage_url(storage)
     with progress("features", "compounds") as report, watching(quiet()) as watchers:
         outcome = start.start(study, url, or_resume=or_resume, progress=report, watchers=watchers)

@@ -23,7 +23,7 @@ from fesearch import raysession
 from fesearch.nets.memory import let_go
 from fesearch.own import Source, run
 from fesearch.record import Decision, TrialSpec
-from fesearch.search import shared
+from fesearch.search import shared, threads
 from fesearch.search.core import Core
 from fesearch.search.faults import TrialError, is_full, of_actor
 from fesearch.search.worker import Worker
@@ -107,10 +107,11 @@ class Trial(tune.Trainable):  # type: ignore[misc]
     """Ray's actor around a worker; reused for one trial after the other."""
 
     def setup(self, config: dict[str, Any], data: Development, own: Sequence[Source]) -> None:
+        self._spec: TrialSpec = config["spec"]
+        threads.pin(self._spec.threads)
         for source in own:
             run(source)
         self._data = data
-        self._spec: TrialSpec = config["spec"]
         self._worker: Worker | None = None
         self._complaints: list[str] = []
 

@@ -211,6 +211,18 @@ def idle_gpus(study: Study) -> int:
     return gpu_count()
 
 
+def sharing(study: Study) -> str:
+    """How trials share a GPU, in a line; an empty text where each has its own."""
+    if not study.gpus or study.gpus_per_trial >= 1:
+        return ""
+    each = f"{int(1 / study.gpus_per_trial)} trials share each GPU"
+    if study.address is not None:
+        return f"{each}: at once where NVIDIA MPS runs on its node, else by turns."
+    if folder := hardware.mps():
+        return f"{each} through NVIDIA MPS ({folder})."
+    return f"{each} by turns: no NVIDIA MPS runs here. To start it: nvidia-cuda-mps-control -d"
+
+
 def _check_cluster(study: Study, address: str) -> None:
     from fesearch.search import on_ray
 
