@@ -81,7 +81,7 @@ def test_what_does_not_suffice_is_said_with_what_to_type(
 ) -> None:
     monkeypatch.setattr(burst, "measure", lambda prepared: [SAMPLE])
     monkeypatch.setattr(dry.hardware, "memory", lambda: Memory(int(1e9), int(1e9)))
-    monkeypatch.setattr(dry, "_free", lambda place: int(1e6))
+    monkeypatch.setattr(dry.room, "room", lambda place: int(1e6))
     memory, disk = dry.run(small(runner="ray", cpus=2)).warnings
     assert memory == "Memory may not suffice for 2 trials side by side: add --cpus 1"
     assert disk.endswith(

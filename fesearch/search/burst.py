@@ -20,9 +20,9 @@ from fesearch.own import Source, run
 from fesearch.record import TrialSpec
 from fesearch.search.halving import first_rung, rungs
 from fesearch.search.prepare import Prepared
+from fesearch.search.room import bytes_of
 from fesearch.seeds import derive
 from fesearch.split import Development
-from fesearch.study import Study
 from fesearch.trial import run as train
 
 SECONDS = 20.0
@@ -66,7 +66,7 @@ def plan(prepared: Prepared, parallel: int, time_limit: float | None) -> Plan:
         parallel=parallel,
         rungs=tuple(rung // step for rung in stopping),
         factor=study.reduction_factor,
-        data=_bytes_of(prepared.development),
+        data=bytes_of(prepared.development),
         keep=study.keep,
         extendable=family.extendable(best),
         time_limit=time_limit,
@@ -170,17 +170,12 @@ def _sample(spec: TrialSpec, data: Development) -> Sample:
         model_growth=max(model_now - model_before, 0) if grown else 0,
         checkpoint=checkpoint_now,
         checkpoint_growth=max(checkpoint_now - checkpoint_before, 0) if grown else 0,
-        memory=max(_most_memory() - _bytes_of(data), 0.0),
+        memory=max(_most_memory() - bytes_of(data), 0.0),
     )
 
 
 def _size(arrays: Arrays) -> int:
     return sum(array.nbytes for array in arrays.values())
-
-
-def _bytes_of(data: Development) -> float:
-    parts = (data.train_x, data.train_y, data.val_x, data.val_y)
-    return float(sum(part.nbytes for part in parts))
 
 
 def _most_memory() -> float:
@@ -192,12 +187,3 @@ def _most_memory() -> float:
         import resource
 
         return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-
-
-def parallel(study: Study, cores: int) -> int:
-    """Trials side by side on so many CPU cores, and the study's GPUs."""
-    if study.runner == "inline":
-        return 1
-    by_cores = (study.cpus or cores) // study.cpus_per_trial
-    by_gpus = int(study.gpus / study.gpus_per_trial) if study.gpus else by_cores
-    return max(1, min(by_cores, by_gpus))

@@ -1,14 +1,12 @@
 """What a study would be and take, found out without starting it."""
 
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 from fesearch import estimate, hardware
 from fesearch.duration import duration
 from fesearch.estimate import Range
 from fesearch.paths import artifacts_dir
-from fesearch.search import burst, start
+from fesearch.search import burst, room, start
 from fesearch.search.prepare import Prepared, Progress, prepare
 from fesearch.study import Study
 
@@ -51,9 +49,9 @@ def run(study: Study, progress: Progress | None = None) -> Outlook:
     prepared = prepare(study, progress)
     samples = burst.measure(prepared)
     limit = None if study.time_limit is None else duration(study.time_limit)
-    plan = burst.plan(prepared, burst.parallel(study, start.cores(study)), limit)
+    plan = burst.plan(prepared, room.parallel(study, start.cores(study)), limit)
     memory, disk = estimate.memory(samples, plan), estimate.disk(samples, plan)
-    free_memory, free_disk = hardware.memory().free, _free(artifacts_dir())
+    free_memory, free_disk = hardware.memory().free, room.room(artifacts_dir())
     warnings = []
     if study.address is None and memory.high > free_memory:
         fewer = max(1, int(plan.parallel * free_memory / memory.high))
@@ -78,14 +76,6 @@ def run(study: Study, progress: Progress | None = None) -> Outlook:
         free_disk=free_disk,
         warnings=tuple(warnings),
     )
-
-
-def _free(folder: Path) -> int:
-    """Bytes free where a folder is, or will be."""
-    place = folder.absolute()
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free
 
 
 def _half(free: float) -> str:

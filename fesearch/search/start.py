@@ -20,7 +20,7 @@ from fesearch.errors import (
 )
 from fesearch.nets.device import gpu_count, require_gpus
 from fesearch.record import TrialResult
-from fesearch.search import inline, interrupt, sources, warm
+from fesearch.search import inline, interrupt, room, sources, warm
 from fesearch.search.budget import Budget, settings_of
 from fesearch.search.core import Core, Settings
 from fesearch.search.extend import before_extensions, let_go_on
@@ -97,6 +97,9 @@ def start(
     refuse_taken(url, study.name)
     check_resources(study)
     prepared = prepare(study, progress)
+    if study.address is None:
+        side_by_side = room.parallel(study, hardware.cores())
+        room.check(study, room.bytes_of(prepared.development), side_by_side)
     prepared.split.log_leakage()
     with Store.open(url) as store:
         if prepared.siblings:
