@@ -1,12 +1,11 @@
 """What methods cost that grow faster than their rows: known, and refused, before they start."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fesearch.errors import InputError
+from fesearch.hardware import memory
 from fesearch.space import Config, Int, Space, Value
 
 if TYPE_CHECKING:
@@ -86,27 +85,8 @@ def refuse_too_many(
 
 
 def free_memory() -> int:
-    """Bytes a process can take without swapping; the limit of a container counts."""
-    limit, used = (_number(Path("/sys/fs/cgroup") / f"memory.{n}") for n in ("max", "current"))
-    free = _available()
-    return free if limit is None or used is None else max(min(free, limit - used), 0)
-
-
-def _available() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:  # not Linux: all there is
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    found = next(line for line in lines if line.startswith("MemAvailable:"))
-    return int(found.split()[1]) * 1024
-
-
-def _number(path: Path) -> int | None:
-    """The whole number in a file, or None: there is no such file, or it says "max"."""
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
+    """Bytes a process can take without swapping; the limits of containers and jobs count."""
+    return memory().free
 
 
 def _rounded(rows: int) -> int:

@@ -102,6 +102,16 @@ def cores() -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
+def gpus() -> int:
+    """GPUs of the Ray that runs."""
+    return int(ray.cluster_resources().get("GPU", 0))
+
+
+def nodes() -> int:
+    """Nodes of the Ray that runs."""
+    return sum(bool(node["Alive"]) for node in ray.nodes())
+
+
 @contextmanager
 def _sigterm_left_alone() -> Iterator[None]:
     """Ray takes SIGTERM for itself, to exit at once; here it stops what runs in good order."""

@@ -24,6 +24,9 @@ from fesearch.splitspec import SplitSpec
 MOST_TRIALS = 2**31 - 1  # the store numbers them in an INTEGER
 MOST_EPOCHS = 1_000_000
 """Of a trial, which lists the epochs it reports after; a thousand times what the papers train."""
+PLACE = ("address", "cpus", "gpus", "gpus_per_trial")
+"""Keys that say where a study runs: it may go on elsewhere. Threads and device stay what they are,
+since numbers depend on them."""
 _MOST_TRIED = 1000  # values of a range; of a wider one the ends are tried
 
 
@@ -170,6 +173,21 @@ class Study(BaseModel):
             "split": str(self.split_spec()),
         }
         return self.model_copy(update=said)
+
+    def moved(self, place: Mapping[str, Any]) -> "Study":
+        """The study with other values for keys of ``PLACE``.
+
+        Raises:
+            InputError: it would have GPUs in place of none, or none in place of some.
+        """
+        moved = self.model_copy(update={key: place[key] for key in PLACE if key in place})
+        if bool(moved.gpus) != bool(self.gpus):
+            raise InputError(
+                f"The study '{self.name}' was started with gpus = {self.gpus}, "
+                f"not {moved.gpus}: its numbers depend on whether it has any.",
+                f"Type: fesearch study resume {self.name}; or give another --name.",
+            )
+        return moved
 
     def check(self) -> None:
         """Refuse whatever is wrong in itself; data, features and devices are not looked at.

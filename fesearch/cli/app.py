@@ -53,6 +53,12 @@ COMMANDS: Mapping[str, Line] = MappingProxyType(
         "export": Line("fesearch.cli.export:export", "Write a trained model to a folder."),
         "predict": Line("fesearch.cli.predict:predict", "Predict formulas with an exported model."),
         "store": Line("fesearch.cli.store:app", "The study database: backup, upgrade, copy."),
+        "cluster": Line(
+            "fesearch.cli.cluster:app", "Scripts for clusters: slurm, ray; and what they ask."
+        ),
+        "doctor": Line(
+            "fesearch.cli.doctor:doctor", "What a search finds here, and what is wrong."
+        ),
         "dashboard": Line("fesearch.cli.dashboard:dashboard", "Look at studies in the browser."),
     }
 )

@@ -35,7 +35,14 @@ def start(keys: Mapping[str, Any], source: str, url: str, or_resume: bool, forma
     _conclude(ended, url, format)
 
 
-def resume(name: str, url: str, time_limit: str | None, take_over: bool, format: Format) -> bool:
+def resume(
+    name: str,
+    url: str,
+    time_limit: str | None,
+    take_over: bool,
+    place: Mapping[str, Any],
+    format: Format,
+) -> bool:
     """Go on with the search over many families of that name; False where there is none."""
     from fesearch.search import portfolio
 
@@ -49,7 +56,7 @@ def resume(name: str, url: str, time_limit: str | None, take_over: bool, format:
         )
     seconds = None if time_limit is None else duration(time_limit)
     with _looks(portfolio.recorded(name, url)) as looks:
-        ended = portfolio.go_on(name, url, looks, seconds=seconds)
+        ended = portfolio.go_on(name, url, looks, seconds=seconds, place=place)
     _conclude(ended, url, format)
     return True
 

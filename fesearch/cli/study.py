@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fesearch.cli import budget, later, portfolio
+from fesearch.cli import budget, dry, later, portfolio
 from fesearch.cli.app import INTERRUPTED
 from fesearch.cli.live import varying, watching
 from fesearch.cli.options import (
@@ -85,6 +85,9 @@ def start_study(
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Build data and features, and stop.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would be and take, and start nothing.")
+    ] = False,
     format: FormatOption = "table",
 ) -> None:
     """Search: create a study and train until its budget is spent."""
@@ -114,16 +117,26 @@ def start_study(
     }
     keys = read(source, flags, tuple(set_ or ()))
     if "families" in keys:
-        _start_many(keys, source, storage_url(storage), or_resume, prepare, format)
+        if prepare or dry_run:
+            for study in of_keys(keys, source).studies.values():
+                say(study.name)
+                (_prepare if prepare else dry.show_outlook)(study, format)
+        else:
+            portfolio.start(keys, source, storage_url(storage), or_resume, format)
         return
     study = checked(keys, source)
     if prepare:
         _prepare(study, format)
         return
+    if dry_run:
+        dry.show_outlook(study, format)
+        return
     from fesearch.search import start
 
     if idle := start.idle_gpus(study):
         say(f"{idle} GPU{'s' if idle > 1 else ''} stand idle; to use them add --gpus {idle}.")
+    if shared := start.sharing(study):
+        say(shared)
     url = storage_url(storage)
     with progress("features", "compounds") as report, watching(quiet()) as watchers:
         outcome = start.start(study, url, or_resume=or_resume, progress=report, watchers=watchers)
@@ -140,6 +153,11 @@ def resume_study(
         bool,
         typer.Option("--take-over", help="From a driver on another host that is gone for certain."),
     ] = False,
+    address: Annotated[
+        str | None, _option("--address", "Of the Ray cluster to go on on; local for none.")
+    ] = None,
+    gpus: Annotated[int | None, _option("--gpus", "GPUs to go on on, in all.")] = None,
+    cpus: Annotated[int | None, _option("--cpus", "CPU cores to go on on.")] = None,
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
@@ -147,7 +165,12 @@ def resume_study(
     from fesearch.search import start
     from fesearch.search.prepare import study_of
 
-    if portfolio.resume(name, storage_url(storage), time_limit, take_over, format):
+    place: dict[str, Any] = {"gpus": gpus, "cpus": cpus, "address": address}
+    place = {key: value for key, value in place.items() if value is not None}
+    if address == "local":
+        place["address"] = None
+    many = portfolio.resume(name, storage_url(storage), time_limit, take_over, place, format)
+    if many:
         return
     with progress("features", "compounds") as report, watching(quiet()) as watchers:
         outcome = start.resume(
@@ -155,6 +178,7 @@ def resume_study(
             storage_url(storage),
             time_limit=time_limit,
             take_over=take_over,
+            place=place,
             progress=report,
             watchers=watchers,
         )
@@ -262,17 +286,6 @@ def _changes(changes: list[dict[str, Any]], format: Format) -> list[Any]:
     if format != "table":
         return list(changes)
     return [f"{one['key']} {one['old']} → {one['new']} at {one['at']}" for one in changes]
-
-
-def _start_many(
-    keys: dict[str, Any], source: str, url: str, or_resume: bool, prepare: bool, format: Format
-) -> None:
-    if not prepare:
-        portfolio.start(keys, source, url, or_resume, format)
-        return
-    for study in of_keys(keys, source).studies.values():
-        say(study.name)
-        _prepare(study, format)
 
 
 def _prepare(study: Study, format: Format) -> None:

@@ -18,6 +18,26 @@ def gpu_count() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
+def devices() -> list[tuple[str, int]]:
+    """Name and bytes of memory of each CUDA device that this torch can use."""
+    if not gpu_count():
+        return []
+    import torch
+
+    found = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    return [(one.name, one.total_memory) for one in found]
+
+
+def problem() -> InputError | None:
+    """Why GPUs that seem to be there cannot be used; None where there are none, or all is well."""
+    driver = _driver()
+    if driver is None or gpu_count():
+        return None
+    import torch
+
+    return no_gpu(1, built_for=torch.version.cuda, driver=driver)
+
+
 def require_gpus(wanted: int) -> None:
     """Refuse more GPUs than there are.
 

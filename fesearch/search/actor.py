@@ -12,6 +12,7 @@ from ray import tune
 from fesearch.nets.memory import let_go
 from fesearch.own import Source, run
 from fesearch.record import TrialSpec
+from fesearch.search import threads
 from fesearch.search.faults import TrialError
 from fesearch.search.worker import Worker
 from fesearch.split import Development
@@ -21,10 +22,11 @@ class Trial(tune.Trainable):  # type: ignore[misc]
     """Trains one trial after the other; they come to it by ``reset_config``."""
 
     def setup(self, config: dict[str, Any], data: Development, own: Sequence[Source]) -> None:
+        self._spec: TrialSpec = config["spec"]
+        threads.pin(self._spec.threads)
         for source in own:
             run(source)
         self._data = data
-        self._spec: TrialSpec = config["spec"]
         self._worker: Worker | None = None
         self._complaints: list[str] = []
 

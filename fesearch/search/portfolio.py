@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError
 from fesearch.portfolio import Portfolio, of_keys
@@ -20,6 +22,7 @@ from fesearch.search.shares import Standing, Turn, next_turn
 from fesearch.search.start import Outcome, check_resources, resume, start
 from fesearch.store.results import Store
 from fesearch.store.types import StudyState, StudySummary
+from fesearch.study import PLACE
 
 KEY = "portfolio"
 """Of a study's definition: the keys of the portfolio it belongs to."""
@@ -77,18 +80,27 @@ def begin(portfolio: Portfolio, url: str, looks: Looks | None = None) -> Ended:
 
 
 def go_on(
-    name: str, url: str, looks: Looks | None = None, *, seconds: float | None = None
+    name: str,
+    url: str,
+    looks: Looks | None = None,
+    *,
+    seconds: float | None = None,
+    place: Mapping[str, Any] = MappingProxyType({}),
 ) -> Ended:
     """Go on with a portfolio: studies that ran keep their trials, the rest of the budget is spent.
 
     Args:
         seconds: of this run, if they are over before the budget is spent.
+        place: keys of ``study.PLACE`` for this run, in place of those it was begun with.
 
     Raises:
         StudyNotFoundError: there is none of that name.
         InputError: what a study needs is no longer there.
     """
-    return _drive(recorded(name, url), url, looks or Looks(), seconds)
+    portfolio = recorded(name, url)
+    if place:
+        portfolio = of_keys({**portfolio.keys, **place}, name)
+    return _drive(portfolio, url, looks or Looks(), seconds)
 
 
 def recorded(name: str, url: str) -> Portfolio:
@@ -185,7 +197,12 @@ def _run(portfolio: Portfolio, turn: Turn, url: str, looks: Looks, deadline: flo
             if portfolio.seconds is None and there[0].study.state is StudyState.COMPLETE:
                 extend(study.name, url, trials=f"+{int(turn.amount)}")
             return resume(
-                study.name, url, seconds=seconds, progress=looks.progress, watchers=watchers
+                study.name,
+                url,
+                seconds=seconds,
+                place={key: getattr(study, key) for key in PLACE},
+                progress=looks.progress,
+                watchers=watchers,
             )
         if portfolio.seconds is None:
             study = study.model_copy(update={"trials": int(turn.amount)})

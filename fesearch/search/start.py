@@ -1,14 +1,15 @@
 """Studies from start to end: created, driven, interrupted, resumed."""
 
-import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from fesearch import hardware
 from fesearch.duration import duration
 from fesearch.errors import (
     FesearchError,
@@ -19,7 +20,7 @@ from fesearch.errors import (
 )
 from fesearch.nets.device import gpu_count, require_gpus
 from fesearch.record import TrialResult
-from fesearch.search import inline, interrupt, sources, warm
+from fesearch.search import inline, interrupt, room, sources, warm
 from fesearch.search.budget import Budget, settings_of
 from fesearch.search.core import Core, Settings
 from fesearch.search.extend import before_extensions, let_go_on
@@ -34,7 +35,7 @@ from fesearch.search.settle import settled
 from fesearch.store.outage import LostError
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow, StudyState
-from fesearch.study import Study
+from fesearch.study import PLACE, Study
 
 _SECONDS_BETWEEN_BEATS = 15.0
 _SCRATCH = "ray-"
@@ -95,12 +96,16 @@ def start(
                 "or give another --name.",
             )
         _refuse_other(study, url)
-        return resume(study.name, url, progress=progress, watchers=watchers)
+        place = {key: getattr(study, key) for key in PLACE}
+        return resume(study.name, url, place=place, progress=progress, watchers=watchers)
     earlier = _earlier(study, url)
     refuse_taken(url, study.name)
     check_resources(study)
     study, asked, why = settled(study)
     prepared = prepare(study, progress)
+    if study.address is None:
+        side_by_side = room.parallel(study, hardware.cores())
+        room.check(study, room.bytes_of(prepared.development), side_by_side)
     prepared.split.log_leakage()
     with Store.open(url) as store:
         if prepared.siblings:
@@ -136,6 +141,7 @@ def resume(
     time_limit: str | None = None,
     seconds: float | None = None,
     take_over: bool = False,
+    place: Mapping[str, Any] = MappingProxyType({}),
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
 ) -> Outcome:
@@ -146,6 +152,7 @@ def resume(
             the same in ``seconds``.
         take_over: from a driver that looks alive, but is known to be gone. If it is not, all that
             it writes from then on is refused, and it ends.
+        place: keys of ``study.PLACE`` for this run, in place of those it was started with.
         progress, watchers: see ``start``.
 
     Raises:
@@ -159,8 +166,9 @@ def resume(
         if not take_over:
             store.refuse_driven(row)
         sources.refuse_changed(row)
-        check_resources(study_of(row))
-        prepared = prepare_again(row, progress)
+        study = study_of(row).moved(place)
+        check_resources(study)
+        prepared = prepare_again(row, progress, study=study)
         store.record_division(prepared.division)
         return _drive(store, url, row, prepared, watchers, limit, take_over)
 
@@ -188,7 +196,7 @@ def check_resources(study: Study) -> None:
     if study.address is not None:
         _check_cluster(study, study.address)
         return
-    cores = len(os.sched_getaffinity(0))
+    cores = hardware.cores()
     wanted = max(study.cpus or 1, study.cpus_per_trial)
     if wanted > cores:
         raise InputError(
@@ -199,11 +207,34 @@ def check_resources(study: Study) -> None:
         require_gpus(study.gpus)
 
 
+def cores(study: Study) -> int:
+    """CPU cores that a study has: its own number, those of its cluster, or those here."""
+    if study.cpus is not None:
+        return study.cpus
+    if study.address is None:
+        return hardware.cores()
+    from fesearch.search import on_ray
+
+    return on_ray.counted(study.address)[0]
+
+
 def idle_gpus(study: Study) -> int:
     """GPUs of this machine that a study could use and has not asked for."""
     if study.gpus or study.address is not None or not study.declared_family().gpu:
         return 0
     return gpu_count()
+
+
+def sharing(study: Study) -> str:
+    """How trials share a GPU, in a line; an empty text where each has its own."""
+    if not study.gpus or study.gpus_per_trial >= 1:
+        return ""
+    each = f"{int(1 / study.gpus_per_trial)} trials share each GPU"
+    if study.address is not None:
+        return f"{each}: at once where NVIDIA MPS runs on its node, else by turns."
+    if folder := hardware.mps():
+        return f"{each} through NVIDIA MPS ({folder})."
+    return f"{each} by turns: no NVIDIA MPS runs here. To start it: nvidia-cuda-mps-control -d"
 
 
 def _check_cluster(study: Study, address: str) -> None:
@@ -320,7 +351,7 @@ def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
     from fesearch.search import on_ray
 
     resources = on_ray.Resources(
-        cpus=study.cpus or (None if study.address else len(os.sched_getaffinity(0))),
+        cpus=study.cpus or (None if study.address else hardware.cores()),
         gpus=study.gpus,
         cpus_per_trial=study.cpus_per_trial,
         gpus_per_trial=study.gpus_per_trial,
@@ -383,7 +414,7 @@ def _refuse_other(study: Study, url: str) -> None:
     wanted = study.resolved(study.target or row.key.target)
     now = study_of(row).model_dump(mode="json")
     stored = {**now, **before_extensions(row), **row.definition.get("asked", {})}
-    for key, given in wanted.model_dump(mode="json").items():
+    for key, given in wanted.model_dump(mode="json", exclude=set(PLACE)).items():
         if given not in (stored[key], now[key]):
             raise InputError(
                 f"The study '{study.name}' was started with {key} = {stored[key]}, not {given}.",

@@ -1,7 +1,9 @@
 """What is done to a whole database: a backup, an upgrade, a copy elsewhere."""
 
+import shlex
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,7 +13,49 @@ from fesearch.paths import atomic_write
 from fesearch.store import snapshot, upgrade
 from fesearch.store.database import first_line
 from fesearch.store.engine import connect, connect_to_read, parse, shown, sqlite_file
+from fesearch.store.filesystem import network
 from fesearch.store.results import Store
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A database as it was found.
+
+    Attributes:
+        name: as messages print it.
+        revision: of its schema, None where there are no studies.
+        network: the type of the network file system it is on, None for none.
+    """
+
+    name: str
+    revision: str | None
+    network: str | None
+
+    @property
+    def stale(self) -> bool:
+        """Its schema is not this version's."""
+        return self.revision not in (None, upgrade.REVISION)
+
+
+def examine(url: str) -> Seen:
+    """Look at a database and leave it as it is, whether there is one or not.
+
+    Raises:
+        InputError: it cannot be reached, or is no database.
+    """
+    parsed = parse(url)
+    file, name = sqlite_file(parsed), shown(parsed)
+    if file is not None and not file.parent.is_dir():
+        raise InputError(
+            f"There is no folder '{file.parent}' for the database '{file.name}'.",
+            f"Type: mkdir -p {shlex.quote(str(file.parent))}",
+        )
+    kind = None if file is None else network(file)
+    try:
+        _, revision = _found(url)
+    except NoDatabaseError:
+        return Seen(name, None, kind)
+    return Seen(name, revision, kind)
 
 
 def backup(url: str, to: Path) -> None:

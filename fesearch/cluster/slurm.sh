@@ -1,0 +1,138 @@
+
+# ---- what follows is the same in every script; all that differs is set above ----------------
+
+set -u
+
+# Typed by hand, outside of a job: submit what is to run, one job after the other.
+if [[ -z ${SLURM_JOB_ID:-} ]]; then
+  before=
+  for ((job = 0; job < jobs; job++)); do
+    before=$(sbatch --parsable ${before:+--dependency="afterany:$before"} "$0") || exit
+    before=${before%%;*}
+    echo "Submitted as job $before."
+  done
+  exit
+fi
+
+say() { echo "$(date '+%F %T') job $SLURM_JOB_ID: $*" >&2; }
+
+state() {
+  fesearch study status "$name" --format json 2>/dev/null |
+    sed -n 's/^ *"state": "\([A-Z]*\)".*/\1/p'
+}
+
+if [[ $(state) == COMPLETE ]]; then
+  say "the study $name is complete"
+  exit 0
+fi
+
+cores=${SLURM_CPUS_PER_TASK:-$SLURM_CPUS_ON_NODE}
+private=$FESEARCH_ARTIFACTS/clusters
+token=$private/$SLURM_JOB_ID.token
+log=$private/$SLURM_JOB_ID.log
+limit=
+stop=
+driver=
+ray=
+
+# Slurm sends USR1 before the wall-clock limit. TERM is for those who cancel the job; Slurm itself
+# puts one back into the queue that makes way for others.
+trap 'limit=yes; interrupt' USR1
+trap 'stop=yes; interrupt' TERM INT
+trap 'clean' EXIT
+
+interrupt() {
+  said=$SECONDS
+  if [[ -n $driver ]]; then kill -TERM "$driver" 2>/dev/null; fi
+}
+
+clean() {
+  if [[ -n $driver ]]; then kill -KILL "$driver" 2>/dev/null; fi
+  if [[ -n $ray ]]; then
+    kill -TERM "$ray" 2>/dev/null
+    ended "$ray" $((SECONDS + 30)) || kill -KILL "$ray" 2>/dev/null
+  fi
+  rm -f -- "$token"
+}
+
+# Whether a process ends before a moment of $SECONDS. A signal that arrives meanwhile is heard.
+ended() {
+  while kill -0 "$1" 2>/dev/null; do
+    if ((SECONDS >= $2)); then return 1; fi
+    sleep 1
+  done
+}
+
+# Wait for the driver; after a signal only as long as leaves time to go on in another job.
+follow() {
+  driver=$1
+  while [[ -z $limit$stop ]] && kill -0 "$driver" 2>/dev/null; do wait "$driver"; done
+  if [[ -n $limit$stop ]] && ! ended "$driver" $((said + margin - 60)); then
+    say "the driver has not ended in time; trials go on from their last checkpoints"
+    return 1
+  fi
+  wait "$driver"
+  code=$?
+  driver=
+  return "$code"
+}
+
+# Ray on the nodes: with a token, on ports that no other job has, its files on a disk of the node.
+(umask 077 && mkdir -p -- "$private") || exit
+rm -f -- "$token"
+(umask 077 && python -c 'import secrets; print(secrets.token_hex(32), end="")' >"$token") || exit
+export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$token
+unset RAY_AUTH_TOKEN RAY_ADDRESS
+address=$(fesearch cluster address --key "$SLURM_JOB_ID") || exit
+
+# shellcheck disable=SC2016  # it is expanded on the nodes
+on_each_node='
+address=$1 cores=$2 gpus=$3 temp=$4-${SLURM_NODEID:-0}
+(umask 077 && mkdir -p -- "$temp") || exit
+if [[ -L $temp || ! -O $temp ]]; then echo "$temp belongs to another user" >&2; exit 1; fi
+common=(--block --temp-dir "$temp" --num-cpus "$cores" --num-gpus "$gpus" --disable-usage-stats
+  --min-worker-port 0 --max-worker-port 0 --dashboard-agent-listen-port 0)
+if [[ ${SLURM_NODEID:-0} == 0 ]]; then
+  ray start --head --node-ip-address "${address%:*}" --port "${address##*:}" \
+    --include-dashboard false "${common[@]}" &
+else
+  for ((second = 0; second < 300; second++)); do
+    if (exec 3<>"/dev/tcp/${address%:*}/${address##*:}") 2>/dev/null; then break; fi
+    sleep 1
+  done
+  ray start --address "$address" "${common[@]}" &
+fi
+ray=$!
+trap "kill -TERM $ray 2>/dev/null" TERM
+while kill -0 "$ray" 2>/dev/null; do wait "$ray"; done
+rm -rf -- "$temp"
+'
+srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 \
+  --cpus-per-task="$cores" --no-kill --kill-on-bad-exit=0 --wait=0 \
+  bash -c "$on_each_node" ray-node "$address" "$cores" "$gpus" \
+  "$disk/ray-$SLURM_JOB_ID" </dev/null >"$log" 2>&1 &
+ray=$!
+
+say "Ray starts on $SLURM_JOB_NUM_NODES nodes at $address; what it says is in $log"
+code=130
+if [[ -z $limit$stop ]]; then
+  fesearch cluster wait "$address" --nodes "$SLURM_JOB_NUM_NODES" --study "$name" &
+  follow $!
+  code=$?
+fi
+if [[ -z $limit$stop && $code == 0 ]]; then
+  "${start[@]}" --or-resume --address "$address" --gpus $((SLURM_JOB_NUM_NODES * gpus)) &
+  follow $!
+  code=$?
+fi
+
+if [[ -z $limit || -n $stop || $(state) == COMPLETE ]]; then
+  exit "$code"
+fi
+clean
+if ((jobs > 1)); then
+  say "out of time; the next job of the chain goes on"
+else
+  say "out of time; goes on in a new job"
+  scontrol requeue "$SLURM_JOB_ID" || sbatch "$0"
+fi

@@ -1,0 +1,267 @@
+"""What a search would find on this machine, and for whatever is wrong the line that mends it."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from fesearch import hardware
+from fesearch.errors import InputError, first_line
+from fesearch.paths import artifacts_dir, cache_dir
+
+LEAST_MEMORY = 2 << 30
+LEAST_DISK = 2 << 30
+"""Bytes free below which a small search fails: a worker takes half a gigabyte, Ray's files more."""
+_SHM = Path("/dev/shm")  # noqa: S108  where Ray keeps what processes share
+_LEAST_SHM = 1 << 28
+_GIB = 1 << 30
+_UNASKED = ("dev",)  # extras for those who work on fesearch
+
+
+class State(StrEnum):
+    """Of a finding: all well, worth knowing, or a search would stop."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        found: what was seen, in a line.
+        mend: what to type where it is not well; may be empty for a note.
+    """
+
+    what: str
+    state: State
+    found: str
+    mend: str = ""
+
+
+def examine(url: str, address: str | None = None) -> Iterator[Finding]:
+    """Look at everything, one by one, and leave it as it is; Ray is started for a moment.
+
+    Args:
+        url: of the store.
+        address: of a Ray cluster to look at in place of starting one.
+    """
+    looks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+        ("cores", _cores),
+        ("memory", _memory),
+        ("shared memory", _shared_memory),
+        ("gpus", _gpus),
+        ("mps", _mps),
+        ("packages", _packages),
+        ("extras", _extras),
+        ("database", lambda: _database(url)),
+        ("artifacts", _artifacts),
+        ("cache", _cache),
+        ("ray", lambda: _ray(address)),
+    ]
+    for what, look in looks:
+        try:
+            yield from look()
+        except InputError as error:
+            yield Finding(what, State.PROBLEM, error.message, error.hint)
+        except Exception as error:  # noqa: BLE001  one look that fails hides no other
+            yield Finding(what, State.PROBLEM, first_line(error), "See fesearch --debug study list")
+
+
+def _cores() -> Iterator[Finding]:
+    there, allowed, limit = os.cpu_count() or 1, hardware.allowed_cores(), hardware.core_limit()
+    found = f"{hardware.cores()} to use of {there}"
+    if allowed < there:
+        found += f"; this process may run on {allowed}"
+    if limit is not None:
+        found += f"; its control group gives it the time of {limit:g}"
+    yield Finding("cores", State.OK, found)
+    threads = os.environ.get("OMP_NUM_THREADS")
+    if threads not in (None, "1"):
+        yield Finding(
+            "threads",
+            State.NOTE,
+            f"OMP_NUM_THREADS={threads} is set; trials have --cpus-per-trial threads all the same",
+        )
+
+
+def _memory() -> Iterator[Finding]:
+    memory = hardware.memory()
+    found = f"{memory.free / _GIB:.1f} GiB free of {memory.total / _GIB:.1f}"
+    if memory.free < LEAST_MEMORY:
+        mend = "End other programs, or ask for a larger job: sbatch --mem=8G"
+        yield Finding("memory", State.PROBLEM, found, mend)
+    else:
+        yield Finding("memory", State.OK, found)
+
+
+def _shared_memory() -> Iterator[Finding]:
+    if not _SHM.is_dir():
+        return
+    free = shutil.disk_usage(_SHM).free
+    found = f"{free / _GIB:.1f} GiB free in {_SHM}"
+    if free < _LEAST_SHM:
+        mend = "Start the container with more: docker run --shm-size=4g"
+        yield Finding("shared memory", State.NOTE, f"{found}: Ray is slow without it", mend)
+    else:
+        yield Finding("shared memory", State.OK, found)
+
+
+def _gpus() -> Iterator[Finding]:
+    from fesearch.nets import device
+
+    problem = device.problem()
+    if problem is not None:
+        yield Finding("gpus", State.PROBLEM, problem.message, problem.hint)
+        return
+    devices = device.devices()
+    if not devices:
+        yield Finding("gpus", State.NOTE, "no NVIDIA GPU, or no driver: trials run on the CPU")
+    for place, (name, memory) in enumerate(devices):
+        yield Finding(f"gpu {place}", State.OK, f"{name}, {memory / _GIB:.0f} GiB")
+
+
+def _mps() -> Iterator[Finding]:
+    folder = hardware.mps()
+    if folder is not None:
+        yield Finding("mps", State.OK, f"NVIDIA MPS runs, at {folder}")
+    elif os.environ.get(hardware.MPS_VARIABLE):
+        yield Finding(
+            "mps",
+            State.PROBLEM,
+            f"{hardware.MPS_VARIABLE} is set, but no NVIDIA MPS runs there",
+            "Type: nvidia-cuda-mps-control -d (or unset the variable)",
+        )
+
+
+def _packages() -> Iterator[Finding]:
+    yield Finding("python", State.OK, platform.python_version())
+    wrong = False
+    for wanted, found in _requirements(None):
+        if found is None or not wanted.holds(found):
+            wrong = True
+            yield Finding(
+                wanted.name,
+                State.PROBLEM,
+                f"{found or 'none'} is installed; {wanted.text} is needed",
+                f"Type: pip install '{wanted.text}'",
+            )
+    if not wrong:
+        names = ("fesearch", "torch", "ray", "optuna", "numpy")
+        said = (f"{name} {importlib.metadata.version(name)}" for name in names)
+        yield Finding("packages", State.OK, ", ".join(said))
+
+
+def _extras() -> Iterator[Finding]:
+    extras = importlib.metadata.metadata("fesearch").get_all("Provides-Extra") or []
+    for extra in extras:
+        missing = [wanted.name for wanted, found in _requirements(extra) if found is None]
+        if missing and extra not in _UNASKED:
+            yield Finding(
+                f"extra {extra}",
+                State.NOTE,
+                f"not installed: {', '.join(missing)}",
+                f"Type: pip install 'fesearch[{extra}]'",
+            )
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A line of what fesearch requires."""
+
+    name: str
+    text: str
+    holds: Callable[[str], bool]
+
+
+def _requirements(extra: str | None) -> Iterator[tuple[_Wanted, str | None]]:
+    """What fesearch needs, for an extra or in any case, and the version installed."""
+    from packaging.requirements import Requirement
+
+    for line in importlib.metadata.requires("fesearch") or []:
+        required = Requirement(line)
+        of = re.search(r"extra == ['\"](.+?)['\"]", line)
+        if (of and of[1]) != extra:
+            continue
+        brought = f"[{','.join(sorted(required.extras))}]" if required.extras else ""
+        text = f"{required.name}{brought}{required.specifier}"
+        try:
+            found = importlib.metadata.version(required.name)
+        except importlib.metadata.PackageNotFoundError:
+            found = None
+        yield _Wanted(required.name, text, required.specifier.contains), found
+
+
+def _database(url: str) -> Iterator[Finding]:
+    from fesearch.store import upkeep
+
+    seen = upkeep.examine(url)
+    if seen.revision is None:
+        found, state = f"{seen.name}: no studies yet; the first one makes it", State.OK
+    else:
+        found, state = f"{seen.name}: schema {seen.revision}", State.OK
+    if seen.network is not None:
+        state = State.NOTE
+        found += f"; on {seen.network}, a network file system: one host at a time writes to it"
+    mend = "" if state is State.OK else "For several at once: --storage postgresql://USER@HOST/DB"
+    if seen.stale:
+        found, mend = f"{found}, which is not this version's", "Type: fesearch store upgrade"
+        state = State.NOTE
+    yield Finding("database", state, found, mend)
+
+
+def _artifacts() -> Iterator[Finding]:
+    yield _folder("artifacts", artifacts_dir(), "FESEARCH_ARTIFACTS")
+
+
+def _cache() -> Iterator[Finding]:
+    yield _folder("cache", cache_dir(), "FESEARCH_CACHE_DIR")
+
+
+def _folder(what: str, folder: Path, variable: str) -> Finding:
+    """A folder that may not be there yet: room, rights and kind of its file system."""
+    from fesearch.store.filesystem import network
+
+    nearest = folder.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    free, kind = shutil.disk_usage(nearest).free, network(nearest)
+    found = f"{folder}: {free / _GIB:.1f} GiB free" + (f", on {kind} (network)" if kind else "")
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        found = f"{folder}: you may not write there"
+        return Finding(what, State.PROBLEM, found, f"Set {variable} to a folder of yours.")
+    if free < LEAST_DISK:
+        mend = f"Make room, or set {variable} to another disk."
+        return Finding(what, State.PROBLEM, found, mend)
+    return Finding(what, State.OK, found)
+
+
+def _ray(address: str | None) -> Iterator[Finding]:
+    from fesearch import raysession
+
+    version = importlib.metadata.version("ray")
+    with raysession.session(None if address else 1, address=address) as cores:
+        gpus = raysession.gpus()
+        if address is None:
+            found = f"{version} starts here"
+        else:
+            found = (
+                f"{version}; the cluster at {address} has {raysession.nodes()} nodes, "
+                f"{cores} CPU cores and {gpus} GPUs"
+            )
+    yield Finding("ray", State.OK, found)
+    named = os.environ.get("RAY_ADDRESS")
+    if named and address is None:
+        yield Finding(
+            "ray address",
+            State.NOTE,
+            f"RAY_ADDRESS={named} is set, but a study joins no cluster unasked",
+            f"To look at it, or to use it, add --address {named}",
+        )

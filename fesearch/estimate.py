@@ -1,0 +1,174 @@
+"""What a study will take, in hours, memory and disk, from a few steps of a few of its trials.
+
+Arithmetic alone. Each estimate is a range: its low end is what was measured, going on without
+trouble; its high end has in it what a short look cannot see.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+UNSEEN = 2.0
+"""Other configs of a space cost so many times as much, or as little, as one that was measured."""
+CROWDING = 1.5
+"""A step beside other trials takes up to so many times as long: memory and caches are shared."""
+LAX = 2.0
+"""Asynchronous halving lets up to so many times as many trials on as its factor says: those that
+come to a rung first have nobody before them."""
+TO_START = 15.0
+"""Seconds until Ray and the first workers are up."""
+DRIVER = 700e6
+"""Bytes of the driver and of Ray's own processes, at least; measured with ray 2.60."""
+RAY_FILES = 60e6
+"""Bytes of a session's logs and of Tune's files, at most so many for some hundred trials."""
+OF_A_TRIAL = 20e3
+"""Bytes of a trial in the database, Optuna's tables included, and of its log."""
+CHECKPOINTS = 3
+"""Of a running trial: the last, the one before, and one that is being written."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """From ``low`` to ``high``; high is infinite where nobody can say."""
+
+    low: float
+    high: float
+
+    def capped(self, most: float) -> "Range":
+        """The range of what ends at ``most``."""
+        return Range(min(self.low, most), min(self.high, most))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One config, trained for a step or two.
+
+    Attributes:
+        to_begin: seconds before its first step.
+        step: seconds of a step, in a process of its own; ``whole`` is false where the step was
+            broken off after so many.
+        steps: of the config to its end.
+        model, checkpoint: bytes after the last measured step.
+        model_growth, checkpoint_growth: bytes a further step adds: trees grow, networks do not.
+        measured: steps.
+        memory: bytes of the process at most, without the data that all share.
+    """
+
+    to_begin: float
+    step: float
+    steps: int
+    measured: int
+    model: float
+    model_growth: float
+    checkpoint: float
+    checkpoint_growth: float
+    memory: float
+    whole: bool = True
+
+    @property
+    def model_at_end(self) -> float:
+        """Bytes of its weights after its last step."""
+        return self.model + self.model_growth * max(self.steps - self.measured, 0)
+
+    @property
+    def checkpoint_at_end(self) -> float:
+        """Bytes of all it needs to go on, after its last step."""
+        return self.checkpoint + self.checkpoint_growth * max(self.steps - self.measured, 0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study is to do.
+
+    Attributes:
+        trials: in all.
+        parallel: side by side.
+        rungs: steps after which trials are compared; empty where none is stopped.
+        factor: about one in so many goes on from a rung.
+        data: bytes of features and targets, which all trials share.
+        keep: trials whose weights stay, and where ``extendable`` their ends, too.
+        time_limit: seconds; None for none.
+    """
+
+    trials: int
+    parallel: int
+    rungs: tuple[int, ...]
+    factor: int
+    data: float
+    keep: int
+    extendable: bool
+    time_limit: float | None = None
+
+
+def steps_of_a_trial(steps: int, rungs: Sequence[int], goes_on: float) -> float:
+    """Steps that a trial takes on the average.
+
+    Args:
+        steps: to its end.
+        rungs: steps after which it may be stopped, ascending.
+        goes_on: share of the trials at a rung that go on.
+    """
+    taken, share, before = 0.0, 1.0, 0
+    for rung in (*(rung for rung in rungs if rung < steps), steps):
+        taken += share * (rung - before)
+        share, before = share * min(goes_on, 1.0), rung
+    return taken
+
+
+def seconds(samples: Sequence[Sample], plan: Plan) -> Range:
+    """Of the whole study, by the clock."""
+    low = _mean_seconds(samples, plan, 1 / plan.factor)
+    high = _mean_seconds(samples, plan, LAX / plan.factor)
+    low, high = low / _doubt(samples), high * _doubt(samples) * CROWDING
+    if not all(sample.whole for sample in samples):
+        high = math.inf
+    waves = plan.trials / plan.parallel
+    found = Range(TO_START + low * waves, TO_START + high * max(waves, 1.0))
+    return found if plan.time_limit is None else found.capped(plan.time_limit)
+
+
+def trials_in_time(samples: Sequence[Sample], plan: Plan) -> Range | None:
+    """Trials that end within the time limit; None without one."""
+    if plan.time_limit is None:
+        return None
+    spent = max(plan.time_limit - TO_START, 0.0) * plan.parallel
+    doubt = _doubt(samples)
+    low = spent / (_mean_seconds(samples, plan, LAX / plan.factor) * doubt * CROWDING)
+    high = spent / (_mean_seconds(samples, plan, 1 / plan.factor) / doubt)
+    return Range(low, high).capped(plan.trials)
+
+
+def memory(samples: Sequence[Sample], plan: Plan) -> Range:
+    """Bytes of one machine that runs all: the driver, the data once, a worker for each trial."""
+    fixed = DRIVER + plan.data
+    taken = [sample.memory for sample in samples]
+    return Range(fixed + plan.parallel * min(taken), fixed + plan.parallel * max(taken) * CROWDING)
+
+
+def disk(samples: Sequence[Sample], plan: Plan) -> Range:
+    """Bytes of the study's folder, its share of the database, and Ray's files while it runs."""
+    fixed = plan.trials * OF_A_TRIAL
+    kept = min(plan.keep, plan.trials)
+    each = [
+        kept * (sample.model_at_end + (sample.checkpoint_at_end if plan.extendable else 0.0))
+        for sample in samples
+    ]
+    running = plan.parallel * max(
+        sample.model_at_end + CHECKPOINTS * sample.checkpoint_at_end for sample in samples
+    )
+    return Range(fixed + min(each), fixed + RAY_FILES + UNSEEN * max(each) + running)
+
+
+def _mean_seconds(samples: Sequence[Sample], plan: Plan, goes_on: float) -> float:
+    """Of a trial, on the average."""
+    each = [
+        sample.to_begin
+        + sample.step * steps_of_a_trial(sample.steps, plan.rungs, goes_on if plan.rungs else 1.0)
+        for sample in samples
+    ]
+    return sum(each) / len(each)
+
+
+def _doubt(samples: Sequence[Sample]) -> float:
+    """How far the mean over all configs may be from that of so few, as a factor."""
+    return 1.0 + (UNSEEN - 1.0) / math.sqrt(len(samples))

@@ -1,0 +1,74 @@
+"""Room for a study, asked for before it starts: memory for its workers, disk for its files."""
+
+import shutil
+from pathlib import Path
+
+from fesearch import estimate, hardware
+from fesearch.errors import InputError
+from fesearch.paths import artifacts_dir
+from fesearch.split import Development
+from fesearch.study import Study
+
+RAY_ALONE = 300e6
+"""Bytes of Ray's own processes on one machine, at least."""
+LEAST_OF_A_WORKER = 150e6
+"""Bytes below which no worker is: Python, Ray and NumPy; those of most families take twice that."""
+
+
+def check(study: Study, data: float, parallel: int) -> None:
+    """Refuse a study for which memory or disk cannot suffice, whatever its configs are.
+
+    What it will really take is for ``--dry-run`` to say: this costs no time.
+
+    Args:
+        data: bytes of features and targets, which Ray keeps once.
+        parallel: trials side by side; those of a cluster have memory elsewhere.
+
+    Raises:
+        InputError: says what there is, and what to type.
+    """
+    least, free = RAY_ALONE + data, hardware.memory().free
+    if study.address is None and study.runner == "ray":
+        workers = int((free - least) // LEAST_OF_A_WORKER)
+        if workers < 1:
+            raise InputError(
+                f"Ray and {data / 1e9:.1f} GB of data take {least / 1e9:.1f} GB of memory, and "
+                f"{free / 1e9:.1f} GB are free.",
+                "End other programs, or run trials here one by one: --set runner=inline",
+            )
+        if workers < parallel:
+            raise InputError(
+                f"{parallel} trials side by side take {LEAST_OF_A_WORKER * parallel / 1e9:.1f} GB "
+                f"of memory at least, and {max(free - least, 0) / 1e9:.1f} GB are free for them.",
+                f"Add --cpus {workers * study.cpus_per_trial}, or --cpus-per-trial for fewer.",
+            )
+    needed, there = estimate.OF_A_TRIAL * study.budget(), room(artifacts_dir())
+    if there < needed:
+        raise InputError(
+            f"{study.budget()} trials take {needed / 1e6:.0f} MB of disk at least, and "
+            f"{there / 1e6:.0f} MB are free at '{artifacts_dir()}'.",
+            "Make room, or set FESEARCH_ARTIFACTS to another disk.",
+        )
+
+
+def room(folder: Path) -> int:
+    """Bytes free where a folder is, or will be."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def bytes_of(data: Development) -> float:
+    """Of features and targets, which all trials share."""
+    parts = (data.train_x, data.train_y, data.val_x, data.val_y)
+    return float(sum(part.nbytes for part in parts))
+
+
+def parallel(study: Study, cores: int) -> int:
+    """Trials side by side on so many CPU cores, and the study's GPUs."""
+    if study.runner == "inline":
+        return 1
+    by_cores = (study.cpus or cores) // study.cpus_per_trial
+    by_gpus = int(study.gpus / study.gpus_per_trial) if study.gpus else by_cores
+    return max(1, min(by_cores, by_gpus))

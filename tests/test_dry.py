@@ -1,0 +1,90 @@
+"""A dry run: what a study would be and take, and nothing of it done."""
+
+import json
+from pathlib import Path
+
+import pytest
+import searched
+from small import small
+
+from fesearch.cli.app import run
+from fesearch.errors import FesearchError
+from fesearch.estimate import Sample
+from fesearch.hardware import Memory
+from fesearch.search import burst, dry
+from fesearch.search.prepare import prepare
+
+SAMPLE = Sample(0.5, 1.0, 4, 2, 1e6, 0.0, 3e6, 0.0, 4e8)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FESEARCH_ARTIFACTS", str(tmp_path / "artifacts"))
+    monkeypatch.setenv("FESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("FESEARCH_STORAGE", raising=False)
+    searched.save_data()
+    return tmp_path
+
+
+def test_configs_are_measured_on_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(burst, "_MOST", 2)
+    samples = burst.measure(prepare(small()))
+    assert len(samples) == 2
+    for sample in samples:
+        assert (sample.steps, sample.measured, sample.whole) == (4, 2, True)
+        assert 0 < sample.step < 60
+        assert 0 < sample.model < sample.checkpoint
+        assert 5e7 < sample.memory < 5e9
+        assert sample.model_growth == 0
+
+
+def test_a_first_config_that_cannot_be_trained_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = prepare(small())
+    monkeypatch.setattr(burst, "_specs", lambda _: [_broken(prepared)])
+    with pytest.raises(FesearchError, match="The first trial cannot be trained: InputError: "):
+        burst.measure(prepared)
+
+
+def _broken(prepared: object) -> object:
+    from dataclasses import replace
+
+    (first, *_) = burst_specs(prepared)
+    return replace(first, config={**first.config, "depth": -1})
+
+
+burst_specs = burst._specs
+
+
+def test_the_command_prints_all_keys_and_starts_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(burst, "measure", lambda prepared: [SAMPLE])
+    words = ["study", "start", "irnet", "--data", searched.DATA, "--trials", "8", "--cpus", "1"]
+    assert run([*words, "--dry-run", "--time-limit", "1m", "--format", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["name"], said["trials"], said["target"]) == ("irnet", 8, searched.TARGET)
+    assert said["estimate"]["side_by_side"] == 1
+    assert said["estimate"]["hours"][0] <= said["estimate"]["hours"][1] <= 1 / 60
+    assert said["estimate"]["warnings"] == []
+    assert run([*words, "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert err.endswith("\nNothing was started.\n")
+    (line,) = (line for line in out.splitlines() if line.startswith("memory "))
+    assert " GB are free" in line
+    assert not (here / "fesearch.db").exists()
+    assert not (here / "artifacts" / "studies").exists()
+
+
+def test_what_does_not_suffice_is_said_with_what_to_type(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(burst, "measure", lambda prepared: [SAMPLE])
+    monkeypatch.setattr(dry.hardware, "memory", lambda: Memory(int(1e9), int(1e9)))
+    monkeypatch.setattr(dry.room, "room", lambda place: int(1e6))
+    memory, disk = dry.run(small(runner="ray", cpus=2)).warnings
+    assert memory == "Memory may not suffice for 2 trials side by side: add --cpus 1"
+    assert disk.endswith(
+        "may become full: add --set keep=1, or --set disk_limit=1MB, or set FESEARCH_ARTIFACTS "
+        "to another disk"
+    )

@@ -1,0 +1,64 @@
+"""A study that goes on elsewhere: another cluster, fewer cores, never without its GPUs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import searched
+from small import small
+
+from fesearch import hardware
+from fesearch.errors import InputError
+from fesearch.search import start
+
+
+@pytest.fixture
+def url(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("FESEARCH_ARTIFACTS", str(tmp_path / "artifacts"))
+    monkeypatch.setenv("FESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+    searched.save_data()
+    return sqlite_url
+
+
+def test_a_job_script_goes_on_at_the_address_of_its_next_cluster(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(start, "_check_cluster", lambda study, address: asked.append(address))
+    for address in ("10.0.0.1:10017", "10.0.0.2:10018"):
+        start.start(small(trials=1, address=address), url, or_resume=True)
+    assert asked == ["10.0.0.1:10017", "10.0.0.2:10018"]
+    start.resume("deep", url, place={"address": None, "cpus": 1})
+    assert len(asked) == 2
+
+
+def test_cores_that_are_not_there_are_refused_on_the_way_too(url: str) -> None:
+    start.start(small(trials=1), url)
+    with pytest.raises(InputError, match="10000 CPU cores are asked for, but there are "):
+        start.resume("deep", url, place={"cpus": 10_000})
+
+
+def test_a_study_stays_on_the_device_that_its_numbers_are_from(url: str) -> None:
+    start.start(small(trials=1), url)
+    with pytest.raises(InputError) as caught:
+        start.start(small(trials=1, gpus=2), url, or_resume=True)
+    assert caught.value.message == (
+        "The study 'deep' was started with gpus = 0, not 2: its numbers depend on whether it has "
+        "any."
+    )
+    assert caught.value.hint == "Type: fesearch study resume deep; or give another --name."
+
+
+def test_trials_that_share_a_gpu_are_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "mps", lambda: None)
+    four = small(gpus=2, gpus_per_trial=0.25)
+    assert start.sharing(small()) == start.sharing(small(gpus=2)) == ""
+    assert start.sharing(four) == (
+        "4 trials share each GPU by turns: no NVIDIA MPS runs here. "
+        "To start it: nvidia-cuda-mps-control -d"
+    )
+    assert start.sharing(four.model_copy(update={"address": "h:1"})) == (
+        "4 trials share each GPU: at once where NVIDIA MPS runs on its node, else by turns."
+    )
+    monkeypatch.setattr(hardware, "mps", lambda: Path("/run/mps"))
+    assert start.sharing(four) == "4 trials share each GPU through NVIDIA MPS (/run/mps)."

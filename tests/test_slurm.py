@@ -1,0 +1,205 @@
+"""Batch scripts for SLURM: what is asked for, what is quoted, what is refused."""
+
+import shlex
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fesearch.cli.app import run
+from fesearch.cluster import slurm
+from fesearch.cluster.slurm import Job, script, seconds
+from fesearch.errors import InputError
+
+JOB = Job(
+    name="deep",
+    start=["fesearch", "study", "start", "irnet"],
+    folder=Path("/home/me"),
+    nodes=4,
+    gpus=4,
+    time="08:00:00",
+    programs=Path("/opt/venv/bin"),
+)
+
+
+def options(job: Job) -> list[str]:
+    lines = script(job).splitlines()
+    assert lines[0] == "#!/bin/bash"
+    return [line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH ")]
+
+
+def refused(job: Job) -> tuple[str, str]:
+    with pytest.raises(InputError) as caught:
+        script(job)
+    return caught.value.message, caught.value.hint
+
+
+def test_what_slurm_is_asked_for() -> None:
+    assert options(JOB) == [
+        "--job-name=fesearch-deep",
+        "--nodes=4",
+        "--ntasks-per-node=1",
+        "--time=08:00:00",
+        "--signal=B:USR1@300",
+        "--requeue",
+        "--no-kill",
+        "--open-mode=append",
+        "--output=fesearch-deep-%j.log",
+        "--exclusive",
+        "--mem=0",
+        "--gpus-per-node=4",
+    ]
+
+
+def test_ones_own_options_come_last() -> None:
+    job = replace(JOB, cpus=16, sbatch=["--partition=gpu", " --gres=gpu:a100:4 "])
+    *_, cores, partition, gres = options(job)
+    assert (cores, partition, gres) == (
+        "--cpus-per-task=16",
+        "--partition=gpu",
+        "--gres=gpu:a100:4",
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    word=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20),
+    folder=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20),
+)
+def test_no_word_or_path_is_read_by_the_shell(word: str, folder: str) -> None:
+    job = replace(JOB, start=["printf", "%s", word], folder=Path("/x") / folder)
+    head = script(job).split("\n# ---- what follows")[0]
+    text = head.replace("\ncd -- ", "\nplace=").replace(" || exit\n", "\n", 1)
+    asked = 'printf "%s\\0" "$place" "${start[@]}"'
+    done = subprocess.run(["bash", "-c", f"{text}\n{asked}"], capture_output=True, check=True)
+    assert done.stdout.decode().split("\0")[:-1] == [str(job.folder), *job.start]
+
+
+def test_a_preamble_comes_before_the_rest() -> None:
+    text = script(replace(JOB, preamble="module load cuda\n"))
+    assert text.index("start=(") < text.index("module load cuda\n# ---- end") < text.index("set -u")
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [("90", 5400), ("1:30", 90), ("08:00:00", 28800), ("2-12", 216000), ("1-0:30", 88200)],
+)
+def test_wall_clock_limits_as_sbatch_takes_them(time: str, expected: int) -> None:
+    assert seconds(time) == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "message", "hint"),
+    [
+        (
+            {"time": "8h"},
+            "--time got '8h'.",
+            "Write it as sbatch takes it: --time 08:00:00 or 2-12.",
+        ),
+        (
+            {"time": "00:05:00"},
+            "A job of 00:05:00 is 300 s, of which the last 300 s are for checkpoints.",
+            "Give a --time of 600 s or more, or another --margin, of 120 s or more.",
+        ),
+        (
+            {"sbatch": ["--comment=a\nrm -rf /"]},
+            "--sbatch got '--comment=a\\nrm -rf /'.",
+            "Give one option of sbatch, as in --sbatch=--partition=gpu",
+        ),
+        (
+            {"disk": "/a/very/long/path/to/the/local/disk/of/nodes"},
+            "--disk got '/a/very/long/path/to/the/local/disk/of/…'.",
+            "Give a folder on a disk of the nodes, in up to 40 letters: Ray's sockets lie there, "
+            "whose paths are short.",
+        ),
+        ({"start": ["a\0b"]}, "'a\\x00b' has a zero byte.", "Leave it out."),
+        (
+            {"programs": Path("/a:b")},
+            "The folder of the programs, '/a:b', has a colon, so it cannot be in PATH.",
+            "Install fesearch elsewhere.",
+        ),
+        (
+            {"name": "a b"},
+            "A study cannot be called 'a b'.",
+            "Use up to 64 letters, digits, dots, dashes and underscores, "
+            "beginning with a letter or digit.",
+        ),
+    ],
+    ids=str,
+)
+def test_what_no_script_can_say(changed: dict[str, object], message: str, hint: str) -> None:
+    assert refused(replace(JOB, **changed)) == (message, hint)  # type: ignore[arg-type]
+
+
+def test_a_preamble_that_is_no_bash() -> None:
+    message, hint = refused(replace(JOB, preamble="if true; then"))
+    assert message.startswith("The preamble is no bash: ")
+    assert "syntax error" in message
+    assert hint == "Mend that line."
+
+
+def test_the_body_is_as_shellcheck_wants_it() -> None:
+    checked = subprocess.run(["shellcheck", "-"], input=script(JOB), capture_output=True, text=True)
+    assert (checked.stdout, checked.returncode) == ("", 0)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("FESEARCH_STORAGE", "FESEARCH_ARTIFACTS"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_the_command_prints_the_script(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--nodes", "2", "--gpus-per-node", "1", "--margin", "10m", "--", "--trials", "9"]
+    assert run(["cluster", "slurm", "irnet", *words]) == 0
+    out, err = capsys.readouterr()
+    assert "--signal=B:USR1@600\n" in out
+    assert "\nstart=(fesearch study start irnet --trials 9)\n" in out
+    assert f"\nexport FESEARCH_ARTIFACTS={shlex.quote(str(here / 'fesearch-artifacts'))}\n" in out
+    assert "\nexport FESEARCH_STORAGE=sqlite:///fesearch.db\n" in out
+    assert err == (
+        "\nWhere there is a network, first:\n  fesearch study start irnet --trials 9 --prepare\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["irnet", "--", "--gpus", "4"], "The flag --gpus is the script's own to give."),
+        (["irnet", "--", "--or-resume"], "The flag --or-resume is the script's own to give."),
+        (["irnt"], "There is no study file or model family 'irnt'."),
+        (["irnet", "--", "--trails", "4"], "No such option: --trails"),
+        (
+            ["ridge", "--gpus-per-node", "1"],
+            "1 GPUs are asked for, but ridge does not use them.",
+        ),
+        (
+            ["irnet", "--", "--storage", "postgresql://me:secret@db/x"],
+            "--storage of a server would stand in the script, with its password.",
+        ),
+        (
+            ["irnet", "--preamble", "none.sh"],
+            "The preamble 'none.sh' cannot be read: No such file or directory.",
+        ),
+    ],
+)
+def test_what_the_command_refuses(
+    words: list[str], message: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["cluster", "slurm", *words, "--to", "job.sh"] if "--" not in words else [
+        "cluster", "slurm", "--to", "job.sh", *words]) == 2  # fmt: skip
+    assert message in capsys.readouterr().err
+    assert not (here / "job.sh").exists()
+
+
+def test_bash_is_not_needed_to_write_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*words: object, **options: object) -> None:
+        raise FileNotFoundError("bash")
+
+    monkeypatch.setattr(slurm.subprocess, "run", missing)
+    assert "if true" in script(replace(JOB, preamble="if true"))
