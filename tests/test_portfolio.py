@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import searched
 from driven import results
 from small import Watch, furnished
 
+from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import run as command
 from fesearch.errors import FesearchError, InputError, StudyNotFoundError
 from fesearch.portfolio import Portfolio, of_keys
@@ -170,3 +172,39 @@ def test_the_command_line(house: str, capsys: pytest.CaptureFixture[str]) -> Non
     capsys.readouterr()
     assert command(["study", "resume", "typed", "--take-over"]) == 2
     assert "each has a driver of its own" in capsys.readouterr().err
+
+
+def test_the_best_are_scored_and_exported_within_the_limit(
+    house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["study", "start", "all_families", "--families", "ridge,decision_tree", "--trials", "2"]
+    words += ["--data", searched.DATA, "--set", "runner=inline", "--name", "whole-way"]
+    words += ["--time-limit", "2h", "--holdout", "--export", str(tmp_path / "model")]
+    assert command(words) == 0
+    out, err = capsys.readouterr()
+    assert "round 1 of 2: ridge, 28m30s" in err
+    assert "whole-way-ridge: test MAE " in err
+    assert "sealed" not in out
+    assert (tmp_path / "model" / "fesearch.json").is_file()
+    assert command(words) == 2
+    assert capsys.readouterr().err == (
+        f"'{tmp_path}/model' exists already and is not an empty folder.\n"
+        "Choose another --export, or remove it.\n"
+    )
+
+
+def test_one_study_is_scored_and_exported_too(
+    house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["study", "start", "ridge", "--data", searched.DATA, "--set", "runner=inline"]
+    words += ["--trials", "1", "--name", "alone", "--holdout", "--export", str(tmp_path / "one")]
+    assert command(words) == 0
+    assert "alone: test MAE " in capsys.readouterr().err
+    assert (tmp_path / "one" / "fesearch.json").is_file()
+
+
+@pytest.mark.parametrize(("limit", "left"), [(10.0, 5.0), (100.0, 70.0), (7200.0, 6840.0)])
+def test_what_is_kept_back_of_a_limit(limit: float, left: float) -> None:
+    assert Afterwards(holdout=True).left(limit) == left
+    assert Afterwards().left(limit) == limit
+    assert Afterwards(holdout=True).left(1e6) == 1e6 - 600

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import INTERRUPTED
 from fesearch.cli.live import watching
 from fesearch.cli.output import Format, progress, quiet, say
@@ -22,17 +24,26 @@ if TYPE_CHECKING:
     from fesearch.search.shares import Turn
 
 
-def start(keys: Mapping[str, Any], source: str, url: str, or_resume: bool, format: Format) -> None:
+def start(
+    keys: Mapping[str, Any],
+    source: str,
+    url: str,
+    or_resume: bool,
+    afterwards: Afterwards,
+    format: Format,
+) -> None:
     """Begin a search over many families, or go on with it."""
     from fesearch.search import portfolio
 
     made = of_keys(keys, source)
+    if made.seconds is not None:
+        made = replace(made, seconds=afterwards.left(made.seconds))
     with _looks(made) as looks:
         if or_resume and portfolio.members(made.name, url):
-            ended = portfolio.go_on(made.name, url, looks)
+            ended = portfolio.go_on(made.name, url, looks, seconds=made.seconds)
         else:
             ended = portfolio.begin(made, url, looks)
-    _conclude(ended, url, format)
+    _conclude(ended, url, afterwards, format)
 
 
 def resume(
@@ -57,7 +68,7 @@ def resume(
     seconds = None if time_limit is None else duration(time_limit)
     with _looks(portfolio.recorded(name, url)) as looks:
         ended = portfolio.go_on(name, url, looks, seconds=seconds, place=place)
-    _conclude(ended, url, format)
+    _conclude(ended, url, Afterwards(), format)
     return True
 
 
@@ -79,7 +90,7 @@ def _looks(made: Portfolio) -> "Iterator[Looks]":
         yield Looks(report, lambda: watching(quiet()), turn, left_out)
 
 
-def _conclude(ended: "Ended", url: str, format: Format) -> None:
+def _conclude(ended: "Ended", url: str, afterwards: Afterwards, format: Format) -> None:
     """The ranking of the families, what to type next, and the exit code."""
     from fesearch.rank import tables
     from fesearch.search import core
@@ -91,13 +102,18 @@ def _conclude(ended: "Ended", url: str, format: Format) -> None:
         if not ended.stopped:
             raise
         raise NoResultError(f"Stopped: {ended.stopped}; no trial is usable yet.", again) from error
+    done = ended.stopped in ("", core.LATE)
+    if done:
+        afterwards.look(ended.studies, url)
     rank(study=list(ended.studies), storage=url, format=format)
+    best = table.entries[0].trial.study
+    if done:
+        afterwards.write(best, url)
     if ended.stopped:
         say(f"Stopped: {ended.stopped}.", again)
         if ended.stopped == core.INTERRUPTED:
             raise typer.Exit(INTERRUPTED)
         return
-    best = table.entries[0].trial.study
     say(
         "Next:",
         f"  fesearch export {best} --to model   the best as a model",

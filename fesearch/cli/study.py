@@ -1,10 +1,12 @@
 """``fesearch study``: searches started, resumed, watched and removed."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fesearch.cli import budget, dry, later, portfolio
+from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import INTERRUPTED
 from fesearch.cli.live import varying, watching
 from fesearch.cli.options import (
@@ -15,6 +17,7 @@ from fesearch.cli.options import (
     group,
 )
 from fesearch.cli.output import Column, Format, detail, progress, quiet, say, show
+from fesearch.duration import duration
 from fesearch.errors import InputError, NoResultError
 from fesearch.paths import storage_url
 from fesearch.portfolio import of_keys
@@ -82,6 +85,13 @@ def start_study(
     or_resume: Annotated[
         bool, typer.Option("--or-resume", help="Go on with the study if there is one.")
     ] = False,
+    holdout: Annotated[
+        bool,
+        typer.Option("--holdout", help="Then score the best on the test part, on record."),
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Then write the best model to this folder.")
+    ] = None,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Build data and features, and stop.")
     ] = False,
@@ -115,6 +125,7 @@ def start_study(
         "warm_start": warm_start,
         "own": family_file,
     }
+    afterwards = Afterwards(holdout, export)
     keys = read(source, flags, tuple(set_ or ()))
     if "families" in keys:
         if prepare or dry_run:
@@ -122,7 +133,7 @@ def start_study(
                 say(study.name)
                 (_prepare if prepare else dry.show_outlook)(study, format)
         else:
-            portfolio.start(keys, source, storage_url(storage), or_resume, format)
+            portfolio.start(keys, source, storage_url(storage), or_resume, afterwards, format)
         return
     study = checked(keys, source)
     if prepare:
@@ -138,9 +149,17 @@ def start_study(
     if shared := start.sharing(study):
         say(shared)
     url = storage_url(storage)
+    limit = study.time_limit
     with progress("features", "compounds") as report, watching(quiet()) as watchers:
-        outcome = start.start(study, url, or_resume=or_resume, progress=report, watchers=watchers)
-    _conclude(outcome, study, study.time_limit, format)
+        outcome = start.start(
+            study,
+            url,
+            or_resume=or_resume,
+            seconds=afterwards.left(duration(limit)) if limit and afterwards.asked else None,
+            progress=report,
+            watchers=watchers,
+        )
+    _conclude(outcome, study, limit, format, url, afterwards)
 
 
 @app.command("resume")
@@ -338,11 +357,20 @@ def _budget(row: Any) -> int:
         return study.trials
 
 
-def _conclude(outcome: "Outcome", study: Study, limit: str | None, format: Format) -> None:
+def _conclude(
+    outcome: "Outcome",
+    study: Study,
+    limit: str | None,
+    format: Format,
+    url: str = "",
+    afterwards: Afterwards | None = None,
+) -> None:
     """The best trials, what to type next, and the exit code.
 
     Args:
         limit: time limit of this run.
+        url: of the store, for what comes afterwards.
+        afterwards: what else to do with the best, once the search is over.
     """
     from fesearch.search import core
 
@@ -359,6 +387,9 @@ def _conclude(outcome: "Outcome", study: Study, limit: str | None, format: Forma
         raise typer.Exit(INTERRUPTED)
     if not outcome.usable:
         raise nothing_usable(name, outcome.results)
+    if afterwards is not None:
+        afterwards.look([name], url)
+        afterwards.write(name, url)
     say(
         "Next:",
         "  fesearch rank                            all models on this division",
