@@ -33,13 +33,14 @@ CASES: dict[str, dict[str, Any]] = {
     "random_forest": {"epochs": 1, "trials": 4, "set": {}},
 }
 NETWORKS = ("irnet", "dnn")
+RATES = {4: [1e-4, 3e-4, 1e-3, 3e-3], 8: [1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3]}
+"""Learning rates for so many trials: each config differs."""
 NETS: dict[str, Any] = {
     "activation": "relu",
     "output_activation": None,
     "norm": "before",
     "loss": "mae",
     "optimizer": "adam",
-    "learning_rate": [1e-4, 3e-4, 1e-3, 3e-3],
     "batch_size": 64,
 }
 
@@ -53,7 +54,8 @@ def settings(family: str) -> dict[str, Any]:
             "max_features": [0.25, 0.33],
             "max_depth": 25,
         }
-    return {**NETS, **CASES[family]["set"]}
+    case = CASES[family]
+    return {**NETS, "learning_rate": RATES[case["trials"]], **case["set"]}
 
 
 def ours(family: str, trials: int, epochs: int, folder: Path) -> dict[str, Any]:
@@ -169,7 +171,7 @@ def main() -> None:
             theirs = plain(family, mine["configs"], epochs, folder)
             line = {
                 "family": family,
-                "trials": trials,
+                "trials": len(mine["configs"]),
                 "rows": rows,
                 "gflops_ceiling": round(gemm, 1),
                 "fesearch_seconds": round(mine["seconds"], 1),
