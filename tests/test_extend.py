@@ -357,6 +357,9 @@ def test_the_command_line(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["trials", "show", "deep", "3", "--format", "json"]) == 0
     shown_trial = json.loads(capsys.readouterr().out)
     assert (shown_trial["parent"], shown_trial["origin"]) == (0, "goes on from trial 0")
+    assert run(["study", "status", "deep", "--format", "json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["trials"], status["budget"]) == (6, 6)
 
 
 def test_an_extension_says_what_it_has_done(url: str) -> None:

@@ -337,7 +337,7 @@ def _line(store: Any, summary: Any) -> dict[str, Any]:
         "name": row.name,
         "state": state,
         "trials": ended,
-        "budget": _budget(row),
+        "budget": _budget(row) + summary.children,
         "best": summary.best,
         "unit": row.unit,
         "family": row.definition["study"]["family"],

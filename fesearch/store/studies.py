@@ -130,6 +130,7 @@ class Studies(Database):
                 TRIALS.c.study_id,
                 TRIALS.c.state,
                 sa.func.count(),
+                sa.func.count(TRIALS.c.parent),
                 sa.func.min(value),
                 sa.func.max(value),
             )
@@ -139,11 +140,16 @@ class Studies(Database):
         with self.read() as connection:
             rows = [_study(row) for row in connection.execute(_SELECT.order_by(STUDIES.c.id))]
             counts: dict[int, dict[TrialState, int]] = {}
+            children: dict[int, int] = {}
             ends: dict[int, list[float]] = {}
-            for study_id, state, count, low, high in connection.execute(counting):
+            for study_id, state, count, going_on, low, high in connection.execute(counting):
                 counts.setdefault(study_id, {})[state] = count
+                children[study_id] = children.get(study_id, 0) + going_on
                 ends.setdefault(study_id, []).extend(v for v in (low, high) if v is not None)
-        return [_summary(row, counts.get(row.id, {}), ends.get(row.id, [])) for row in rows]
+        return [
+            _summary(row, counts.get(row.id, {}), ends.get(row.id, []), children.get(row.id, 0))
+            for row in rows
+        ]
 
     @endures
     def set_state(self, lease: Lease, state: StudyState) -> None:
@@ -236,11 +242,12 @@ def _study(row: sa.Row[Any]) -> StudyRow:
 
 
 def _summary(
-    study: StudyRow, counts: Mapping[TrialState, int], values: Sequence[float]
+    study: StudyRow, counts: Mapping[TrialState, int], values: Sequence[float], children: int
 ) -> StudySummary:
     best = min if study.direction == "minimize" else max
     return StudySummary(
         study=study,
         trials={state: counts.get(state, 0) for state in TrialState},
         best=best(values) if values else None,
+        children=children,
     )

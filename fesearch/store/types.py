@@ -88,11 +88,16 @@ class Amendment:
 
 @dataclass(frozen=True)
 class StudySummary:
-    """A line of ``study list``: a study, its numbers of trials by state, its best value."""
+    """A line of ``study list``: a study, its numbers of trials by state, its best value.
+
+    Attributes:
+        children: of the trials, those that go on from another one, beside the budget.
+    """
 
     study: StudyRow
     trials: Mapping[TrialState, int]
     best: float | None
+    children: int = 0
 
 
 @dataclass(frozen=True)
