@@ -64,7 +64,7 @@ def search(trials: int, reports: int, url: str, marks: Marks, **keys: Any) -> Fi
     from fesearch.own import family_of
     from fesearch.search.start import start
     from fesearch.store.results import Store
-    from fesearch.study import load
+    from fesearch.studyfile import load
 
     family = family_of(FAMILY).name
     flags = {"name": "trivial", "trials": trials, "max_epochs": reports, **keys}

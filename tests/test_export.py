@@ -26,7 +26,7 @@ from fesearch.search.folder import model_folder
 from fesearch.search.prepare import prepare_again, study_of
 from fesearch.split import Development
 from fesearch.store.results import Store
-from fesearch.study import load
+from fesearch.studyfile import load
 
 
 @pytest.mark.parametrize("study", ["nets", "forests"])

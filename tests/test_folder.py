@@ -9,7 +9,7 @@ from fesearch.record import TrialResult, TrialSpec, TrialState
 from fesearch.search.checkpoint import END, folder_of
 from fesearch.search.folder import Keeper, size_of
 from fesearch.search.worker import LOG, MODEL
-from fesearch.study import load
+from fesearch.studyfile import load
 
 
 def end(keeper: Keeper, folder: Path, number: int, value: float) -> None:

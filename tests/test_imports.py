@@ -37,7 +37,7 @@ def test_loads_nothing_heavy(arguments: list[str]) -> None:
 def test_a_search_is_driven_without_torch() -> None:
     program = (
         "import sys; from fesearch.nets import device; device.SIGNS = ();"
-        "from fesearch.search import on_ray, start; from fesearch.study import load;"
+        "from fesearch.search import on_ray, start; from fesearch.studyfile import load;"
         "assert start.idle_gpus(load('irnet')) == 0; start.check_resources(load('irnet'));"
         "print('torch' in sys.modules)"
     )

@@ -20,7 +20,8 @@ from fesearch.features import Combination
 from fesearch.featureset import FEATURE_SETS, Inputs
 from fesearch.metrics import metric_named, title_of
 from fesearch.own import Source, features_in_full, mentioned, run_files
-from fesearch.study import Study, load
+from fesearch.study import Study
+from fesearch.studyfile import load
 
 
 @pytest.fixture(autouse=True)

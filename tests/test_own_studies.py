@@ -25,7 +25,8 @@ from fesearch.record import Report, TrialResult, TrialSpec, TrialState
 from fesearch.search import start
 from fesearch.search.core import Core
 from fesearch.store.results import Store
-from fesearch.study import Study, load
+from fesearch.study import Study
+from fesearch.studyfile import load
 
 FLAGS = {"data": searched.DATA, "trials": 4, "max_epochs": 4, "seed": 3}
 

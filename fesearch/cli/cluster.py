@@ -14,7 +14,8 @@ from fesearch.cli.output import say
 from fesearch.duration import duration
 from fesearch.errors import FesearchError, InputError
 from fesearch.paths import artifacts_dir, atomic_write, cache_dir, storage_url
-from fesearch.study import Study, load
+from fesearch.study import Study
+from fesearch.studyfile import load
 
 app = group()
 

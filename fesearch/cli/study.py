@@ -22,7 +22,8 @@ from fesearch.errors import InputError, NoResultError
 from fesearch.paths import storage_url
 from fesearch.portfolio import of_keys
 from fesearch.record import nothing_usable
-from fesearch.study import Study, checked, from_keys, read
+from fesearch.study import Study, checked, from_keys
+from fesearch.studyfile import read
 
 if TYPE_CHECKING:
     from fesearch.search.start import Outcome

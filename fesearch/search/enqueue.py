@@ -10,7 +10,8 @@ from fesearch.search.prepare import study_of
 from fesearch.space import Choice, Config, Float, Space, Value, When, number
 from fesearch.store.results import Store
 from fesearch.store.types import StudyRow
-from fesearch.study import Study, assignment
+from fesearch.study import Study
+from fesearch.studyfile import assignment
 
 _BY_HAND = "enqueued by hand"
 

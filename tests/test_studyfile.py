@@ -7,7 +7,8 @@ import pytest
 
 from fesearch.errors import InputError
 from fesearch.space import Choice, Float, Int, When
-from fesearch.study import Study, from_keys, load, shipped
+from fesearch.study import Study, from_keys
+from fesearch.studyfile import load, shipped
 
 
 def refused(source: str, *sets: str, **flags: Any) -> InputError:
