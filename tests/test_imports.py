@@ -37,8 +37,8 @@ def test_loads_nothing_heavy(arguments: list[str]) -> None:
 def test_a_search_is_driven_without_torch() -> None:
     program = (
         "import sys; from fesearch.nets import device; device.SIGNS = ();"
-        "from fesearch.search import on_ray, start; from fesearch.studyfile import load;"
-        "assert start.idle_gpus(load('irnet')) == 0; start.check_resources(load('irnet'));"
+        "from fesearch.search import on_ray, resources, start; from fesearch.studyfile import load;"
+        "assert resources.idle_gpus(load('irnet')) == 0; resources.check(load('irnet'));"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -9,7 +9,7 @@ from small import small
 
 from fesearch import hardware
 from fesearch.errors import InputError
-from fesearch.search import start
+from fesearch.search import resources, start
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_a_job_script_goes_on_at_the_address_of_its_next_cluster(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(start, "_check_cluster", lambda study, address: asked.append(address))
+    monkeypatch.setattr(resources, "_check_cluster", lambda study, address: asked.append(address))
     for address in ("10.0.0.1:10017", "10.0.0.2:10018"):
         start.start(small(trials=1, address=address), url, or_resume=True)
     assert asked == ["10.0.0.1:10017", "10.0.0.2:10018"]
@@ -52,13 +52,13 @@ def test_a_study_stays_on_the_device_that_its_numbers_are_from(url: str) -> None
 def test_trials_that_share_a_gpu_are_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "mps", lambda: None)
     four = small(gpus=2, gpus_per_trial=0.25)
-    assert start.sharing(small()) == start.sharing(small(gpus=2)) == ""
-    assert start.sharing(four) == (
+    assert resources.sharing(small()) == resources.sharing(small(gpus=2)) == ""
+    assert resources.sharing(four) == (
         "4 trials share each GPU by turns: no NVIDIA MPS runs here. "
         "To start it: nvidia-cuda-mps-control -d"
     )
-    assert start.sharing(four.model_copy(update={"address": "h:1"})) == (
+    assert resources.sharing(four.model_copy(update={"address": "h:1"})) == (
         "4 trials share each GPU: at once where NVIDIA MPS runs on its node, else by turns."
     )
     monkeypatch.setattr(hardware, "mps", lambda: Path("/run/mps"))
-    assert start.sharing(four) == "4 trials share each GPU through NVIDIA MPS (/run/mps)."
+    assert resources.sharing(four) == "4 trials share each GPU through NVIDIA MPS (/run/mps)."

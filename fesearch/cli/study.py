@@ -143,11 +143,11 @@ def start_study(
     if dry_run:
         dry.show_outlook(study, format)
         return
-    from fesearch.search import start
+    from fesearch.search import resources, start
 
-    if idle := start.idle_gpus(study):
+    if idle := resources.idle_gpus(study):
         say(f"{idle} GPU{'s' if idle > 1 else ''} stand idle; to use them add --gpus {idle}.")
-    if shared := start.sharing(study):
+    if shared := resources.sharing(study):
         say(shared)
     url = storage_url(storage)
     limit = study.time_limit

@@ -6,7 +6,7 @@ from fesearch import estimate, hardware
 from fesearch.duration import duration
 from fesearch.estimate import Range
 from fesearch.paths import artifacts_dir
-from fesearch.search import burst, room, start
+from fesearch.search import burst, resources, room
 from fesearch.search.prepare import Prepared, Progress, prepare
 from fesearch.search.settle import settled
 from fesearch.study import Study
@@ -46,12 +46,12 @@ def run(study: Study, progress: Progress | None = None) -> Outlook:
         InputError: its start would refuse it.
     """
     study = study.in_full()
-    start.check_resources(study)
+    resources.check(study)
     study = settled(study).study
     prepared = prepare(study, progress)
     samples = burst.measure(prepared)
     limit = None if study.time_limit is None else duration(study.time_limit)
-    plan = burst.plan(prepared, room.parallel(study, start.cores(study)), limit)
+    plan = burst.plan(prepared, room.parallel(study, resources.cores(study)), limit)
     memory, disk = estimate.memory(samples, plan), estimate.disk(samples, plan)
     free_memory, free_disk = hardware.memory().free, room.room(artifacts_dir())
     warnings = []

@@ -14,12 +14,13 @@ from typing import Any
 
 from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError
 from fesearch.portfolio import Portfolio, of_keys
+from fesearch.search import resources
 from fesearch.search.core import LATE
 from fesearch.search.extend import extend
 from fesearch.search.prepare import Progress
 from fesearch.search.roles import Watcher
 from fesearch.search.shares import Standing, Turn, next_turn
-from fesearch.search.start import Outcome, check_resources, resume, start
+from fesearch.search.start import Outcome, resume, start
 from fesearch.store.results import Store
 from fesearch.store.types import StudyState, StudySummary
 from fesearch.study import PLACE
@@ -75,7 +76,7 @@ def begin(portfolio: Portfolio, url: str, looks: Looks | None = None) -> Ended:
             "--name.",
         )
     for study in portfolio.studies.values():
-        check_resources(study)
+        resources.check(study)
     return _drive(portfolio, url, looks or Looks())
 
 

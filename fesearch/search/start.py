@@ -18,9 +18,8 @@ from fesearch.errors import (
     StudyNotFoundError,
     first_line,
 )
-from fesearch.nets.device import gpu_count, require_gpus
 from fesearch.record import TrialResult
-from fesearch.search import inline, interrupt, room, sources, warm
+from fesearch.search import inline, interrupt, resources, room, sources, warm
 from fesearch.search.budget import Budget, settings_of
 from fesearch.search.core import Core, Settings
 from fesearch.search.extend import before_extensions, let_go_on
@@ -100,7 +99,7 @@ def start(
         return resume(study.name, url, place=place, progress=progress, watchers=watchers)
     earlier = _earlier(study, url)
     refuse_taken(url, study.name)
-    check_resources(study)
+    resources.check(study)
     study, asked, why = settled(study)
     prepared = prepare(study, progress)
     if study.address is None:
@@ -167,7 +166,7 @@ def resume(
             store.refuse_driven(row)
         sources.refuse_changed(row)
         study = study_of(row).moved(place)
-        check_resources(study)
+        resources.check(study)
         prepared = prepare_again(row, progress, study=study)
         store.record_division(prepared.division)
         return _drive(store, url, row, prepared, watchers, limit, take_over)
@@ -185,68 +184,6 @@ def delete(name: str, url: str) -> None:
         store.delete_study(name)
         Mirror.forget(in_database(url), name)
         shutil.rmtree(study_folder(row), ignore_errors=True)
-
-
-def check_resources(study: Study) -> None:
-    """Refuse CPUs and GPUs that are not there.
-
-    Raises:
-        InputError: says how many there are and what to type.
-    """
-    if study.address is not None:
-        _check_cluster(study, study.address)
-        return
-    cores = hardware.cores()
-    wanted = max(study.cpus or 1, study.cpus_per_trial)
-    if wanted > cores:
-        raise InputError(
-            f"{wanted} CPU cores are asked for, but there are {cores}.",
-            f"Give --cpus {cores} or less.",
-        )
-    if study.gpus:
-        require_gpus(study.gpus)
-
-
-def cores(study: Study) -> int:
-    """CPU cores that a study has: its own number, those of its cluster, or those here."""
-    if study.cpus is not None:
-        return study.cpus
-    if study.address is None:
-        return hardware.cores()
-    from fesearch.search import on_ray
-
-    return on_ray.counted(study.address)[0]
-
-
-def idle_gpus(study: Study) -> int:
-    """GPUs of this machine that a study could use and has not asked for."""
-    if study.gpus or study.address is not None or not study.declared_family().gpu:
-        return 0
-    return gpu_count()
-
-
-def sharing(study: Study) -> str:
-    """How trials share a GPU, in a line; an empty text where each has its own."""
-    if not study.gpus or study.gpus_per_trial >= 1:
-        return ""
-    each = f"{int(1 / study.gpus_per_trial)} trials share each GPU"
-    if study.address is not None:
-        return f"{each}: at once where NVIDIA MPS runs on its node, else by turns."
-    if folder := hardware.mps():
-        return f"{each} through NVIDIA MPS ({folder})."
-    return f"{each} by turns: no NVIDIA MPS runs here. To start it: nvidia-cuda-mps-control -d"
-
-
-def _check_cluster(study: Study, address: str) -> None:
-    from fesearch.search import on_ray
-
-    cpus, gpus = on_ray.counted(address)
-    for noun, wanted, there in (("CPU cores", study.cpus or 1, cpus), ("GPUs", study.gpus, gpus)):
-        if wanted > there:
-            raise InputError(
-                f"{wanted} {noun} are asked for, but the cluster at {address} has {there}.",
-                f"Give --{'gpus' if noun == 'GPUs' else 'cpus'} {there} or less.",
-            )
 
 
 def _drive(
@@ -350,7 +287,7 @@ def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
         return
     from fesearch.search import on_ray
 
-    resources = on_ray.Resources(
+    wanted = on_ray.Resources(
         cpus=study.cpus or (None if study.address else hardware.cores()),
         gpus=study.gpus,
         cpus_per_trial=study.cpus_per_trial,
@@ -359,7 +296,7 @@ def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
     )
     files = study.own_sources()
     scratch = study_folder(lease.study) / f"{_SCRATCH}{lease.token[:8]}"
-    on_ray.drive(core, prepared.development, resources, scratch, files)
+    on_ray.drive(core, prepared.development, wanted, scratch, files)
 
 
 def _clear(folder: Path) -> None:

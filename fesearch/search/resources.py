@@ -1,0 +1,68 @@
+"""CPU cores and GPUs: what a study asks for, and what there is here or at its cluster."""
+
+from fesearch import hardware
+from fesearch.errors import InputError
+from fesearch.nets.device import gpu_count, require_gpus
+from fesearch.study import Study
+
+
+def check(study: Study) -> None:
+    """Refuse CPUs and GPUs that are not there.
+
+    Raises:
+        InputError: says how many there are and what to type.
+    """
+    if study.address is not None:
+        _check_cluster(study, study.address)
+        return
+    cores = hardware.cores()
+    wanted = max(study.cpus or 1, study.cpus_per_trial)
+    if wanted > cores:
+        raise InputError(
+            f"{wanted} CPU cores are asked for, but there are {cores}.",
+            f"Give --cpus {cores} or less.",
+        )
+    if study.gpus:
+        require_gpus(study.gpus)
+
+
+def cores(study: Study) -> int:
+    """CPU cores that a study has: its own number, those of its cluster, or those here."""
+    if study.cpus is not None:
+        return study.cpus
+    if study.address is None:
+        return hardware.cores()
+    from fesearch.search import on_ray
+
+    return on_ray.counted(study.address)[0]
+
+
+def idle_gpus(study: Study) -> int:
+    """GPUs of this machine that a study could use and has not asked for."""
+    if study.gpus or study.address is not None or not study.declared_family().gpu:
+        return 0
+    return gpu_count()
+
+
+def sharing(study: Study) -> str:
+    """How trials share a GPU, in a line; an empty text where each has its own."""
+    if not study.gpus or study.gpus_per_trial >= 1:
+        return ""
+    each = f"{int(1 / study.gpus_per_trial)} trials share each GPU"
+    if study.address is not None:
+        return f"{each}: at once where NVIDIA MPS runs on its node, else by turns."
+    if folder := hardware.mps():
+        return f"{each} through NVIDIA MPS ({folder})."
+    return f"{each} by turns: no NVIDIA MPS runs here. To start it: nvidia-cuda-mps-control -d"
+
+
+def _check_cluster(study: Study, address: str) -> None:
+    from fesearch.search import on_ray
+
+    cpus, gpus = on_ray.counted(address)
+    for noun, wanted, there in (("CPU cores", study.cpus or 1, cpus), ("GPUs", study.gpus, gpus)):
+        if wanted > there:
+            raise InputError(
+                f"{wanted} {noun} are asked for, but the cluster at {address} has {there}.",
+                f"Give --{'gpus' if noun == 'GPUs' else 'cpus'} {there} or less.",
+            )
