@@ -19,7 +19,7 @@ from fesearch.errors import (
 )
 from fesearch.nets.device import gpu_count, require_gpus
 from fesearch.record import TrialResult
-from fesearch.search import inline, interrupt, sources, warm
+from fesearch.search import inline, interrupt, sources, tracking, warm
 from fesearch.search.budget import Budget, settings_of
 from fesearch.search.core import Core, Settings
 from fesearch.search.extend import before_extensions, let_go_on
@@ -34,6 +34,7 @@ from fesearch.store.outage import LostError
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow, StudyState
 from fesearch.study import Study
+from fesearch.tracker import Subject
 
 _SECONDS_BETWEEN_BEATS = 15.0
 _SCRATCH = "ray-"
@@ -176,11 +177,12 @@ def delete(name: str, url: str) -> None:
 
 
 def check_resources(study: Study) -> None:
-    """Refuse CPUs and GPUs that are not there.
+    """Refuse CPUs, GPUs and packages of trackers that are not there.
 
     Raises:
         InputError: says how many there are and what to type.
     """
+    tracking.check(study.track)
     if study.address is not None:
         _check_cluster(study, study.address)
         return
@@ -239,7 +241,12 @@ def _drive(
             study.disk_limit,
         )
         settings = settings_of(row, prepared, limit)
-        with _core(store, url, lease, settings, study.sampler, [keeper, *watchers]) as core:
+        with (
+            tracking.tracked(study.track, _subject(row, prepared)) as trackers,
+            _core(
+                store, url, lease, settings, study.sampler, [keeper, *trackers, *watchers]
+            ) as core,
+        ):
             budget = Budget(store, row, prepared, core, limited=limit is not None)
             store.endure(core.note, lambda: core.stopping)
             with _heartbeat(store, lease, core, budget), interrupt.stops(core):
@@ -265,6 +272,12 @@ def _search(store: Store, lease: Lease, core: Core, budget: Budget, prepared: Pr
             return
         if not budget.more() and store.complete(lease, budget.row):
             return
+
+
+def _subject(row: StudyRow, prepared: Prepared) -> Subject:
+    """The study as trackers know it."""
+    metric, unit = f"val_{prepared.metric.name}", prepared.family.resource.unit
+    return Subject(row.name, identity(row), metric, row.unit, unit, study_folder(row))
 
 
 def _needed(store: Store, row: StudyRow) -> set[int | None]:
