@@ -190,17 +190,19 @@ def recorded(name: str, url: str) -> Curves:
         row = store.study(name)
         results, reports = store.trials(row), store.reports(row)
     study = archived_study(row)
+    space = study.search_space()
     steps: dict[int, list[ReportRow]] = {}
     for report in reports:
         steps.setdefault(report.number, []).append(report)
     curves = tuple(
         _curve(result, steps[result.number])
         for result in results
-        if _tells(result) and result.number in steps
+        if _tells(result) and result.number in steps and _inside(space, result.config)
     )
     if not curves:
         raise InputError(
-            f"The study '{name}' has no curve to replay: no trial of it has ended by itself.",
+            f"The study '{name}' has no curve to replay: no trial of its space has ended by "
+            "itself.",
             f"See why: fesearch trials {name}",
         )
     return Curves(
@@ -300,6 +302,15 @@ def _curve(result: TrialResult, reports: Sequence[ReportRow]) -> Curve:
 def _tells(result: TrialResult) -> bool:
     """Whether it ended by what its config is; one that goes on from another has half a curve."""
     return (result.state.usable or _diverged(result)) and result.parent is None
+
+
+def _inside(space: Space, config: Config) -> bool:
+    """Whether it is of the space; one that was enqueued need not be."""
+    try:
+        space.check(config)
+    except InputError:
+        return False
+    return True
 
 
 def _diverged(result: TrialResult) -> bool:
