@@ -6,10 +6,10 @@ Two things are measured with fake workers, which train nothing: how many reports
 decides on with a ledger that forgets, and with the real one, SQLite on this disk with Optuna's
 tables beside ours; random search and ASHA, up to 10,000 workers at a time. With the measured time
 for a report, searches on the shipped curves of irnet are then simulated for 1 to 10,000 workers,
-for as long as a whole training takes: what share of the workers' time is training, and what is lost to a driver
-that answers one report after another. A step there takes as long as it did on a twentieth of the
-data; ``--step`` makes it as many seconds. Printed and written to benchmarks/results/. ``--smoke``
-stops at 100 workers and keeps nothing.
+for as long as a whole training takes: what share of the workers' time is training, and what is
+lost to a driver that answers one report after another. Steps are made to last a second and a
+minute on average, or ``--step``. Printed and written to benchmarks/results/. ``--smoke`` stops at
+100 workers and keeps nothing.
 """
 
 import argparse
