@@ -13,16 +13,21 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parent / "results"
 
 
-def write(name: str, lines: Sequence[Mapping[str, Any]]) -> Path:
-    """Lines of figures as ``results/<date>-<device>-<name>.csv``, each with device and commit."""
+def origin() -> tuple[str, str]:
+    """The commit that runs, and the device."""
     named = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     commit = subprocess.run(named, cwd=FOLDER, capture_output=True, text=True, check=True)
-    device = f"{os.cpu_count()} cores, {platform.machine()}"
+    return commit.stdout.strip(), f"{os.cpu_count()} cores, {platform.machine()}"
+
+
+def write(name: str, lines: Sequence[Mapping[str, Any]]) -> Path:
+    """Lines of figures as ``results/<date>-<device>-<name>.csv``, each with device and commit."""
+    commit, device = origin()
     path = FOLDER / f"{datetime.now(UTC).date().isoformat()}-{os.cpu_count()}cpu-{name}.csv"
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, ["commit", "device", *lines[0]])
         writer.writeheader()
         for line in lines:
-            writer.writerow({"commit": commit.stdout.strip(), "device": device, **line})
+            writer.writerow({"commit": commit, "device": device, **line})
     print(f"written: {path.name}", file=sys.stderr)
     return path

@@ -16,6 +16,7 @@ from fesearch.paths import checked_name
 from fesearch.registry import nearest
 from fesearch.space import Config, Domain, Float, Space, Value, When
 from fesearch.splitspec import SplitSpec
+from fesearch.tracker import TRACKERS
 
 MOST_TRIALS = 2**31 - 1  # the store numbers them in an INTEGER
 MOST_EPOCHS = 1_000_000
@@ -64,6 +65,7 @@ class Study(BaseModel):
         disk_limit: of all files of the study, such as "20GB": fewer are kept where it is reached.
         warm_start: an earlier study of the store; its best configs are tried first, and where data,
             target, metric and division are the same its trials are known to the sampler.
+        track: services to follow it in, such as ["mlflow", "wandb", "tensorboard"].
         own: Python files of the user's own that declare a family, metric or feature set. They
             are run; see ``own.py``.
     """
@@ -101,6 +103,7 @@ class Study(BaseModel):
     keep: int = Field(default=5, ge=1)
     disk_limit: ByteSize | None = Field(default=None, ge=1)
     warm_start: str | None = None
+    track: list[str] = Field(default_factory=list)
     own: list[str] = Field(default_factory=list)
 
     def declared_family(self) -> Family:
@@ -207,6 +210,8 @@ class Study(BaseModel):
                 f"{family.resource.unit}.",
                 f"Leave max_epochs out; see fesearch families show {family.name}.",
             )
+        for name in self.track:
+            TRACKERS.get(name)
         self._check_grace(family.resource)
         if self.brackets is not None and self.pruner != "hyperband":
             raise InputError(

@@ -66,8 +66,10 @@ def search(core: Core) -> None:
     assert core.report(4, report(1, 0.3)) is Decision.CONTINUE
 
 
-def drawn(page: Page, width: int = 100) -> str:
-    console = Console(record=True, width=width, file=None, force_terminal=False, quiet=False)
+def drawn(page: Page, width: int = 100, height: int = 40) -> str:
+    console = Console(
+        record=True, width=width, height=height, file=None, force_terminal=False, quiet=False
+    )
     with console.capture() as capture:
         console.print(page)
     return capture.get()
@@ -118,6 +120,31 @@ def test_many_running_trials_are_cut_short(page: Page) -> None:
     for number in range(5, 30):
         page.began(replace(spec, number=number), resumed=False)
     assert "and 14 more" in drawn(page)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (60, 16)])
+def test_the_page_fits_a_terminal_with_200_workers_and_thousands_of_trials(
+    page: Page, width: int, height: int
+) -> None:
+    spec, ended = page.running[4], page.best
+    assert ended is not None
+    for number in range(5, 3205):
+        page.began(replace(spec, number=number), resumed=False)
+        page.reported(number, report(1, 1.0 + number / 10_000))
+        page.core.rule.decide(number, 1, 0.5)
+        if number < 3005:
+            page.ended(replace(ended, number=number, value=0.4))
+    page.reported(3100, report(1, 0.25))
+    lines = drawn(page, width, height).splitlines()
+    assert len(lines) < height
+    assert max(map(len, lines)) <= width
+    assert " ".join(lines[0].split()).startswith("deep 3004 of 5 trials: 3001 COMPLETE")
+    running = next(place for place, line in enumerate(lines) if line.startswith("running"))
+    assert lines[running + 1].startswith("3100")  # the best of those that run is on top
+    shown = next(place for place, line in enumerate(lines) if line.startswith("and "))
+    assert lines[shown].split()[1] == str(201 - (shown - running - 1))
+    assert any(line.startswith("rung (epochs)") for line in lines)
+    assert any(line.startswith("ended") for line in lines)
 
 
 def test_markup_in_a_reason_is_text(page: Page) -> None:

@@ -52,6 +52,9 @@ COMMANDS: Mapping[str, Line] = MappingProxyType(
         ),
         "export": Line("fesearch.cli.export:export", "Write a trained model to a folder."),
         "predict": Line("fesearch.cli.predict:predict", "Predict formulas with an exported model."),
+        "simulate": Line(
+            "fesearch.cli.simulate:simulate", "Compare ways to search on recorded curves."
+        ),
         "store": Line("fesearch.cli.store:app", "The study database: backup, upgrade, copy."),
         "cluster": Line(
             "fesearch.cli.cluster:app", "Scripts for clusters: slurm, ray; and what they ask."

@@ -12,7 +12,7 @@ from fesearch.record import Report, TrialResult, TrialSpec, TrialState
 from fesearch.space import Value
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.live import Live
     from rich.table import Table
 
@@ -163,8 +163,9 @@ class Page(Tally):
         if self._display is not None:
             self._display.stop()
 
-    def __rich__(self) -> "RenderableType":
-        from rich.console import Group
+    def __rich_console__(
+        self, console: "Console", options: "ConsoleOptions"
+    ) -> "Iterator[RenderableType]":
         from rich.text import Text
 
         settings = self.settings
@@ -176,21 +177,40 @@ class Page(Tally):
                 Text(f"stopping ({self.core.stopped}): checkpoints are being left", style="yellow")
             )
         lines += [Text(note, style="yellow") for note in list(self.notes)]
-        tables = [part for table in self._tables() for part in (Text(), table)]
-        return Group(*lines, *tables)
+        yield from lines
+        for table in self._tables(options.size.height - len(lines)):
+            yield Text()
+            yield table
 
-    def _tables(self) -> "Iterator[Table]":
-        yield self._running_table()
-        if standings := self.core.rule.standings():
-            yield self._rung_table(standings)
+    def _tables(self, height: int) -> "Iterator[Table]":
+        """The tables, with as many rows as there is room for: a terminal may have 24 lines."""
+        standings = self.core.rule.standings()
+        # A blank line and a heading each, "and 188 more", and the line of the cursor.
+        room = max(height - 2 * (1 + bool(standings) + bool(self.recent)) - 2, 3)
+        recent = min(len(self.recent), max(room // 4, 1))
+        shown = min(len(standings), max(room // 3, 1))
+        yield self._running_table(min(_MOST_RUNNING, room - recent - shown))
+        if standings:
+            yield self._rung_table(standings[:shown])
         if self.recent:
-            yield self._recent_table()
+            yield self._recent_table(recent)
 
-    def _running_table(self) -> "Table":
+    def _leading(self) -> "list[TrialSpec]":
+        """The trials that run, the best so far first, those without a value last."""
+        sign = 1 if self.settings.metric.direction == "minimize" else -1
+
+        def rank(spec: TrialSpec) -> tuple[bool, float, int]:
+            report = self.last.get(spec.number)
+            best = report.best if report else None
+            return best is None, sign * (best or 0.0), spec.number
+
+        return sorted(self.running.values(), key=rank)
+
+    def _running_table(self, most: int) -> "Table":
         unit, metric = self.settings.family.resource.unit, self.settings.metric.title
         table = _table("running", unit, f"{metric} now", "best", "seconds", "config")
-        shown = list(self.running.values())[:_MOST_RUNNING]
-        for spec in shown:
+        every = self._leading()
+        for spec in every[:most]:
             report = self.last.get(spec.number)
             _add(
                 table,
@@ -201,8 +221,8 @@ class Page(Tally):
                 f"{report.seconds:.0f}" if report else MISSING,
                 varying(spec.config, self.settings.space.parameters),
             )
-        if len(self.running) > _MOST_RUNNING:
-            _add(table, f"and {len(self.running) - _MOST_RUNNING} more")
+        if len(every) > most:
+            _add(table, f"and {len(every) - most} more")
         return table
 
     def _rung_table(self, standings: "Sequence[Standing]") -> "Table":
@@ -215,10 +235,10 @@ class Page(Tally):
             _add(table, f"{one.resource}{bracket}", str(one.seen), _number(cutoff))
         return table
 
-    def _recent_table(self) -> "Table":
+    def _recent_table(self, most: int) -> "Table":
         unit = self.settings.family.resource.unit
         table = _table("ended", "state", self.settings.metric.title, unit, "seconds", "reason")
-        for result in reversed(list(self.recent)):
+        for result in list(reversed(self.recent))[:most]:
             _add(
                 table,
                 str(result.number),

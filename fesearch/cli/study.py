@@ -79,6 +79,9 @@ def start_study(
     warm_start: Annotated[
         str | None, _option("--warm-start", "An earlier study of the family, to begin where it is.")
     ] = None,
+    track: Annotated[
+        str | None, _option("--track", "Follow it in mlflow, wandb, tensorboard; one or more.")
+    ] = None,
     family_file: FamilyFileOption = None,
     set_: Annotated[
         list[str] | None, _option("--set", "Any key of a study file, as in space.depth=48.")
@@ -124,6 +127,7 @@ def start_study(
         "seed": seed,
         "address": address,
         "warm_start": warm_start,
+        "track": track.split(",") if track else None,
         "own": family_file,
     }
     afterwards = Afterwards(holdout, export)

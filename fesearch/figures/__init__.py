@@ -1,10 +1,11 @@
 """Drawings from plain values, in PNG, SVG and HTML; nothing here knows of data or studies.
 
-A `Sheet` is made of `Panel`s, which `periodic_table`, `histogram`, `bars`, `lines`, `points`,
-`density` and `binned` make; `write` keeps it in a file. Importing this package imports matplotlib:
-do it inside the function that draws.
+A `Sheet` is made of `Panel`s, which `periodic_table`, `histogram`, `bars`, `bands`, `lines`,
+`points`, `density` and `binned` make; `write` keeps it in a file. Importing this package imports
+matplotlib: do it inside the function that draws.
 """
 
+from fesearch.figures.bands import Band, bands
 from fesearch.figures.bars import bars, histogram
 from fesearch.figures.binned import Steps, binned
 from fesearch.figures.density import density
@@ -19,11 +20,13 @@ from fesearch.figures.style import PALETTE
 __all__ = [
     "KINDS",
     "PALETTE",
+    "Band",
     "Line",
     "Panel",
     "Point",
     "Sheet",
     "Steps",
+    "bands",
     "bars",
     "binned",
     "checked",

@@ -6,9 +6,8 @@ Pure: the same reports in the same order give the same decisions, so the state i
 feeding the recorded reports again.
 """
 
+from bisect import insort
 from collections.abc import Sequence
-
-import numpy as np
 
 from fesearch.record import Decision
 from fesearch.search.pruner import Standing
@@ -55,6 +54,7 @@ class Halving:
     def __init__(self, rungs: tuple[int, ...], reduction_factor: int) -> None:
         self._factor = reduction_factor
         self.losses: dict[int, dict[int, float]] = {rung: {} for rung in rungs}
+        self._rewards: dict[int, list[float]] = {rung: [] for rung in rungs}  # ascending
 
     def rungs(self, trial: int) -> tuple[int, ...]:
         """The resources at which a trial may be stopped: the same for all."""
@@ -75,6 +75,9 @@ class Halving:
         """The rule with these rungs, and the losses seen at those it shares with this one."""
         further = Halving(tuple(rungs), self._factor)
         further.losses.update({rung: self.losses[rung] for rung in rungs if rung in self.losses})
+        further._rewards.update(
+            {rung: self._rewards[rung] for rung in rungs if rung in self.losses}
+        )
         return further
 
     def decide(self, trial: int, resource: int, loss: float) -> Decision:
@@ -87,14 +90,24 @@ class Halving:
             return Decision.CONTINUE
         cutoff = self.cutoff(resource)
         seen[trial] = loss
+        insort(self._rewards[resource], -loss)
         return Decision.STOP if cutoff is not None and loss > cutoff else Decision.CONTINUE
 
     def cutoff(self, rung: int) -> float | None:
         """The loss above which a further trial is stopped at the rung; None: none was seen yet."""
-        seen = self.losses[rung]
-        if not seen:
-            return None
+        rewards = self._rewards[rung]
         # Ray takes this percentile of rewards; negated so that equal reports decide equally
-        # to the last bit. A list first: a page that shows the cutoff asks from another thread.
-        rewards = [-loss for loss in list(seen.values())]
-        return -float(np.percentile(rewards, (1 - 1 / self._factor) * 100))
+        # to the last bit.
+        return -_percentile(rewards, (1 - 1 / self._factor) * 100) if rewards else None
+
+
+def _percentile(ordered: Sequence[float], percent: float) -> float:
+    """What ``np.percentile`` gives, to the last bit, of values in order.
+
+    With thousands of trials at a rung it would sort them anew for each report.
+    """
+    place = (len(ordered) - 1) * (percent / 100)
+    below = int(place)
+    low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
+    share = place - below
+    return high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share

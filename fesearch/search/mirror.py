@@ -107,6 +107,10 @@ class Mirror:
         self.storage.set_trial_user_attr(optuna_id, "family", family)
         self._ids[number] = optuna_id
 
+    def reject(self, optuna_id: int) -> None:
+        """A trial that an Optuna sampler asked for is none of ours: it repels nothing."""
+        self.storage.set_trial_state_values(optuna_id, state=OptunaState.FAIL)
+
     def report(self, number: int, resource: int, best: float | None) -> None:
         """The best value so far at a resource; None, where there is none or it diverged, is NaN."""
         value = math.nan if best is None else best

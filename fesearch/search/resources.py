@@ -3,15 +3,17 @@
 from fesearch import hardware
 from fesearch.errors import InputError
 from fesearch.nets.device import gpu_count, require_gpus
+from fesearch.search import tracking
 from fesearch.study import Study
 
 
 def check(study: Study) -> None:
-    """Refuse CPUs and GPUs that are not there.
+    """Refuse CPUs, GPUs and packages of trackers that are not there.
 
     Raises:
         InputError: says how many there are and what to type.
     """
+    tracking.check(study.track)
     if study.address is not None:
         _check_cluster(study, study.address)
         return

@@ -19,7 +19,7 @@ from fesearch.errors import (
     first_line,
 )
 from fesearch.record import TrialResult
-from fesearch.search import inline, interrupt, resources, room, sources, warm
+from fesearch.search import inline, interrupt, resources, room, sources, tracking, warm
 from fesearch.search.budget import Budget, settings_of
 from fesearch.search.core import Core, Settings
 from fesearch.search.extend import before_extensions, let_go_on
@@ -35,6 +35,7 @@ from fesearch.store.outage import LostError
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow, StudyState
 from fesearch.study import PLACE, Study
+from fesearch.tracker import Subject
 
 _SECONDS_BETWEEN_BEATS = 15.0
 _SCRATCH = "ray-"
@@ -211,7 +212,12 @@ def _drive(
             study.disk_limit,
         )
         settings = settings_of(row, prepared, limit)
-        with _core(store, url, lease, settings, study.sampler, [keeper, *watchers]) as core:
+        with (
+            tracking.tracked(study.track, _subject(row, prepared)) as trackers,
+            _core(
+                store, url, lease, settings, study.sampler, [keeper, *trackers, *watchers]
+            ) as core,
+        ):
             budget = Budget(store, row, prepared, core, limited=limit is not None)
             store.endure(core.note, lambda: core.stopping)
             for line in row.definition.get("why", ()):
@@ -239,6 +245,12 @@ def _search(store: Store, lease: Lease, core: Core, budget: Budget, prepared: Pr
             return
         if not budget.more() and store.complete(lease, budget.row):
             return
+
+
+def _subject(row: StudyRow, prepared: Prepared) -> Subject:
+    """The study as trackers know it."""
+    metric, unit = f"val_{prepared.metric.name}", prepared.family.resource.unit
+    return Subject(row.name, identity(row), metric, row.unit, unit, study_folder(row))
 
 
 def _needed(store: Store, row: StudyRow) -> set[int | None]:

@@ -67,8 +67,12 @@ class TPE:
 
     def begin(self, number: int, family: str, config: Config) -> None:
         self._spread.begin(number, family, config)
-        if self._asked is not None and self._asked[0] == written(config):
-            self._mirror.adopt(number, family, self._asked[1])
+        if self._asked is not None:
+            asked, optuna_id = self._asked
+            if asked == written(config):
+                self._mirror.adopt(number, family, optuna_id)
+            else:
+                self._mirror.reject(optuna_id)
         self._asked = None
         self._mirror.begin(number, family, config)
 

@@ -1,0 +1,1 @@
+"""Services that searches can be followed in, one a file; each declares TRACKER."""

@@ -1,0 +1,218 @@
+"""Policies compared on recorded curves: numbers worked out by hand, the shipped curves, errors."""
+
+import gzip
+import json
+import math
+
+import pytest
+from searched import fail, search
+from test_simulated import CONFIGS, curve, curves_of
+
+from fesearch import simulation
+from fesearch.cli.app import run
+from fesearch.errors import InputError
+from fesearch.search import curves as recorded
+from fesearch.search.simulated import Course
+from fesearch.simulation import Comparison, Limits, Outcome, Policy, compare, policies
+from fesearch.store.results import Store
+
+
+def course(times, values, *, sign=1.0, end=10.0):
+    return Course(sign, times, values, 5, 20, 8.0, end)
+
+
+def test_the_best_at_a_time_is_a_median_over_searches():
+    outcome = Outcome(
+        Policy("random", "none"),
+        (course([1, 4], [0.5, 0.2]), course([2], [0.3]), course([3, 5], [0.9, 0.1])),
+    )
+    first, middle, last = outcome.at([0.5, 2.0, 9.0])
+    assert all(map(math.isnan, (first.median, first.low, first.high)))
+    assert middle.median == 0.5
+    assert (last.low, last.median, last.high) == (0.2, 0.2, 0.2) or last.median == 0.2
+    assert outcome.seconds_to(0.3) == 4
+    assert outcome.seconds_to(0.15) is None
+    assert outcome.efficiency == pytest.approx(0.8)
+
+
+def test_where_larger_is_better_the_best_is_the_largest():
+    outcome = Outcome(Policy("random", "none"), (course([1, 4], [0.5, 0.8], sign=-1.0),))
+    assert [point.median for point in outcome.at([2.0, 9.0])] == [0.5, 0.8]
+    assert outcome.seconds_to(0.7) == 4
+
+
+def test_speed_is_how_much_sooner_a_policy_has_what_the_first_has_in_the_end():
+    slow = Outcome(Policy("random", "none"), (course([1, 8], [0.5, 0.2]),))
+    fast = Outcome(Policy("random", "asha"), (course([1, 2], [0.5, 0.2]),))
+    never = Outcome(Policy("grid", "none"), (course([1], [0.5]),))
+    found = Comparison(curves_of(), (slow, fast, never), 10.0)
+    assert [found.speed(one) for one in found.outcomes] == [1.0, 4.0, None]
+    assert found.times == [10 / 32, 10 / 16, 10 / 8, 10 / 4, 10 / 2, 10]
+
+
+def test_every_combination_is_a_policy_and_no_pruner_has_no_terms():
+    every = policies(["random"], ["none", "asha"], [3, 4], [1], [1, 8])
+    assert len(every) == len(set(every)) == 6
+    assert [one.label for one in every[::2]] == [
+        "random + none",
+        "random + asha (factor 3 grace 1)",
+        "random + asha (factor 4 grace 1)",
+    ]
+
+
+def test_asha_finds_the_best_sooner_than_whole_trials_where_curves_do_not_cross():
+    found = compare(curves_of(), policies(["random"], ["none", "asha"]), seeds=20)
+    whole, halved = found.outcomes
+    assert found.horizon == 9 * 9 / 2  # half of nine curves of nine seconds
+    assert halved.trials > whole.trials
+    assert halved.at([found.horizon])[0].median <= whole.at([found.horizon])[0].median
+    again = compare(curves_of(), policies(["random"], ["none", "asha"]), seeds=20)
+    assert again == found or again.outcomes == found.outcomes
+
+
+def test_a_limit_of_trials_alone_lasts_as_long_as_its_longest_search():
+    found = compare(curves_of(), policies(["random"], ["none"]), seeds=2, limits=Limits(trials=3))
+    assert found.horizon == 27.0
+    assert found.outcomes[0].trials == 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (Policy("tpf", "none"), "The study 'nets' has sampler = 'tpf'."),
+        (Policy("random", "asah"), "The study 'nets' has pruner = 'asah'."),
+        (Policy("random", "asha", 1), "The study 'nets' has reduction_factor = 1."),
+        (Policy("random", "asha", 3, 50), "grace is 50, but trials end at 9 epochs"),
+    ],
+)
+def test_a_policy_no_study_could_have_is_refused(policy, message):
+    with pytest.raises(InputError) as caught:
+        compare(curves_of(), [policy], seeds=1)
+    assert caught.value.message.startswith(message)
+
+
+def test_no_workers_are_refused():
+    with pytest.raises(InputError) as caught:
+        policies(["random"], ["none"], workers=[0])
+    assert caught.value.message == "--workers is 0."
+
+
+def test_the_shipped_curves_are_those_of_real_searches():
+    found = recorded.read()
+    assert [one.study.family for one in found][:2] == ["irnet", "dnn"]
+    for one in found:
+        assert one.data == "453e5cd87f12642992cfb9a60a7931d629d44c4902550e7b72850ce62fff611d"
+        assert len(one.curves) >= 20
+        assert one.cut == 0
+    assert recorded.SHIPPED.stat().st_size < 500_000
+
+
+def test_curves_are_the_same_when_they_are_read_again(tmp_path):
+    values = (0.5, 0.25, math.nan)
+    bad = curve(CONFIGS[1], 0.0, values=values, diverged="validation MAE is nan")
+    made = curves_of(curve(CONFIGS[0], 0.125, steps=3), bad)
+    recorded.write([made], tmp_path / "c.json.gz", commit="abc", device="a machine")
+    (found,) = recorded.read(tmp_path / "c.json.gz")
+    assert found.origin == "a machine, commit abc"
+    assert found.space == made.space
+    first, second = found.curves
+    assert first.values == pytest.approx(made.curves[0].values, rel=1e-4)
+    assert second.values[:2] == values[:2]
+    assert math.isnan(second.values[2])
+    assert second.diverged == bad.diverged
+    assert found.study.sampler == made.study.sampler
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.pop("studies"),
+        lambda content: content["studies"][0].update(curves=[]),
+        lambda content: content["studies"][0]["curves"][0].update(values=[]),
+        lambda content: content["studies"][0]["curves"][0].update(values=[None, 1.0]),
+        lambda content: content["studies"][0]["curves"][0].update(seconds=0.0),
+        lambda content: content["studies"][0]["curves"][0].update(seconds="long"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused(change, tmp_path):
+    path = tmp_path / "c.json.gz"
+    recorded.write([curves_of()], path, commit="abc", device="a machine")
+    content = json.loads(gzip.decompress(path.read_bytes()))
+    change(content)
+    path.write_bytes(gzip.compress(json.dumps(content).encode()))
+    with pytest.raises(InputError) as caught:
+        recorded.read(path)
+    assert caught.value.message.startswith(f"'{path}' is no file of curves: ")
+    path.write_bytes(b"none")
+    with pytest.raises(InputError):
+        recorded.read(path)
+
+
+def test_a_config_outside_its_space_is_refused(tmp_path):
+    path = tmp_path / "c.json.gz"
+    made = curves_of(curve({**CONFIGS[0], "depth": 99}, 0.1))
+    recorded.write([made], path, commit="abc", device="a machine")
+    with pytest.raises(InputError) as caught:
+        recorded.read(path)
+    assert caught.value.message == "'depth' is 99, outside its space."
+
+
+@pytest.fixture
+def grown(studies):
+    """A store with a study ``grown`` of two forests of the published space, and a fault."""
+    config = {"n_estimators": 100, "min_samples_split": 5, "max_features": 0.33, "max_depth": 10}
+    search(studies, "grown", "random_forest", [config, {**config, "max_depth": 25}])
+    fail(studies, "grown")
+    return studies
+
+
+def test_curves_of_a_study_are_its_reports(grown):
+    found = recorded.recorded("grown", grown)
+    with Store.look(grown) as store:
+        reports = [report.raw for report in store.reports(store.study("grown"), 1)]
+    assert len(found.curves) == 2  # and not the one that failed by a fault of the machine
+    assert found.curves[1].values == tuple(reports)
+    assert found.curves[1].whole
+    assert found.curves[1].seconds > 0
+    course = simulation.simulate(found, found.study, 1, 0, Limits(trials=2))
+    assert course.trials == 2
+    assert course.values[-1] == min(min(one.values) for one in found.curves)
+
+
+def test_a_study_without_a_curve_of_its_space_is_refused(studies):
+    with pytest.raises(InputError) as caught:
+        recorded.recorded("nets", studies)  # its configs leave a parameter out
+    assert caught.value.message == (
+        "The study 'nets' has no curve to replay: no trial of its space has ended by itself."
+    )
+
+
+def test_the_command_prints_a_table_and_rows_and_draws(grown, tmp_path, capsys):
+    figure = tmp_path / "curves.svg"
+    words = ["simulate", "--from", "grown", "--sampler", "random", "--seeds", "2"]
+    assert run([*words, "--workers", "1,2", "--trials", "2", "--to", str(figure)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("grown: 2 recorded configs of random_forest, random:")
+    assert [line.split("  ")[0] for line in lines[4:]] == [
+        "random + none", "random + none", "random + asha", "random + asha"
+    ]  # fmt: skip
+    assert "random + asha, 2 workers" in figure.read_text()
+    assert run([*words, "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["policy"] for row in rows} == {"random + none", "random + asha"}
+    assert rows[0]["best"] is None  # before the first report
+    assert rows[5]["best"] == rows[-1]["best"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--workers", "many"], "--workers is 'many'."),
+        (["--family", "svr"], "There are no shipped curves of 'svr'."),
+        (["--family", "dnn", "--from", "forests"], "--from and --family are both given."),
+        (["--to", "a.txt"], "'a.txt' does not end in .png, .svg, .html."),
+    ],
+)
+def test_what_is_wrong_with_a_command_is_said(words, message, studies, capsys):
+    assert run(["simulate", *words]) == 2
+    assert capsys.readouterr().err.splitlines()[0] == message
