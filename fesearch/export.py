@@ -11,6 +11,7 @@ from fesearch.bundle import (
     CARD,
     INTERVALS,
     README,
+    SEALED,
     SUMS,
     checksums,
     model_folders,
@@ -33,6 +34,7 @@ from fesearch.errors import InputError
 from fesearch.intervals import LEVELS, Calibration
 from fesearch.paths import atomic_folder
 from fesearch.record import TrialResult
+from fesearch.sealed import Sealed
 from fesearch.search.prepare import Prepared, Progress
 from fesearch.statistics import bootstrap_interval
 from fesearch.store.results import Store
@@ -83,10 +85,11 @@ def export(
         chosen = one(studies[0], refitted=refit, device=device)
     else:
         chosen = several(studies, ensemble, refitted=refit, device=device)
-    calibration, card = _calibrated(chosen, refit)
+    sealed = None if refit else _sealed(chosen[0].study.prepared)
+    calibration, card = _calibrated(chosen, refit, sealed)
     try:
         with atomic_folder(to) as folder:
-            _fill(folder, chosen, calibration, card)
+            _fill(folder, chosen, calibration, sealed, card)
     except OSError as error:
         raise InputError(
             f"The folder '{to}' cannot be written: {error.strerror}.", "Choose another --to."
@@ -102,13 +105,27 @@ def _refuse_taken(to: Path) -> None:
         )
 
 
-def _fill(folder: Path, chosen: Sequence[Chosen], calibration: Calibration, card: Card) -> None:
+def _sealed(prepared: Prepared) -> Sealed | None:
+    """The formulas of the test rows, if there are any."""
+    test = prepared.split.test
+    return Sealed.of(prepared.dataset.reduced[row] for row in test) if test.size else None
+
+
+def _fill(
+    folder: Path,
+    chosen: Sequence[Chosen],
+    calibration: Calibration,
+    sealed: Sealed | None,
+    card: Card,
+) -> None:
     """Write all files of a bundle, the sums last."""
     from safetensors.numpy import save
 
     for name, member in zip(model_folders(len(chosen)), chosen, strict=True):
         member.model.save(folder / name)
     (folder / INTERVALS).write_bytes(save(calibration.arrays()))
+    if sealed is not None:
+        (folder / SEALED).write_bytes(save(sealed.arrays()))
     studies = {member.study.row.name: member.study.prepared.study for member in chosen}
     texts = {CARD: card.model_dump_json(indent=2) + "\n", README: modelcard.render(card)}
     for name, study in zip(study_files(len(studies)), studies.values(), strict=True):
@@ -118,7 +135,9 @@ def _fill(folder: Path, chosen: Sequence[Chosen], calibration: Calibration, card
     (folder / SUMS).write_text(checksums(folder), encoding="utf-8", newline="\n")
 
 
-def _calibrated(chosen: Sequence[Chosen], refit: bool) -> tuple[Calibration, Card]:
+def _calibrated(
+    chosen: Sequence[Chosen], refit: bool, sealed: Sealed | None
+) -> tuple[Calibration, Card]:
     """The errors on validation rows, of the models on record, and the card."""
     row, prepared = chosen[0].study.row, chosen[0].study.prepared
     truth = prepared.development.val_y
@@ -135,7 +154,7 @@ def _calibrated(chosen: Sequence[Chosen], refit: bool) -> tuple[Calibration, Car
     intervals = Intervals(
         rows=len(truth), floor=calibration.floor, half_widths=_half_widths(calibration, spread)
     )
-    return calibration, _card(chosen, validation, intervals, refit)
+    return calibration, _card(chosen, validation, intervals, refit, sealed)
 
 
 def _score(chosen: Sequence[Chosen], prepared: Prepared, mean: np.ndarray) -> float:
@@ -165,7 +184,11 @@ def _half_widths(calibration: Calibration, spread: np.ndarray | None) -> dict[st
 
 
 def _card(
-    chosen: Sequence[Chosen], validation: Validation, intervals: Intervals, refit: bool
+    chosen: Sequence[Chosen],
+    validation: Validation,
+    intervals: Intervals,
+    refit: bool,
+    sealed: Sealed | None,
 ) -> Card:
     first = chosen[0]
     prepared = first.study.prepared
@@ -194,6 +217,8 @@ def _card(
             train=len(split.train),
             val=len(split.val),
             test=len(split.test),
+            folds=None if split.folds is None else int(split.folds.max()) + 1,
+            sealed=None if sealed is None else len(sealed.hashes),
         ),
         validation=validation,
         test=_unsealed(look),
@@ -206,7 +231,13 @@ def _card(
 def _unsealed(look: Look | None) -> Unsealed | None:
     if look is None:
         return None
-    return Unsealed(rows=look.rows, looks=look.sequence, scores=dict(look.scores))
+    return Unsealed(
+        rows=look.rows,
+        looks=look.sequence,
+        scores=dict(look.scores),
+        interval=look.how.interval,
+        coverage=dict(look.how.coverage),
+    )
 
 
 def _member(one: Chosen) -> Member:

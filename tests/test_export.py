@@ -14,7 +14,17 @@ import pytest
 import searched
 
 from fesearch import export as exporting
-from fesearch.bundle import CARD, FILES, INTERVALS, README, STUDY, SUMS, checksums, open_bundle
+from fesearch.bundle import (
+    CARD,
+    FILES,
+    INTERVALS,
+    README,
+    SEALED,
+    STUDY,
+    SUMS,
+    checksums,
+    open_bundle,
+)
 from fesearch.cli.app import run
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.export import export
@@ -66,7 +76,7 @@ def test_the_folder_has_these_files_and_is_readable(studies: str, tmp_path: Path
     folder = tmp_path / "deep" / "model"
     export("nets", studies, folder)
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert found == {SUMS, INTERVALS, *FILES}
+    assert found == {SUMS, INTERVALS, SEALED, *FILES}
     assert (folder / SUMS).read_text() == checksums(folder)
     mask = os.umask(0)
     os.umask(mask)
