@@ -94,7 +94,7 @@ def holdout(
         prepared = prepare_again(row, progress)
         whole = None if over is None else _repeated(prepared, over)
         splits = (prepared.split,) if whole is None else whole.members
-        _refuse_without_test(row, prepared.split, splits)
+        _refuse_without_test(row, prepared, splits)
         desk = Desk(store, row, prepared)
         models = {t.number: kept_model(row, prepared, t) for t in chosen if not anew}
         store.record_division(prepared.division)
@@ -133,13 +133,13 @@ def _repeated(prepared: Prepared, asked: str) -> Repeated:
     return members_of(prepared.dataset, spec, target=prepared.target, having=having)
 
 
-def _refuse_without_test(row: StudyRow, own: Split, splits: Sequence[Split]) -> None:
+def _refuse_without_test(row: StudyRow, prepared: Prepared, splits: Sequence[Split]) -> None:
     for split in splits:
         if not split.test.size:
             raise InputError(
                 f"The division {split.spec} has no test rows.",
                 f"Type: fesearch holdout {row.name} --over members"
-                if own.parent is not None and split is own
+                if prepared.repeated is not None and split is prepared.split
                 else "Choose a --split with a test part before the search.",
             )
 
