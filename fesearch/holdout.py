@@ -89,12 +89,12 @@ def holdout(
     anew = retrain or seeds > 1 or over is not None
     with Store.open(url, create=False) as store:
         row = store.study(name)
-        _refuse_driven(store, row)
+        refuse_driven(store, row)
         chosen = finalists(store, row, top, best_per_family)
         prepared = prepare_again(row, progress)
         whole = None if over is None else _repeated(prepared, over)
         splits = (prepared.split,) if whole is None else whole.members
-        _refuse_without_test(row, prepared, splits)
+        refuse_without_test(row, prepared, splits)
         desk = Desk(store, row, prepared)
         models = {t.number: kept_model(row, prepared, t) for t in chosen if not anew}
         store.record_division(prepared.division)
@@ -133,7 +133,7 @@ def _repeated(prepared: Prepared, asked: str) -> Repeated:
     return members_of(prepared.dataset, spec, target=prepared.target, having=having)
 
 
-def _refuse_without_test(row: StudyRow, prepared: Prepared, splits: Sequence[Split]) -> None:
+def refuse_without_test(row: StudyRow, prepared: Prepared, splits: Sequence[Split]) -> None:
     for split in splits:
         if not split.test.size:
             raise InputError(
@@ -144,7 +144,7 @@ def _refuse_without_test(row: StudyRow, prepared: Prepared, splits: Sequence[Spl
             )
 
 
-def _refuse_driven(store: Store, row: StudyRow) -> None:
+def refuse_driven(store: Store, row: StudyRow) -> None:
     if store.driven(row):
         raise InputError(
             f"The study '{row.name}' is still being searched; a look now would guide its trials.",

@@ -101,6 +101,11 @@ class Split:
         train, val = self._part(self.train, x, y), self._part(self.val, x, y)
         return Development(*train, *val, self.folds)
 
+    @property
+    def scored_rows(self) -> np.ndarray:
+        """The rows of ``Development.scored_y``."""
+        return self.val if self.folds is None else self.train
+
     def test_part(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The sealed part, (n_test, d) float32 and (n_test,) float64; for ``holdout`` alone.
 

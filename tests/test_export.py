@@ -235,7 +235,7 @@ def test_an_ensemble_is_the_weighted_mean_of_what_was_scored(studies: str, tmp_p
     low, high = card.validation.interval
     assert low < card.validation.value < high
     readme = (tmp_path / "model" / README).read_text()
-    assert "- test: nobody has looked at it with this ensemble." in readme
+    assert "- test: nobody has looked at it with this ensemble; `fesearch holdout --ens" in readme
     assert f"- weight: {card.members[0].picks} of {card.picks}\n" in readme
     for name in (STUDY, "study-2.toml"):
         assert load(str(tmp_path / "model" / name), {"name": "again"}).family
