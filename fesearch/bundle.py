@@ -118,14 +118,18 @@ class Bundle:
         if not good.size:
             return replace(blank, lacking=lacking)
         known = matrix if not lacking else matrix[good]
-        each = [
-            _predicted(predictors, known if self._alike else np.take(known, columns, axis=1))
-            for columns, predictors in zip(self.columns, self.predictors, strict=True)
-        ]
-        value[good], found = mean_and_spread(each, [one.picks for one in self.card.members])
+        value[good], found = self.of_features(known)
         if blank.spread is not None:
             blank.spread[good] = found
         return replace(blank, lacking=lacking)
+
+    def of_features(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Predictions (n,) and their spread, (n,) or None, for features (n, d) of its sets."""
+        each = [
+            _predicted(predictors, matrix if self._alike else np.take(matrix, columns, axis=1))
+            for columns, predictors in zip(self.columns, self.predictors, strict=True)
+        ]
+        return mean_and_spread(each, [one.picks for one in self.card.members])
 
     def refuse_lacking(self, answer: Answer, formulas: Sequence[str]) -> None:
         """Refuse an answer that lacks predictions.
