@@ -24,11 +24,12 @@ from fesearch.features import Combination
 from fesearch.featureset import ColumnFeatureSet, FeatureSet, Inputs
 from fesearch.intervals import Calibration
 from fesearch.model import DESCRIPTION, WEIGHTS, FittedModel, read_arrays
+from fesearch.sealed import Sealed
 from fesearch.structure import Structures
 
 CARD, STUDY, README, SUMS = "fesearch.json", "study.toml", "README.md", "SHA256SUMS"
 MODEL = "model"
-INTERVALS = "intervals.safetensors"
+INTERVALS, SEALED = "intervals.safetensors", "sealed.safetensors"
 FILES = tuple(sorted((CARD, STUDY, README, f"{MODEL}/{DESCRIPTION}", f"{MODEL}/{WEIGHTS}")))
 """What every bundle has, beside the sums of all its files."""
 
@@ -59,6 +60,7 @@ class Bundle:
         columns: for each member, where its features are among those.
         predictors: for each member, one on each device.
         calibration: None where an older version exported.
+        sealed: formulas of the test part; None where the card has no number of them.
         digest: SHA-256 hex of its sums: another one, another model.
     """
 
@@ -67,6 +69,7 @@ class Bundle:
     columns: tuple[np.ndarray, ...]
     predictors: tuple[tuple[Predictor, ...], ...]
     calibration: Calibration | None
+    sealed: Sealed | None
     digest: str
 
     def predict(
@@ -115,14 +118,18 @@ class Bundle:
         if not good.size:
             return replace(blank, lacking=lacking)
         known = matrix if not lacking else matrix[good]
-        each = [
-            _predicted(predictors, known if self._alike else np.take(known, columns, axis=1))
-            for columns, predictors in zip(self.columns, self.predictors, strict=True)
-        ]
-        value[good], found = mean_and_spread(each, [one.picks for one in self.card.members])
+        value[good], found = self.of_features(known)
         if blank.spread is not None:
             blank.spread[good] = found
         return replace(blank, lacking=lacking)
+
+    def of_features(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Predictions (n,) and their spread, (n,) or None, for features (n, d) of its sets."""
+        each = [
+            _predicted(predictors, matrix if self._alike else np.take(matrix, columns, axis=1))
+            for columns, predictors in zip(self.columns, self.predictors, strict=True)
+        ]
+        return mean_and_spread(each, [one.picks for one in self.card.members])
 
     def refuse_lacking(self, answer: Answer, formulas: Sequence[str]) -> None:
         """Refuse an answer that lacks predictions.
@@ -172,6 +179,10 @@ class Bundle:
                     "Give a file that has this column: --file in.csv --to out.csv",
                 )
 
+    def in_test(self, reduced: Iterable[str]) -> int:
+        """How many of some reduced formulas are those of rows of the test part."""
+        return 0 if self.sealed is None else self.sealed.among(reduced)
+
     def unseen(self, formulas: Iterable[str]) -> set[str]:
         """The elements of formulas that no training row contains.
 
@@ -206,13 +217,13 @@ def open_bundle(folder: Path, devices: Sequence[str] = ("cpu",)) -> Bundle:
             f"The folder '{folder}' has {len(folders)} models, {CARD} lists {len(card.members)}.",
             HINT,
         )
-    calibration = _calibration(folder, card)
+    calibration, sealed = _calibration(folder, card), _sealed(folder, card)
     read = [_combination(folder / CARD, member.features) for member in card.members]
     sets, columns = _joined(read)
     models = zip(folders, card.members, strict=True)
     predictors = tuple(_predictors(folder / name, member, devices) for name, member in models)
     digest = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()
-    return Bundle(card, sets, columns, predictors, calibration, digest)
+    return Bundle(card, sets, columns, predictors, calibration, sealed, digest)
 
 
 def model_folders(number: int) -> list[str]:
@@ -252,12 +263,25 @@ def _predictors(folder: Path, member: Member, devices: Sequence[str]) -> tuple[P
 
 def _calibration(folder: Path, card: Card) -> Calibration | None:
     """The calibration that the card speaks of, and no other."""
-    path, said = folder / INTERVALS, card.intervals
+    said = card.intervals
+    path = _spoken_of(folder / INTERVALS, said is not None)
     if said is None:
-        if path.exists():
-            raise broken(f"The file {path} is not one that {CARD} speaks of.")
         return None
     return Calibration.from_arrays(read_arrays(path), rows=said.rows, floor=said.floor)
+
+
+def _sealed(folder: Path, card: Card) -> Sealed | None:
+    """The formulas of the test part that the card speaks of, and no others."""
+    said = card.split.sealed
+    path = _spoken_of(folder / SEALED, said is not None)
+    return None if said is None else Sealed.from_arrays(read_arrays(path), formulas=said)
+
+
+def _spoken_of(path: Path, said: bool) -> Path:
+    """A path, of a file that is not there where the card does not speak of it."""
+    if path.exists() and not said:
+        raise broken(f"The file {path} is not one that {CARD} speaks of.")
+    return path
 
 
 def _check_files(folder: Path) -> list[str]:
@@ -274,7 +298,7 @@ def _check_files(folder: Path) -> list[str]:
     folders = _numbered(model_folders(MOST), found)
     inside = {f"{one}/{name}" for one in folders for name in (DESCRIPTION, WEIGHTS)}
     required = {SUMS, *FILES, *folders, *inside}
-    optional = {INTERVALS, *_numbered(study_files(MOST), found)}
+    optional = {INTERVALS, SEALED, *_numbered(study_files(MOST), found)}
     for name, mode in sorted(found.items()):
         plain = stat.S_ISDIR(mode) if name in folders else stat.S_ISREG(mode)
         if name not in required | optional:

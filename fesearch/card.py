@@ -78,13 +78,21 @@ class Data(_Plain):
 
 
 class Parts(_Plain):
-    """The division of that data set, and the numbers of rows of its parts."""
+    """The division of that data set, and the numbers of rows of its parts.
+
+    Attributes:
+        folds: inner folds of the training part that configs were scored on, if they were.
+        sealed: distinct formulas of the test part, whose hashes are in a file; None where there
+            are no test rows, all rows were trained on, or an older version exported.
+    """
 
     spec: str
     fingerprint: str
     train: int
     val: int
     test: int
+    folds: int | None
+    sealed: int | None
 
 
 class Validation(_Plain):
@@ -117,11 +125,19 @@ class Intervals(_Plain):
 
 
 class Unsealed(_Plain):
-    """Scores on the test part, and how often it had been looked at then, this look included."""
+    """Scores on the test part, and how often it had been looked at then, this look included.
+
+    Attributes:
+        interval: of the MAE, 95 %, formulas drawn with replacement; None where it is not known.
+        coverage: level of prediction intervals -> share of the test rows that were within them,
+            and their mean width.
+    """
 
     rows: int
     looks: int
     scores: dict[str, float | None]
+    interval: tuple[float, float] | None
+    coverage: dict[str, tuple[float, float]]
 
 
 class Card(_Plain):
@@ -139,7 +155,7 @@ class Card(_Plain):
         versions: package -> version the study was started with.
     """
 
-    format: Literal[3] = 3
+    format: Literal[4] = 4
     members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=MOST)]
     target: str
     unit: str
@@ -220,6 +236,8 @@ def _as_now(content: bytes) -> bytes:
         card |= {"format": 2, "features": [{"needs": "formula"} | card["features"]]}
     if card.get("format") == 2:
         card = _of_format_3(card)
+    if card.get("format") == 3:
+        card = _of_format_4(card)
     return json.dumps(card).encode()
 
 
@@ -234,3 +252,13 @@ def _of_format_3(card: dict[str, Any]) -> dict[str, Any]:
     validation = card["validation"] | {"interval": None}
     added = {"refit": None, "intervals": None, "validation": validation}
     return card | added | {"format": 3, "members": [member]}
+
+
+def _of_format_4(card: dict[str, Any]) -> dict[str, Any]:
+    """A card of format 3, which says less of the division and of the look at its test part."""
+    card = card | {"format": 4}
+    if isinstance(card.get("split"), dict):
+        card["split"] = {"folds": None, "sealed": None} | card["split"]
+    if isinstance(card.get("test"), dict):
+        card["test"] = {"interval": None, "coverage": {}} | card["test"]
+    return card

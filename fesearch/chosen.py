@@ -14,6 +14,7 @@ from fesearch.record import TrialResult
 from fesearch.refit import refit, refuse_device
 from fesearch.search.folder import model_folder
 from fesearch.search.prepare import Prepared, Progress, prepare_again
+from fesearch.store.how import Trained
 from fesearch.store.results import Store
 from fesearch.store.types import Look, StudyRow
 
@@ -25,12 +26,14 @@ class Searched:
     Attributes:
         trials: those an export may take, the best first.
         looks: trial number -> the last look at it.
+        joint: looks at ensembles whose most picked model is of this study, oldest first.
     """
 
     row: StudyRow
     prepared: Prepared
     trials: tuple[TrialResult, ...]
     looks: dict[int, Look]
+    joint: tuple[Look, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,8 @@ class Chosen:
     Attributes:
         model: as of its best score, or as trained on all rows.
         validation: (n,) predictions for the validation rows, of the model on record.
+        scored: (m,) those that its trial was scored by: the same, or where the division has inner
+            folds, for each training row that of the model which has not seen it.
         picks: its weight in the mean of all.
     """
 
@@ -47,6 +52,7 @@ class Chosen:
     trial: TrialResult
     model: FittedModel
     validation: np.ndarray
+    scored: np.ndarray
     picks: int = 1
 
 
@@ -62,7 +68,9 @@ def searched(
     """
     row = store.study(name)
     trials = ranked(store, row) if trial is None else [store.trial(row, trial)]
-    return Searched(row, prepare_again(row, progress), tuple(trials), store.looks_at(row))
+    joint = (look for look in store.looks_of(row) if look.how.trained is Trained.ENSEMBLE)
+    prepared = prepare_again(row, progress)
+    return Searched(row, prepared, tuple(trials), store.looks_at(row), tuple(joint))
 
 
 def one(study: Searched, *, refitted: bool = False, device: str = "cpu") -> list[Chosen]:
@@ -78,7 +86,7 @@ def one(study: Searched, *, refitted: bool = False, device: str = "cpu") -> list
 def several(
     studies: Sequence[Searched], size: int, *, refitted: bool = False, device: str = "cpu"
 ) -> list[Chosen]:
-    """The models of an ensemble, selected by validation; see ``ensemble.select``.
+    """The models of an ensemble, selected by what trials are scored by; see ``ensemble.select``.
 
     Args:
         size: how often one is picked.
@@ -105,13 +113,18 @@ def several(
             "They are in the FESEARCH_ARTIFACTS the study ran with.",
         )
     predictions = [
-        _validation(study, kept_model(study.row, study.prepared, trial))
+        kept_model(study.row, study.prepared, trial).scored(study.prepared.development)
         for study, trial in candidates
     ]
     first = studies[0].prepared
-    picks = ensemble.select(predictions, first.development.val_y, first.metric, size).picks
+    picks = ensemble.select(predictions, first.development.scored_y, first.metric, size).picks
     order = sorted(np.flatnonzero(picks).tolist(), key=lambda place: -picks[place])
     return [_chosen(*candidates[place], picks[place], refitted, device) for place in order]
+
+
+def picks_of(chosen: Sequence[Chosen]) -> dict[str, int]:
+    """How often each was picked, by STUDY:TRIAL."""
+    return {f"{one.study.row.name}:{one.trial.number}": one.picks for one in chosen}
 
 
 def _refuse_mixed(studies: Sequence[Searched]) -> None:
@@ -132,11 +145,9 @@ def _chosen(study: Searched, trial: TrialResult, picks: int, refitted: bool, dev
     if refitted:
         refuse_device(study.prepared, device)
     model = kept_model(study.row, study.prepared, trial)
-    validation = _validation(study, model)
+    data = study.prepared.development
+    validation = model.predict(data.val_x)
+    scored = validation if data.folds is None else model.scored(data)
     if refitted:
         model = refit(study.prepared, trial, device=device)
-    return Chosen(study, trial, model, validation, picks)
-
-
-def _validation(study: Searched, model: FittedModel) -> np.ndarray:
-    return model.predict(study.prepared.development.val_x)
+    return Chosen(study, trial, model, validation, scored, picks)

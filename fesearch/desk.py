@@ -2,11 +2,12 @@
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fesearch import predictions
+from fesearch.intervals import Calibration
 from fesearch.metrics import METRICS
 from fesearch.model import FittedModel
 from fesearch.record import ResultKey, TrialResult
@@ -21,6 +22,22 @@ from fesearch.store.types import Look, StudyRow
 
 _log = logging.getLogger(__name__)
 _ROWS_TIMED, _TIMES = 1000, 3
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """What an ensemble says.
+
+    Attributes:
+        scored: for the rows that trials are scored by, see ``Development.scored_y``.
+        test, spread: (n_test,) for the test rows, the spread None of a single model.
+        calibration: by the validation rows.
+    """
+
+    scored: np.ndarray
+    test: np.ndarray
+    spread: np.ndarray | None
+    calibration: Calibration
 
 
 class Desk:
@@ -52,9 +69,29 @@ class Desk:
             self._how(prepared.split),
             seed=trial.seed,
             n_train=len(data.train_y),
-            validation=self._scores(data.val_y, model.predict(data.val_x)),
+            validation=self._scores(data.scored_y, model.scored(data)),
         )
-        return self._look(trial, prepared.split, model, how)
+        calibration = Calibration.of(data.val_y, model.predict(data.val_x))
+        return self._look(trial, prepared.split, model, how, calibration)
+
+    def together(self, trial: TrialResult, said: Together, how: How) -> Look:
+        """Look with an ensemble on the division of the study.
+
+        Args:
+            trial: the most picked.
+        """
+        prepared = self._prepared
+        y = prepared.dataset.target(prepared.target)
+        data, test_y = prepared.development, y[prepared.split.test]
+        how = replace(
+            how,
+            over=prepared.split.parent,
+            n_train=len(data.train_y),
+            validation=self._scores(data.scored_y, said.scored),
+        )
+        return self._put(
+            trial, prepared.split, test_y, said.test, said.spread, how, said.calibration
+        )
 
     def anew(self, trial: TrialResult, split: Split, place: int, *, joined: bool) -> Look:
         """Look with the config of a trial trained anew, unless that look is on record.
@@ -74,25 +111,48 @@ class Desk:
         began = time.perf_counter()
         made = train(self._row, self._prepared, split, trial, seed, joined=joined)
         seconds = time.perf_counter() - began
+        calibration = None
         if not joined:
             data = split.development(*self._all())
-            scores = self._scores(data.val_y, made.model.predict(data.val_x))
-            how = replace(how, validation=scores)
-        look = self._look(trial, split, made.model, replace(how, n_train=made.rows))
+            calibration = Calibration.of(data.val_y, made.model.predict(data.val_x))
+            how = replace(how, validation=self._scores(data.scored_y, made.model.scored(data)))
+        how = replace(how, n_train=made.rows)
+        look = self._look(trial, split, made.model, how, calibration)
         _log.info("Trial %d on %s, seed %d: %.0f s", trial.number, split.spec, seed, seconds)
         return look
 
-    def _look(self, trial: TrialResult, split: Split, model: FittedModel, how: How) -> Look:
+    def _look(
+        self,
+        trial: TrialResult,
+        split: Split,
+        model: FittedModel,
+        how: How,
+        calibration: Calibration | None,
+    ) -> Look:
         """Score a model, keep its predictions and put the look on record."""
         x, y = split.test_part(*self._all())
-        predicted = model.predict(x)
+        how = replace(how, latency=latency(model, x))
+        return self._put(trial, split, y, model.predict(x), None, how, calibration)
+
+    def _put(
+        self,
+        trial: TrialResult,
+        split: Split,
+        y: np.ndarray,
+        predicted: np.ndarray,
+        spread: np.ndarray | None,
+        how: How,
+        calibration: Calibration | None,
+    ) -> Look:
+        """Score predictions of the test rows, keep them and put the look on record."""
         scores = self._scores(y, predicted)
         kept = predictions.of_formulas(split.test, map(self._reduced, split.test), y, predicted)
         if np.isfinite(predicted).all():
             interval = bootstrap_interval(kept.errors, kept.groups)
             name = kept.save(predictions.holdout_folder(identity(self._row)))
-            how = replace(how, interval=interval, predictions=name)
-        how = replace(how, latency=_latency(model, x))
+            found = calibration.coverages(y, predicted, spread) if calibration else []
+            covered = {f"{one.level:g}": (one.covered, one.width) for one in found}
+            how = replace(how, interval=interval, predictions=name, coverage=covered)
         return self._store.add_look(self._row, trial.number, split.fingerprint, scores, len(y), how)
 
     def _how(self, split: Split) -> How:
@@ -120,7 +180,7 @@ class Desk:
         return replace(self._row.key, split=split.fingerprint)
 
 
-def _latency(model: FittedModel, x: np.ndarray) -> float:
+def latency(model: FittedModel, x: np.ndarray) -> float:
     """Seconds a row, on one CPU thread and the best of three times, in batches of up to 1,000."""
     predict, some = model.predictor(), x[:_ROWS_TIMED]
     times = []

@@ -11,6 +11,7 @@ from fesearch.bundle import (
     CARD,
     INTERVALS,
     README,
+    SEALED,
     SUMS,
     checksums,
     model_folders,
@@ -27,12 +28,13 @@ from fesearch.card import (
     Unsealed,
     Validation,
 )
-from fesearch.chosen import Chosen, one, searched, several
+from fesearch.chosen import Chosen, one, picks_of, searched, several
 from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError
-from fesearch.intervals import LEVELS, Calibration
+from fesearch.intervals import Calibration
 from fesearch.paths import atomic_folder
 from fesearch.record import TrialResult
+from fesearch.sealed import Sealed
 from fesearch.search.prepare import Prepared, Progress
 from fesearch.statistics import bootstrap_interval
 from fesearch.store.results import Store
@@ -83,10 +85,11 @@ def export(
         chosen = one(studies[0], refitted=refit, device=device)
     else:
         chosen = several(studies, ensemble, refitted=refit, device=device)
-    calibration, card = _calibrated(chosen, refit)
+    sealed = None if refit else _sealed(chosen[0].study.prepared)
+    calibration, card = _calibrated(chosen, refit, sealed)
     try:
         with atomic_folder(to) as folder:
-            _fill(folder, chosen, calibration, card)
+            _fill(folder, chosen, calibration, sealed, card)
     except OSError as error:
         raise InputError(
             f"The folder '{to}' cannot be written: {error.strerror}.", "Choose another --to."
@@ -102,13 +105,27 @@ def _refuse_taken(to: Path) -> None:
         )
 
 
-def _fill(folder: Path, chosen: Sequence[Chosen], calibration: Calibration, card: Card) -> None:
+def _sealed(prepared: Prepared) -> Sealed | None:
+    """The formulas of the test rows, if there are any."""
+    test = prepared.split.test
+    return Sealed.of(prepared.dataset.reduced[row] for row in test) if test.size else None
+
+
+def _fill(
+    folder: Path,
+    chosen: Sequence[Chosen],
+    calibration: Calibration,
+    sealed: Sealed | None,
+    card: Card,
+) -> None:
     """Write all files of a bundle, the sums last."""
     from safetensors.numpy import save
 
     for name, member in zip(model_folders(len(chosen)), chosen, strict=True):
         member.model.save(folder / name)
     (folder / INTERVALS).write_bytes(save(calibration.arrays()))
+    if sealed is not None:
+        (folder / SEALED).write_bytes(save(sealed.arrays()))
     studies = {member.study.row.name: member.study.prepared.study for member in chosen}
     texts = {CARD: card.model_dump_json(indent=2) + "\n", README: modelcard.render(card)}
     for name, study in zip(study_files(len(studies)), studies.values(), strict=True):
@@ -118,8 +135,14 @@ def _fill(folder: Path, chosen: Sequence[Chosen], calibration: Calibration, card
     (folder / SUMS).write_text(checksums(folder), encoding="utf-8", newline="\n")
 
 
-def _calibrated(chosen: Sequence[Chosen], refit: bool) -> tuple[Calibration, Card]:
-    """The errors on validation rows, of the models on record, and the card."""
+def _calibrated(
+    chosen: Sequence[Chosen], refit: bool, sealed: Sealed | None
+) -> tuple[Calibration, Card]:
+    """The errors on validation rows, of the models on record, and the card.
+
+    The score is by validation rows too, but where the division has inner folds: then these rows
+    have chosen nothing.
+    """
     row, prepared = chosen[0].study.row, chosen[0].study.prepared
     truth = prepared.development.val_y
     predictions, picks = [one.validation for one in chosen], [one.picks for one in chosen]
@@ -129,43 +152,52 @@ def _calibrated(chosen: Sequence[Chosen], refit: bool) -> tuple[Calibration, Car
         metric=row.key.metric,
         unit=row.unit,
         direction=row.direction,
-        value=_score(chosen, prepared, mean),
-        interval=_confidence(prepared, mean),
+        value=_score(chosen, prepared),
+        interval=_confidence(chosen, prepared),
     )
     intervals = Intervals(
         rows=len(truth), floor=calibration.floor, half_widths=_half_widths(calibration, spread)
     )
-    return calibration, _card(chosen, validation, intervals, refit)
+    return calibration, _card(chosen, validation, intervals, refit, sealed)
 
 
-def _score(chosen: Sequence[Chosen], prepared: Prepared, mean: np.ndarray) -> float:
+def _scored(chosen: Sequence[Chosen]) -> np.ndarray:
+    """The mean of what the trials were scored by."""
+    mean, _ = mean_and_spread([one.scored for one in chosen], [one.picks for one in chosen])
+    return mean
+
+
+def _score(chosen: Sequence[Chosen], prepared: Prepared) -> float:
     """Of one trial the score on record; of an ensemble that of its mean."""
     if len(chosen) == 1:
         assert chosen[0].trial.value is not None, "kept_model refuses a trial without a value"
         return chosen[0].trial.value
-    return prepared.metric(prepared.development.val_y, mean)
+    return prepared.metric(prepared.development.scored_y, _scored(chosen))
 
 
-def _confidence(prepared: Prepared, prediction: np.ndarray) -> tuple[float, float] | None:
+def _confidence(chosen: Sequence[Chosen], prepared: Prepared) -> tuple[float, float] | None:
     """The 95 % interval of a mean absolute error, formulas drawn whole; None of other metrics."""
     if prepared.metric.name != "mae":
         return None
-    errors = np.abs(prediction - prepared.development.val_y)
-    reduced = prepared.dataset.reduced
-    return bootstrap_interval(errors, np.array([reduced[row] for row in prepared.split.val]))
+    errors = np.abs(_scored(chosen) - prepared.development.scored_y)
+    reduced, rows = prepared.dataset.reduced, prepared.split.scored_rows
+    return bootstrap_interval(errors, np.array([reduced[row] for row in rows]))
 
 
 def _half_widths(calibration: Calibration, spread: np.ndarray | None) -> dict[str, float]:
     """Level -> half of the mean width, of the levels that there are rows enough for."""
-    found = {}
-    for level in LEVELS:
-        if level <= 1 - 1 / (len(calibration.scores) + 1):
-            found[f"{level:g}"] = float(np.mean(calibration.half_width(level, spread)))
-    return found
+    return {
+        f"{level:g}": float(np.mean(calibration.half_width(level, spread)))
+        for level in calibration.levels
+    }
 
 
 def _card(
-    chosen: Sequence[Chosen], validation: Validation, intervals: Intervals, refit: bool
+    chosen: Sequence[Chosen],
+    validation: Validation,
+    intervals: Intervals,
+    refit: bool,
+    sealed: Sealed | None,
 ) -> Card:
     first = chosen[0]
     prepared = first.study.prepared
@@ -173,7 +205,6 @@ def _card(
     parts = (split.train, split.val, split.test) if refit else (split.train,)
     rows = np.concatenate(parts)
     y = data.target(prepared.target)[rows]
-    look = first.study.looks.get(first.trial.number) if len(chosen) == 1 else None
     return Card(
         members=tuple(_member(one) for one in chosen),
         target=prepared.target,
@@ -194,19 +225,37 @@ def _card(
             train=len(split.train),
             val=len(split.val),
             test=len(split.test),
+            folds=None if split.folds is None else int(split.folds.max()) + 1,
+            sealed=None if sealed is None else len(sealed.hashes),
         ),
         validation=validation,
-        test=_unsealed(look),
+        test=_unsealed(_look(chosen)),
         refit=len(rows) if refit else None,
         intervals=intervals,
         versions=dict(first.study.row.versions),
     )
 
 
+def _look(chosen: Sequence[Chosen]) -> Look | None:
+    """The last one at the test part with exactly these models."""
+    first = chosen[0]
+    if len(chosen) == 1:
+        return first.study.looks.get(first.trial.number)
+    picks = picks_of(chosen)
+    joint = (look for one in chosen for look in one.study.joint if look.how.picks == picks)
+    return max(joint, key=lambda look: look.sequence, default=None)
+
+
 def _unsealed(look: Look | None) -> Unsealed | None:
     if look is None:
         return None
-    return Unsealed(rows=look.rows, looks=look.sequence, scores=dict(look.scores))
+    return Unsealed(
+        rows=look.rows,
+        looks=look.sequence,
+        scores=dict(look.scores),
+        interval=look.how.interval,
+        coverage=dict(look.how.coverage),
+    )
 
 
 def _member(one: Chosen) -> Member:

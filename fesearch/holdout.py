@@ -89,12 +89,12 @@ def holdout(
     anew = retrain or seeds > 1 or over is not None
     with Store.open(url, create=False) as store:
         row = store.study(name)
-        _refuse_driven(store, row)
+        refuse_driven(store, row)
         chosen = finalists(store, row, top, best_per_family)
         prepared = prepare_again(row, progress)
         whole = None if over is None else _repeated(prepared, over)
         splits = (prepared.split,) if whole is None else whole.members
-        _refuse_without_test(row, prepared.split, splits)
+        refuse_without_test(row, prepared, splits)
         desk = Desk(store, row, prepared)
         models = {t.number: kept_model(row, prepared, t) for t in chosen if not anew}
         store.record_division(prepared.division)
@@ -133,18 +133,18 @@ def _repeated(prepared: Prepared, asked: str) -> Repeated:
     return members_of(prepared.dataset, spec, target=prepared.target, having=having)
 
 
-def _refuse_without_test(row: StudyRow, own: Split, splits: Sequence[Split]) -> None:
+def refuse_without_test(row: StudyRow, prepared: Prepared, splits: Sequence[Split]) -> None:
     for split in splits:
         if not split.test.size:
             raise InputError(
                 f"The division {split.spec} has no test rows.",
                 f"Type: fesearch holdout {row.name} --over members"
-                if own.parent is not None and split is own
+                if prepared.repeated is not None and split is prepared.split
                 else "Choose a --split with a test part before the search.",
             )
 
 
-def _refuse_driven(store: Store, row: StudyRow) -> None:
+def refuse_driven(store: Store, row: StudyRow) -> None:
     if store.driven(row):
         raise InputError(
             f"The study '{row.name}' is still being searched; a look now would guide its trials.",

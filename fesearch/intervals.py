@@ -127,6 +127,18 @@ class Calibration:
         inside = np.abs(np.asarray(prediction, np.float64) - truth) <= half
         return Coverage(level, float(inside.mean()), len(inside), 2 * float(np.mean(half)))
 
+    def coverages(
+        self, truth: np.ndarray, prediction: np.ndarray, spread: np.ndarray | None = None
+    ) -> list[Coverage]:
+        """The same of each level in ``LEVELS`` that there are calibration rows enough for."""
+        return [self.coverage(one, truth, prediction, spread) for one in self.levels]
+
+    @property
+    def levels(self) -> list[float]:
+        """Those in ``LEVELS`` that there are calibration rows enough for."""
+        most = Fraction(len(self.scores), len(self.scores) + 1)
+        return [level for level in LEVELS if Fraction(repr(level)) <= most]
+
     def _place(self, level: float) -> int:
         """Which of the scores bounds a level, from 1; exact, as 0.9 is not in floating point."""
         if not 0 < level < 1:

@@ -46,12 +46,13 @@ the data are imported under the name `{data.name}`.
 
 Elements, with the number of training rows that contain them: {_counts(card.elements)}.
 
-{_models(card)}
+{_folds(card)}{_models(card)}
 
 ## Limits
 
 {_blind(card)}Elements not listed above, and values outside the range above, are guesses. The
-validation score chose this model among others and is therefore a little too good.
+score on {"inner folds" if split.folds else "validation rows"} chose this model among others and is
+therefore a little too good.
 
 ## Citation
 
@@ -129,12 +130,19 @@ def _scores(card: Card) -> str:
     if chosen.interval is not None:
         low, high = chosen.interval
         sure = f" (95 % interval {low:.4g} to {high:.4g}, formulas drawn again)"
-    lines = [
-        f"- validation {metric_named(chosen.metric).title}, {card.split.val} rows: "
-        f"{_number(chosen.value, chosen.unit)}{sure}"
-    ]
+    title = metric_named(chosen.metric).title
+    where = f"validation {title}, {card.split.val} rows"
+    if card.split.folds is not None:
+        where = (
+            f"{title} over {card.split.folds} inner folds, {card.split.train} training rows, each "
+            "by a model that has not seen it"
+        )
+    lines = [f"- {where}: {_number(chosen.value, chosen.unit)}{sure}"]
     if test is None and len(card.members) > 1:
-        lines.append("- test: nobody has looked at it with this ensemble.")
+        lines.append(
+            "- test: nobody has looked at it with this ensemble; `fesearch holdout --ensemble` "
+            "does, before an export."
+        )
     elif test is None:
         lines.append("- test: nobody has looked; `fesearch holdout` does, before an export.")
     for name, score in test.scores.items() if test else ():
@@ -142,6 +150,14 @@ def _scores(card: Card) -> str:
         lines.append(
             f"- test {metric.title}, {card.split.test} rows: "
             f"{_number(score, metric.in_unit(card.unit))}"
+        )
+    if test and test.interval is not None:
+        low, high = test.interval
+        lines.append(f"- 95 % interval of the test MAE: {low:.4g} to {high:.4g} {card.unit}")
+    for level, (share, width) in test.coverage.items() if test else ():
+        lines.append(
+            f"- prediction intervals of {float(level):.0%} cover {share:.1%} of the test rows, "
+            f"±{width / 2:.3g} {card.unit} on average"
         )
     if test:
         lines.append(f"- looks at this test part when it was scored: {test.looks}")
@@ -165,13 +181,32 @@ def _intervals(card: Card) -> str:
     widths = ", ".join(
         f"{float(level):.0%} {each}{half:.3g}" for level, half in card.intervals.half_widths.items()
     )
+    if card.split.folds is None:
+        trust = (
+            "These rows also chose the model, so that intervals cover a little less than they say; "
+            "of compounds\nunlike the training rows they cover less still."
+        )
+    else:
+        trust = (
+            "These rows chose nothing, since configs were scored on inner folds of the training "
+            "part. Of compounds\nunlike the training rows intervals cover less than they say."
+        )
     return f"""
 `--interval 0.9` adds a lower and an upper end that 90 % of compounds like those it was trained on
 lie between: {widths} {card.unit}.
 They are split conformal intervals from its errors on the {card.intervals.rows} validation rows.
-These rows also chose the model, so that intervals cover a little less than they say; of compounds
-unlike the training rows they cover less still.
+{trust}
 """
+
+
+def _folds(card: Card) -> str:
+    """What inner folds make of a model."""
+    if card.split.folds is None or card.refit is not None:
+        return ""
+    return (
+        f"Each model here is the mean of {card.split.folds}, of which each has not seen one inner "
+        "fold of the\ntraining part.\n\n"
+    )
 
 
 def _models(card: Card) -> str:

@@ -4,7 +4,7 @@ The new table has every column, row and order of the old one. Its parts stay bes
 whole, so that who types the same again after a kill goes on behind the last of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -53,6 +53,7 @@ class Predicted:
         first: the first of these, with their reasons.
         unseen: elements no training row of the model contains, in alphabetical order.
         resumed: rows that were there from an earlier call.
+        sealed: rows whose formula is that of a row of the test part.
     """
 
     rows: int
@@ -60,6 +61,7 @@ class Predicted:
     bad: int = 0
     first: tuple[str, ...] = ()
     resumed: int = 0
+    sealed: int = 0
 
 
 def predict_file(
@@ -71,6 +73,7 @@ def predict_file(
     on_bad: OnBad = "error",
     level: float | None = None,
     progress: Progress | None = None,
+    meet: Callable[[int], None] = lambda sealed: None,
 ) -> Predicted:
     """Copy a table with a prediction and its unit added to each row.
 
@@ -85,6 +88,7 @@ def predict_file(
             the reason in place of a prediction, "drop" leaves them out.
         level: share of compounds that prediction intervals are to cover.
         progress: called with (rows done, in all).
+        meet: called with ``Predicted.sealed``, where that is any, before the new file is there.
 
     Raises:
         InputError: the source cannot be read, lacks a column or has wrong rows, which are counted
@@ -103,6 +107,8 @@ def predict_file(
     try:
         with partial(to, work.job(digest, to)) as parts:
             done = work.predict(table, parts, rows, progress)
+            if done.sealed:
+                meet(done.sealed)
             with atomic_write(to) as whole:
                 table.join(parts.parts, work.added, whole)
     except OSError as error:
@@ -279,17 +285,18 @@ class _Work:
             kept = list(range(len(piece.rows)))
         table.write(to, piece, kept, self._values(answer, checked, kept))
         bad = sorted(checked.bad)
-        symbols = {
-            symbol
+        predicted = [
+            compound.formula
             for place, compound in enumerate(checked.compounds)
             if place not in answer.lacking
-            for symbol in formula.symbols(compound.formula)
-        }
+        ]
+        symbols = {symbol for text in predicted for symbol in formula.symbols(text)}
         return {
             "rows": len(piece.rows),
             "bad": len(bad),
             "first": [f"{piece.rows[row].place}: {checked.bad[row]}" for row in bad[:_SHOWN]],
             "unseen": sorted(symbols - self.bundle.card.elements.keys()),
+            "sealed": self.bundle.in_test(predicted),
         }
 
     def _answer(self, compounds: Sequence[_Compound]) -> Answer:
@@ -364,4 +371,5 @@ def _total(records: Sequence[Mapping[str, Any]], resumed: int) -> Predicted:
         bad=bad,
         first=tuple(first[:_SHOWN]),
         resumed=resumed,
+        sealed=sum(record["sealed"] for record in records),
     )

@@ -18,7 +18,7 @@ import numpy as np
 from fesearch import groups, options
 from fesearch.errors import InputError
 from fesearch.groups import Crossing, Groups
-from fesearch.splitspec import ROLES, Role, SplitSpec
+from fesearch.splitspec import OUTSIDE, ROLES, Role, SplitSpec
 
 if TYPE_CHECKING:
     from fesearch.dataset import Dataset
@@ -100,6 +100,11 @@ class Split:
         """
         train, val = self._part(self.train, x, y), self._part(self.val, x, y)
         return Development(*train, *val, self.folds)
+
+    @property
+    def scored_rows(self) -> np.ndarray:
+        """The rows of ``Development.scored_y``."""
+        return self.val if self.folds is None else self.train
 
     def test_part(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The sealed part, (n_test, d) float32 and (n_test,) float64; for ``holdout`` alone.
@@ -218,9 +223,11 @@ def make(
     if spec.member is None:
         raise InputError(
             f"The split {spec} is {spec.count} divisions.",
-            f"Choose one from member=0 to member={spec.count - 1}: "
+            f"Choose one from member=0 to member={spec.count - 1}, or member={OUTSIDE}: "
             f"--split {replace(spec, member=0)}",
         )
+    if spec.member == OUTSIDE:
+        return _divide(_given(dataset, spec, target, having), spec)
     return members(dataset, spec, target=target, having=having).members[spec.member]
 
 
@@ -301,7 +308,7 @@ def _given(
 def _divide(given: _Given, spec: SplitSpec) -> Split:
     """One division: roles for all rows, then without those that the spec leaves out."""
     drawn = given.groups[spec.grouping]
-    roles = spec.roles(given.dataset, drawn)
+    roles = _outside(given, spec) if spec.member == OUTSIDE else spec.roles(given.dataset, drawn)
     needed: tuple[Role, ...] = ROLES if (roles == "test").any() else ("train", "val")
     _refuse_empty(given, spec, roles, needed)
     if given.values is not None and spec.sigma is not None:
@@ -332,6 +339,27 @@ def _divide(given: _Given, spec: SplitSpec) -> Split:
             }
         ),
     )
+
+
+def _outside(given: _Given, spec: SplitSpec) -> np.ndarray:
+    """The roles of member 0, (n,), without the rows that are test rows of any member.
+
+    Raises:
+        InputError: no row is outside.
+    """
+    assert spec.count is not None, "only a repeated division has an outside"
+    drawn = given.groups[spec.grouping]
+    each = [replace(spec, member=i).roles(given.dataset, drawn) for i in range(spec.count)]
+    tested = np.any([roles == "test" for roles in each], axis=0)
+    if tested.all():
+        whole = replace(spec, member=None)
+        raise InputError(
+            f"Every row of '{given.dataset.name}' is a test row of a member of {whole}; no row is "
+            "outside.",
+            "Search on a member (member=0), or outside those of "
+            "--split repeated:divisions=5,member=outside",
+        )
+    return np.where(tested, "", each[0])
 
 
 def _refuse_empty(

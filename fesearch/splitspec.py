@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Role = Literal["train", "val", "test", ""]
 ROLES: tuple[Role, ...] = ("train", "val", "test")
+Outside = Literal["outside"]
+OUTSIDE: Outside = "outside"
 HELP = (
     "--split random[:seed=0,fractions=81:9:10,group=formula|system|none|column:NAME], "
     "repeated[:divisions=5], kfold[:k=5], column:NAME[+NAME] or "
@@ -34,7 +36,9 @@ class SplitSpec(ABC):
     are the options of the text form and the keys of a study file's ``[split]`` table.
 
     Attributes:
-        member: which one of a repeated division, from 0.
+        member: which one of a repeated division, from 0; or "outside": the division of member 0
+            without every row that is a test row of any member, for a search that is to be scored
+            on all of them.
         train: how much of the training part is used, for learning curves: a share below 1 or a
             number of rows, by groups, so that there may be a few more; more contains less. The
             other parts stay as they are.
@@ -51,7 +55,7 @@ class SplitSpec(ABC):
 
     kind: ClassVar[str]
 
-    member: int | None = field(default=None, kw_only=True)
+    member: int | Outside | None = field(default=None, kw_only=True)
     train: float | None = field(default=None, kw_only=True)
     sigma: float | None = field(default=None, kw_only=True)
     rows: str | None = field(default=None, kw_only=True)
@@ -113,6 +117,11 @@ class SplitSpec(ABC):
         return None
 
     @property
+    def drawn_as(self) -> int:
+        """The member whose draw this is; 0 of a single division, and outside all members."""
+        return self.member if isinstance(self.member, int) else 0
+
+    @property
     @abstractmethod
     def salt(self) -> str:
         """What tells the draws of this division from those of others."""
@@ -152,17 +161,19 @@ class SplitSpec(ABC):
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
-    def _checked_member(self, member: object) -> int:
+    def _checked_member(self, member: object) -> int | Outside:
         if self.count is None:
             raise InputError(
                 f"A {self.kind} split is a single division, and member={member} is none of it.",
                 "Leave member out.",
             )
+        if member == OUTSIDE:
+            return OUTSIDE
         found = options.whole("member", member, least=0, example=0)
         if found >= self.count:
             raise InputError(
                 f"The split member is {found}, of {self.count}.",
-                f"Give member=0 to member={self.count - 1}.",
+                f"Give member=0 to member={self.count - 1}, or member={OUTSIDE}.",
             )
         return found
 

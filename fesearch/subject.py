@@ -19,6 +19,7 @@ from fesearch.family import Predictor
 from fesearch.features import available, build
 from fesearch.featureset import Inputs
 from fesearch.finalists import kept_model, ranked
+from fesearch.folds import parts
 from fesearch.model import FittedModel
 from fesearch.record import ResultKey, TrialResult
 from fesearch.search.prepare import Prepared, Progress, prepare_again
@@ -56,16 +57,22 @@ class Examined:
 
     Attributes:
         label: study, trial and family, in words.
+        family: of the model; those of an ensemble with + between them.
+        model: None where it is the mean of several, which has no weights of its own.
+        load: makes it ready to predict.
         key: what its score belongs to.
         unit: of the target.
         x: (n, d) features of all rows of the data set.
         names: the d columns.
         sealed: why its test part may not be looked at, with what to type; None where a look is on
             record.
+        learned: why no row says how good it is, with what to type: it was trained on all.
     """
 
     label: str
-    model: FittedModel
+    family: str
+    model: FittedModel | None
+    load: Callable[[], Predictor]
     key: ResultKey
     unit: str
     data: Dataset
@@ -74,18 +81,19 @@ class Examined:
     names: tuple[str, ...]
     features: str
     sealed: InputError | None
+    learned: InputError | None = None
     _parts: dict[str, Part] = field(default_factory=dict, repr=False)
 
     @cached_property
     def predictor(self) -> Predictor:
         """The model, ready to predict."""
-        return self.model.predictor()
+        return self.load()
 
     def part(self, name: PartName) -> Part:
         """The validation part, or the test part where a look at it is on record.
 
         Raises:
-            InputError: nobody has looked at the test part with this model.
+            InputError: nobody has looked at the test part with this model, or as ``at``.
         """
         if name == "test" and self.sealed is not None:
             raise self.sealed
@@ -94,7 +102,13 @@ class Examined:
         return self._parts[name]
 
     def at(self, rows: np.ndarray) -> Part:
-        """What the model says of some rows, which must not be of the test part."""
+        """What the model says of some rows, which must not be of the test part.
+
+        Raises:
+            InputError: it was trained on them.
+        """
+        if self.learned is not None:
+            raise self.learned
         predicted = self.predictor(np.ascontiguousarray(self.x[rows], dtype=np.float32))
         truth = self.data.target(self.key.target)[rows]
         return Part(rows, truth, np.asarray(predicted, dtype=np.float64))
@@ -196,9 +210,12 @@ class StudySubject(Subject):
             "on it.",
             f"Put a look on record: fesearch holdout {self.name}",
         )
+        model = kept_model(row, prepared, trial)
         return Examined(
             label=f"{self.name} {trial.number} ({trial.family})",
-            model=kept_model(row, prepared, trial),
+            family=trial.family,
+            model=None if parts(model.arrays) else model,
+            load=model.predictor,
             key=row.key,
             unit=prepared.dataset.units[prepared.target],
             data=prepared.dataset,
@@ -212,7 +229,7 @@ class StudySubject(Subject):
 
 @dataclass(frozen=True, eq=False)
 class ModelSubject(Subject):
-    """An exported model; its data set must be among the imported ones, by whatever name."""
+    """An exported model or ensemble; its data set must be imported here, by whatever name."""
 
     name: str
     folder: Path
@@ -227,7 +244,8 @@ class ModelSubject(Subject):
 
     @cached_property
     def examined(self) -> Examined:
-        card = open_bundle(self.folder).card
+        bundle = open_bundle(self.folder)
+        card = bundle.card
         data = _data(card)
 
         def having(name: str) -> np.ndarray:
@@ -248,24 +266,47 @@ class ModelSubject(Subject):
                     f"The {what} of '{self.name}' cannot be made again: it is another one here.",
                     "Use the version of fesearch that exported the model.",
                 )
-        trained, metric = card.trained, card.validation.metric
+        family = "+".join(card.families)
         return Examined(
-            label=f"{self.folder.name} ({trained.family})",
-            model=FittedModel.load(self.folder / MODEL),
-            key=ResultKey(data.hash, card.target, metric, split.fingerprint),
+            label=f"{self.folder.name} ({family})",
+            family=family,
+            model=_single(self.folder, card),
+            load=lambda: lambda x: bundle.of_features(x)[0],
+            key=ResultKey(data.hash, card.target, card.validation.metric, split.fingerprint),
             unit=card.unit,
             data=data,
             split=split,
             x=features.matrix,
             names=features.names,
             features=features.name,
-            sealed=None
-            if card.test
-            else InputError(
-                f"The test part is sealed: '{self.name}' was exported before a look at it.",
-                f"Put a look on record, and export again: fesearch holdout {trained.study}",
-            ),
+            sealed=None if card.test else _sealed(self.name, card),
+            learned=None if card.refit is None else _learned(self.name),
         )
+
+
+def _single(folder: Path, card: Card) -> FittedModel | None:
+    """The model of a bundle that is of one, not a mean of several."""
+    if len(card.members) > 1:
+        return None
+    model = FittedModel.load(folder / MODEL)
+    return None if parts(model.arrays) else model
+
+
+def _sealed(name: str, card: Card) -> InputError:
+    studies = " ".join(dict.fromkeys(one.trained.study for one in card.members))
+    ensemble = f" --ensemble {card.picks}" if len(card.members) > 1 else ""
+    return InputError(
+        f"The test part is sealed: '{name}' was exported before a look at it.",
+        f"Put a look on record, and export again: fesearch holdout {studies}{ensemble}",
+    )
+
+
+def _learned(name: str) -> InputError:
+    return InputError(
+        f"'{name}' was trained on the rows of all parts (--refit all), and none are left that say "
+        "how good it is.",
+        "Analyse its study, or export it without --refit.",
+    )
 
 
 def subject(

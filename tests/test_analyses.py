@@ -15,11 +15,13 @@ import searched
 from fesearch import formula
 from fesearch.analyses.element_map import CLASSES
 from fesearch.analysis import ANALYSES, Column, Finding, Table
+from fesearch.bundle import open_bundle
 from fesearch.cli.app import run
 from fesearch.errors import InputError
 from fesearch.export import export
 from fesearch.figures.render import panel_svg
 from fesearch.holdout import holdout
+from fesearch.joint import holdout_ensemble
 from fesearch.record import Fault, TrialResult, TrialState
 from fesearch.search.importance import importances
 from fesearch.search.prepare import prepare_again
@@ -190,6 +192,42 @@ def test_an_exported_model_says_the_same_as_its_study(studies: str, tmp_path: Pa
         found("rungs", [str(tmp_path / "model")], studies)
     with pytest.raises(InputError, match="is an exported model, which is of one trial"):
         subject(str(tmp_path / "model"), studies, trial=0)
+
+
+def test_an_exported_ensemble_is_analysed_by_its_mean(studies: str, tmp_path: Path) -> None:
+    searched.search(
+        studies, "fractions", "random_forest", [searched.SMALL_FOREST], preset="full",
+        features="element_fractions+magpie",
+    )  # fmt: skip
+    to = str(tmp_path / "both")
+    card = export("nets", studies, Path(to), ensemble=8, others=["fractions"])
+    assert len(card.members) > 1
+    (line,) = found("errors", [to], studies).summary.rows()
+    assert line["mae"] == pytest.approx(card.validation.value, rel=1e-6)
+    examined = subject(to, studies).examined
+    assert examined.family == "+".join(card.families)
+    assert examined.x.shape[1] == len(open_bundle(Path(to)).sets.names)
+    with pytest.raises(InputError, match="is the mean of several, whose weights do not go"):
+        found("element_map", [to], studies)
+    with pytest.raises(InputError) as refused:
+        found("errors", [to], studies, part="test")
+    names = " ".join(dict.fromkeys(one.trained.study for one in card.members))
+    assert refused.value.hint.endswith(f"fesearch holdout {names} --ensemble {card.picks}")
+    look = holdout_ensemble(names.split(), studies, card.picks).scored[0].look
+    again = str(tmp_path / "again")
+    export(names.split()[0], studies, Path(again), ensemble=8, others=names.split()[1:])
+    (line,) = found("errors", [again], studies, part="test").summary.rows()
+    assert line["mae"] == pytest.approx(look.value, rel=1e-6)
+
+
+def test_a_refit_has_no_rows_left_to_be_analysed_by(studies: str, tmp_path: Path) -> None:
+    export("forests", studies, tmp_path / "all", refit=True)
+    with pytest.raises(InputError) as refused:
+        found("parity", [str(tmp_path / "all")], studies)
+    assert str(refused.value) == (
+        f"'{tmp_path}/all' was trained on the rows of all parts (--refit all), and none are left "
+        "that say how good it is.\nAnalyse its study, or export it without --refit."
+    )
 
 
 def test_an_exported_model_wants_its_data(studies: str, tmp_path: Path) -> None:

@@ -14,9 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fesearch.bundle import CARD, FILES, INTERVALS, README, STUDY, SUMS, checksums, open_bundle
+from fesearch.bundle import (
+    CARD,
+    FILES,
+    INTERVALS,
+    README,
+    SEALED,
+    STUDY,
+    SUMS,
+    checksums,
+    open_bundle,
+)
 from fesearch.errors import InputError
 from fesearch.export import export
+from fesearch.holdout import holdout
 from fesearch.model import DESCRIPTION, WEIGHTS
 
 MODEL = f"model/{WEIGHTS}"
@@ -40,7 +51,7 @@ def vouched(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [*FILES, INTERVALS, SUMS])
+@pytest.mark.parametrize("name", [*FILES, INTERVALS, SEALED, SUMS])
 def test_a_changed_byte_anywhere_is_found(folder: Path, name: str) -> None:
     content = (folder / name).read_bytes()
     for place in (0, len(content) // 2, len(content) - 1):
@@ -129,8 +140,17 @@ def with_features(change: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str
     return changed
 
 
+def as_format_3(said: dict[str, Any]) -> dict[str, Any]:
+    """A card as it was before the formulas of its test part were known by their hashes."""
+    del said["split"]["folds"], said["split"]["sealed"]
+    if said["test"]:
+        del said["test"]["interval"], said["test"]["coverage"]
+    return said | {"format": 3}
+
+
 def as_format_2(said: dict[str, Any]) -> dict[str, Any]:
     """A card as it was before ensembles and intervals."""
+    said = as_format_3(said)
     [member] = said.pop("members")
     del said["refit"], said["intervals"], said["validation"]["interval"]
     kept = {"trained": member["trained"], "features": member["features"]}
@@ -161,7 +181,7 @@ def test_a_card_of_another_model_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        ({"format": 4, "new": 1}, "format"),
+        ({"format": 5, "new": 1}, "format"),
         ({"format": 1}, "format"),
         ({"members": {}}, "members"),
         ({"members": []}, "members"),
@@ -205,11 +225,24 @@ def test_a_card_of_an_earlier_format_is_read(folder: Path, format: int) -> None:
     edit(folder / CARD, as_before)
     assert "is not one that" in refused(vouched(folder)).message  # its intervals are not
     (folder / INTERVALS).unlink()
+    assert "is not one that" in refused(vouched(folder)).message  # nor its test formulas
+    (folder / SEALED).unlink()
     bundle = open_bundle(vouched(folder))
     np.testing.assert_array_equal(bundle.predict(["AlTi", "Fe2O3"]), expected)
     assert [(one.name, one.needs) for one in bundle.card.features] == [("magpie", "formula")]
     with pytest.raises(InputError, match="The model has no prediction intervals: an older"):
         bundle.half_width(0.9, None)
+
+
+def test_a_card_of_format_3_says_less_of_its_test_part(studies: str, tmp_path: Path) -> None:
+    holdout("forests", studies)
+    export("forests", studies, tmp_path / "model")
+    edit(tmp_path / "model" / CARD, as_format_3)
+    (tmp_path / "model" / SEALED).unlink()
+    bundle = open_bundle(vouched(tmp_path / "model"))
+    assert bundle.card.test is not None
+    assert (bundle.card.test.interval, bundle.card.test.coverage) == (None, {})
+    assert (bundle.card.split.sealed, bundle.in_test(["AlTi"])) == (None, 0)
 
 
 def test_a_card_that_is_no_json_is_refused(folder: Path) -> None:

@@ -131,6 +131,23 @@ def test_every_member_is_scored_and_says_where_the_search_was(studies: str) -> N
     assert looks[1].scores == holdout("fold", studies).scored[0].look.scores
 
 
+def test_a_search_outside_every_test_part_is_labelled_once(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = "repeated:divisions=2,member=outside"
+    searched.search(studies, "outside", "random_forest", FOREST, split=split, preset="full")
+    with pytest.raises(InputError) as caught:
+        holdout("outside", studies)
+    assert caught.value.hint == "Type: fesearch holdout outside --over members"
+    found = holdout("outside", studies, over="members")
+    assert [one.look.how.searched for one in found.scored] == [Searched.ONCE, Searched.ONCE]
+    assert [one.look.how.known for one in found.scored] == [0, 0]
+    assert run(["rank", "--format", "json"]) == 0
+    (over,) = [row for row in json.loads(capsys.readouterr().out) if row["repeated"]]
+    assert (over["study"], over["searched"], over["divisions"]) == ("outside", "once", 2)
+    assert over["flattered"] == 0
+
+
 def test_over_names_a_repeated_division(studies: str) -> None:
     with pytest.raises(InputError) as caught:
         holdout("forests", studies, over="members")

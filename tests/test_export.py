@@ -14,7 +14,17 @@ import pytest
 import searched
 
 from fesearch import export as exporting
-from fesearch.bundle import CARD, FILES, INTERVALS, README, STUDY, SUMS, checksums, open_bundle
+from fesearch.bundle import (
+    CARD,
+    FILES,
+    INTERVALS,
+    README,
+    SEALED,
+    STUDY,
+    SUMS,
+    checksums,
+    open_bundle,
+)
 from fesearch.cli.app import run
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.export import export
@@ -66,7 +76,7 @@ def test_the_folder_has_these_files_and_is_readable(studies: str, tmp_path: Path
     folder = tmp_path / "deep" / "model"
     export("nets", studies, folder)
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert found == {SUMS, INTERVALS, *FILES}
+    assert found == {SUMS, INTERVALS, SEALED, *FILES}
     assert (folder / SUMS).read_text() == checksums(folder)
     mask = os.umask(0)
     os.umask(mask)
@@ -225,7 +235,7 @@ def test_an_ensemble_is_the_weighted_mean_of_what_was_scored(studies: str, tmp_p
     low, high = card.validation.interval
     assert low < card.validation.value < high
     readme = (tmp_path / "model" / README).read_text()
-    assert "- test: nobody has looked at it with this ensemble." in readme
+    assert "- test: nobody has looked at it with this ensemble; `fesearch holdout --ens" in readme
     assert f"- weight: {card.members[0].picks} of {card.picks}\n" in readme
     for name in (STUDY, "study-2.toml"):
         assert load(str(tmp_path / "model" / name), {"name": "again"}).family

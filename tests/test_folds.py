@@ -1,6 +1,9 @@
 """Configs scored on inner folds of the training part."""
 
+import json
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,8 @@ import searched
 from small import furnished, small
 
 from fesearch.archive import write as write_archive
+from fesearch.bundle import README, open_bundle
+from fesearch.cli.app import run as command
 from fesearch.dataset import Dataset
 from fesearch.dataset import make as dataset_of
 from fesearch.errors import InputError
@@ -16,6 +21,8 @@ from fesearch.export import export
 from fesearch.family import FAMILIES
 from fesearch.finalists import kept_model
 from fesearch.folds import Folded, parts
+from fesearch.holdout import holdout
+from fesearch.joint import holdout_ensemble
 from fesearch.record import TrialSpec
 from fesearch.search import start
 from fesearch.search.prepare import prepare_again
@@ -138,3 +145,76 @@ def test_a_study_on_folds_is_searched_exported_and_archived(
             assert store.study("plain").key != row.key
             assert store.study("plain").key.data == row.key.data
         assert searched.DATA in {prepared.dataset.name}
+
+
+@pytest.fixture(scope="module")
+def store_with_folds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The URL of a store with a study of forests on inner folds, and a folder."""
+    folder = tmp_path_factory.mktemp("folds")
+    with furnished(folder) as url:
+        configs = [{**searched.SMALL_FOREST, "max_depth": depth} for depth in (10, 2)]
+        split = "random:folds=3"
+        searched.search(url, "woods", "random_forest", configs, split=split, preset="full")
+        yield url, folder
+
+
+def test_a_study_on_folds_has_its_holdout(store_with_folds: tuple[str, Path]) -> None:
+    url, _ = store_with_folds
+    (one,) = holdout("woods", url).scored
+    assert one.look.how.validation["mae"] == pytest.approx(one.trial.value)
+    again, other = (found.look for found in holdout("woods", url, seeds=2).scored)
+    assert (again.scores, again.how.validation) == (one.look.scores, one.look.how.validation)
+    assert other.scores != again.scores
+    joined = holdout("woods", url, retrain=True).scored[0].look
+    with Store.open(url) as store:
+        split = prepare_again(store.study("woods")).split
+    assert joined.how.n_train == len(split.train) + len(split.val)
+    picked = holdout_ensemble(["woods"], url, 4).scored[0].look
+    assert picked.how.validation["mae"] <= (one.trial.value or 0.0)
+
+
+def test_the_card_of_a_model_of_folds_says_so(store_with_folds: tuple[str, Path]) -> None:
+    url, folder = store_with_folds
+    card = export("woods", url, folder / "model")
+    with Store.open(url) as store:
+        data = prepare_again(store.study("woods")).development
+        trial = store.trial(store.study("woods"), card.trained.trial)
+    assert (card.split.folds, card.validation.value) == (3, trial.value)
+    assert card.intervals is not None
+    assert card.intervals.rows == len(data.val_y)
+    assert card.validation.interval is not None
+    low, high = card.validation.interval
+    assert low < card.validation.value < high
+    readme = (folder / "model" / README).read_text()
+    for words in (
+        f"- MAE over 3 inner folds, {len(data.train_y)} training rows, each by a model that has",
+        "These rows chose nothing, since configs were scored on inner folds",
+        "Each model here is the mean of 3, of which each has not seen one inner fold of the\n",
+        "score on inner folds chose this model",
+    ):
+        assert words in readme, words
+    assert "cover a little less than they say" not in readme
+    bundle = open_bundle(folder / "model")
+    assert bundle.predict(["AlTi"]).shape == (1,)
+    both = export("woods", url, folder / "both", ensemble=4)
+    assert both.validation.value <= card.validation.value
+    once = export("woods", url, folder / "once", refit=True)
+    assert once.refit == 60
+    assert "is the mean of 3" not in (folder / "once" / README).read_text()
+    assert open_bundle(folder / "once").predict(["AlTi"]).shape == (1,)
+
+
+def test_a_study_on_folds_is_analysed_replayed_and_divided(
+    store_with_folds: tuple[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, folder = store_with_folds
+    for kind in ("parity", "elements", "permutation"):
+        assert command(["analyse", kind, "woods", "--format", "json"]) == 0, capsys.readouterr().err
+        assert json.loads(capsys.readouterr().out)
+    assert command(["data", "split", searched.DATA, "--split", "random:folds=3"]) == 0
+    assert "folds=3" in capsys.readouterr().out
+    start.start(small("again", trials=2, max_epochs=1, split="random:folds=3"), url)
+    assert command(["study", "replay", "again"]) == 0, capsys.readouterr().err
+    write_archive("woods", url, folder / "woods.zip")
+    assert command(["rank", "--from", str(folder / "woods.zip")]) == 0
+    assert "random:" in capsys.readouterr().out

@@ -146,11 +146,11 @@ def test_a_full_disk_is_not_taken_for_a_bad_source(
 def test_formulas_are_printed_with_prediction_and_unit(
     folder: Path, bundle: Bundle, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["predict", str(folder), "AlTi", "Nb3 Zr", "--format", "json"]) == 0
+    assert run(["predict", str(folder), "AlTi3", "Nb3 Zr", "--format", "json"]) == 0
     out, err = capsys.readouterr()
-    expected = bundle.predict(["AlTi", "Nb3Zr"])
+    expected = bundle.predict(["AlTi3", "Nb3Zr"])
     assert json.loads(out) == [
-        {"formula": "AlTi", "prediction": expected[0], "unit": "eV/atom"},
+        {"formula": "AlTi3", "prediction": expected[0], "unit": "eV/atom"},
         {"formula": "Nb3 Zr", "prediction": expected[1], "unit": "eV/atom"},
     ]
     assert err == ""
@@ -163,10 +163,10 @@ def test_an_element_never_seen_is_warned_about(
         "Warning: the model has never seen Na, O; do not rely on predictions for compounds that "
         "contain them.\n"
     )
-    assert run(["predict", str(folder), "AlTi", "Na2O"]) == 0
+    assert run(["predict", str(folder), "AlTi3", "Na2O"]) == 0
     out, err = capsys.readouterr()
     assert (len(out.splitlines()), err) == (3, warning)
-    (tmp_path / "in.csv").write_text("compound\nAlTi\nNa2O\n")
+    (tmp_path / "in.csv").write_text("compound\nAlTi3\nNa2O\n")
     words = ["--file", f"{tmp_path}/in.csv", "--formula", "compound", "--to", f"{tmp_path}/out.csv"]
     assert run(["predict", str(folder), *words]) == 0
     out, err = capsys.readouterr()

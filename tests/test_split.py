@@ -147,7 +147,7 @@ def test_one_member_must_be_chosen() -> None:
         make(data(oxides(20)), SplitSpec.parse("kfold:k=3"))
     assert str(refused.value) == (
         "The split kfold:k=3,seed=0,val=0.1,group=formula is 3 divisions.\n"
-        "Choose one from member=0 to member=2: "
+        "Choose one from member=0 to member=2, or member=outside: "
         "--split kfold:k=3,seed=0,val=0.1,group=formula,member=0"
     )
 

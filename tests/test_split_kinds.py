@@ -341,3 +341,44 @@ def test_published_folds() -> None:
             counts["val"],
             counts["test"],
         )
+
+
+# Outside all members
+
+
+def test_outside_are_the_rows_that_no_member_tests() -> None:
+    rows = data(oxides(200))
+    spec = SplitSpec.parse("repeated:divisions=3,member=outside")
+    assert SplitSpec.parse(str(spec)) == spec
+    found, whole = make(rows, spec), members(rows, spec)
+    tested = set(np.concatenate([one.test for one in whole.members]).tolist())
+    first = by_role(rows, whole.members[0])
+    expected = {r: p for r, p in first.items() if rows.ids.index(r) not in tested}
+    assert by_role(rows, found) == expected
+    assert len(expected) == 200 - len(tested)
+    assert set(expected.values()) == {"train", "val"}
+    assert (found.parent, found.member, len(found.test)) == (None, None, 0)
+    folded = make(rows, SplitSpec.parse("repeated:divisions=3,member=outside,folds=3,train=0.5"))
+    assert folded.folds is not None
+    assert set(folded.train.tolist()) < set(found.train.tolist())
+
+
+def test_outside_of_columns_are_rows_that_none_of_them_tests() -> None:
+    roles = ["train", "val", "test", "train"] * 5, ["test", "train", "val", "train"] * 5
+    rows = data(oxides(20), columns={"a": roles[0], "b": roles[1]})
+    found = make(rows, SplitSpec.parse("column:a+b,member=outside"))
+    assert found.val.tolist() == list(range(1, 20, 4))
+    assert found.train.tolist() == list(range(3, 20, 4))
+
+
+def test_no_row_is_outside_of_folds() -> None:
+    with pytest.raises(InputError) as caught:
+        make(data(oxides(50)), SplitSpec.parse("kfold:k=5,member=outside"))
+    assert str(caught.value) == (
+        "Every row of 'toy' is a test row of a member of "
+        "kfold:k=5,seed=0,val=0.1,group=formula; no row is outside.\n"
+        "Search on a member (member=0), or outside those of "
+        "--split repeated:divisions=5,member=outside"
+    )
+    with pytest.raises(InputError, match="is a single division, and member=outside is none"):
+        SplitSpec.parse("random:member=outside")

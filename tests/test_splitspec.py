@@ -142,7 +142,11 @@ def test_any_text_is_a_spec_or_refused(text: str) -> None:
             "A column split is a single division, and member=0 is none of it.",
             "Leave member out.",
         ),
-        ("column:a+b,member=2", "The split member is 2, of 2.", "Give member=0 to member=1."),
+        (
+            "column:a+b,member=2",
+            "The split member is 2, of 2.",
+            "Give member=0 to member=1, or member=outside.",
+        ),
         ("kfold:member=-1", "The split member is '-1'.", "Give a whole number from 0 on, such"),
         ("kfold:k=1", "The split k is '1'.", "Give a whole number from 2 on, such as k=5."),
         ("kfold:val=1", "The split val is '1'.", "Give a share between 0 and 1, such as val=0.1."),

@@ -82,6 +82,11 @@ def panels(finding: Finding) -> "list[Panel]":
 
 def _vectors(one: Examined) -> tuple[list[str], np.ndarray]:
     """Symbols of m elements that were seen enough, and their weights (m, k)."""
+    if one.model is None:
+        raise InputError(
+            f"The model of '{one.label}' is the mean of several, whose weights do not go together.",
+            "Give a study without inner folds, or a model that is no ensemble.",
+        )
     read = FAMILIES.get(one.model.family).element_weights
     found = read(one.model.arrays, one.names) if read else {}
     known = [s for s in ELEMENTS if s in found and one.seen.get(s, 0) >= FEWEST]

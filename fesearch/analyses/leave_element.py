@@ -113,7 +113,7 @@ def _line(
     error, mask = np.abs(part.error), having[asked]
     seen = int(having[one.split.train].sum())
     maes = [float(error[some].mean()) if some.any() else None for some in (mask, ~mask)]
-    return (one.model.family, spec.kept, seen, maes[0], maes[1], one.label)
+    return (one.family, spec.kept, seen, maes[0], maes[1], one.label)
 
 
 ANALYSIS = Analysis(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fesearch.cli.options import FormatOption, StorageOption
-from fesearch.cli.output import Column, Format, low_high, progress, show
+from fesearch.cli.output import Column, Format, covered, low_high, progress, show
 from fesearch.errors import InputError
 from fesearch.metrics import metric_named
 from fesearch.paths import storage_url
@@ -20,7 +20,13 @@ MICRO = 1e6  # microseconds in a second
 
 
 def holdout(
-    study: Annotated[str, typer.Argument(help="Its name, as in `fesearch study list`.")],
+    study: Annotated[
+        list[str],
+        typer.Argument(
+            help="Its name, as in `fesearch study list`; several of one division for an ensemble.",
+            metavar="STUDY…",
+        ),
+    ],
     top: Annotated[
         int | None, typer.Option("--top", min=1, help="Score this many of the best; 1 by default.")
     ] = None,
@@ -42,6 +48,12 @@ def holdout(
             "--over",
             help="Train and score on every member of a division such as kfold:k=5; 'members': of "
             "the study's own.",
+        ),
+    ] = None,
+    ensemble: Annotated[
+        int | None,
+        typer.Option(
+            "--ensemble", min=1, help="Score the mean of this many picks, as export makes it."
         ),
     ] = None,
     file: Annotated[
@@ -66,15 +78,26 @@ def holdout(
     """Score the best trials on the test part. Every look is counted and stays on record."""
     if top is not None and best_per_family:
         raise InputError("--top and --best-per-family are both given.", "Give one of them.")
-    url = storage_url(storage)
+    url, anew = storage_url(storage), retrain or seeds > 1 or over is not None
+    if ensemble is not None:
+        if top is not None or best_per_family or anew or file is not None:
+            raise InputError(
+                "--ensemble scores one mean of models as they were searched.",
+                "Leave --top, --best-per-family, --retrain, --seeds, --over and --file out.",
+            )
+    elif len(study) > 1:
+        raise InputError(
+            "Several studies make an ensemble, and a model is of one study.",
+            "Give --ensemble 8, or one study.",
+        )
     if file is not None:
-        if retrain or seeds > 1 or over is not None:
+        if anew:
             raise InputError(
                 "--file scores models as they were searched, and none that are trained anew.",
                 "Leave --retrain, --seeds and --over out.",
             )
         _score_file(
-            study, url, file, formula, structure, target, unit, top or 1, best_per_family, format
+            study[0], url, file, formula, structure, target, unit, top or 1, best_per_family, format
         )
         return
     for option, given in (
@@ -91,8 +114,13 @@ def holdout(
     from fesearch import holdout as sealed
 
     with progress("features", "compounds") as report:
+        if ensemble is not None:
+            from fesearch.joint import holdout_ensemble
+
+            _show(holdout_ensemble(study, url, ensemble, report), format)
+            return
         found = sealed.holdout(
-            study,
+            study[0],
             url,
             top=top or 1,
             best_per_family=best_per_family,
@@ -106,10 +134,11 @@ def holdout(
 
 def _show(found: "Holdout", format: Format) -> None:
     metric, rows = metric_named(found.row.key.metric), [_row(found, one) for one in found.scored]
-    anew = any(not one.look.as_searched for one in found.scored)
+    joint = any(one.look.how.picks for one in found.scored)
+    anew = not joint and any(not one.look.as_searched for one in found.scored)
+    measured = any("0.9" in one.look.how.coverage for one in found.scored)
     columns: list[Column | str] = [
-        "trial",
-        "family",
+        *(["picks"] if joint else ["trial", "family"]),
         *((Column("division"), "trained", "seed", "searched") if anew else ()),
         Column(f"val_{metric.name}", f"validation {metric.title}", found.row.unit),
         *(
@@ -117,6 +146,7 @@ def _show(found: "Holdout", format: Format) -> None:
             for one in map(metric_named, found.scored[0].look.scores)
         ),
         Column("interval", "95 % of test MAE", found.target_unit),
+        *([Column("covered", "90 % intervals cover")] if measured else []),
         Column("latency", "time a row", "µs"),
         "look",
     ]
@@ -149,12 +179,14 @@ def _row(found: "Holdout", scored: "Scored") -> dict[str, Any]:
     return {
         "study": study.name,
         "trial": trial.number,
-        "family": trial.family,
+        "family": "ensemble" if how.picks else trial.family,
         f"val_{study.key.metric}": trial.value
         if look.as_searched
         else how.validation.get(study.key.metric),
         **{f"test_{name}": score for name, score in look.scores.items()},
         "interval": how.interval,
+        "coverage": {level: list(pair) for level, pair in how.coverage.items()},
+        "picks": dict(how.picks),
         "latency": None if how.latency is None else how.latency * MICRO,
         "look": look.sequence,
         "rows": look.rows,
@@ -174,7 +206,12 @@ def _row(found: "Holdout", scored: "Scored") -> dict[str, Any]:
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:
     """A row as a table shows it."""
-    return {**row, "interval": low_high(row["interval"]), "division": row["split"][:12]}
+    return {
+        **row,
+        "interval": low_high(row["interval"]),
+        "covered": covered(row["coverage"]),
+        "division": row["split"][:12],
+    }
 
 
 def _score_file(

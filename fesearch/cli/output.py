@@ -139,6 +139,11 @@ def histogram(low: float, high: float, counts: Sequence[int]) -> str:
     )
 
 
+def covered(coverage: Mapping[str, Sequence[float]], level: str = "0.9") -> str | None:
+    """The share of test rows within their prediction intervals of a level, as a table shows it."""
+    return f"{coverage[level][0]:.1%}" if level in coverage else None
+
+
 def low_high(interval: tuple[float, float] | None) -> str | None:
     """An interval as a table shows it."""
     return None if interval is None else " … ".join(map(_cell, interval))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fesearch.cli.options import FamilyFileOption, FormatOption
+from fesearch.cli.options import FamilyFileOption, FormatOption, StorageOption
 from fesearch.cli.output import Column, Format, progress, show
 from fesearch.errors import InputError
+from fesearch.paths import storage_url
 
 if TYPE_CHECKING:
     from fesearch.bundle import Bundle
@@ -52,12 +53,15 @@ def predict(
     ] = None,
     gpus: Annotated[int, typer.Option("--gpus", min=0, help="Predict on this many.")] = 0,
     family_file: FamilyFileOption = None,
+    storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
     """Predict compounds, or a whole file of them, with an exported model.
 
     A model that reads structures or numeric columns of its training data needs a file with them, or
     CIF files. A file may have millions of rows. Typed again after a kill, the same command goes on.
+    No database is needed; where the model's study is in one, predictions of compounds of its test
+    part are put on record there.
     """
     if bool(compounds) == (file is not None):
         raise InputError(
@@ -82,7 +86,7 @@ def predict(
     run_files(family_file or ())
     bundle = _opened(folder, gpus)
     if file is None or to is None:
-        _print(bundle, compounds or [], interval, format)
+        _print(bundle, compounds or [], interval, storage, format)
         return
     from fesearch.predict import Columns, predict_file
 
@@ -95,6 +99,7 @@ def predict(
             on_bad=on_bad or "error",
             level=interval,
             progress=report,
+            meet=lambda rows: _record(bundle, rows, storage),
         )
     _warn(done.unseen)
     if done.resumed:
@@ -128,8 +133,14 @@ def _opened(folder: Path, gpus: int) -> "Bundle":
     return bundle
 
 
-def _print(bundle: "Bundle", compounds: Sequence[str], level: float | None, format: Format) -> None:
-    from fesearch import structure
+def _print(
+    bundle: "Bundle",
+    compounds: Sequence[str],
+    level: float | None,
+    storage: str | None,
+    format: Format,
+) -> None:
+    from fesearch import formula, structure
     from fesearch.predict import columns
     from fesearch.structure import Structures
 
@@ -153,9 +164,32 @@ def _print(bundle: "Bundle", compounds: Sequence[str], level: float | None, form
         }
         for row, text in enumerate(formulas)
     ]
+    if sealed := bundle.in_test(map(formula.reduced, formulas)):
+        _record(bundle, sealed, storage)
     _warn(sorted(bundle.unseen(formulas)))
     shown: list[Column | str] = ["formula", *numbers, "unit"]
     show(rows, shown, format)
+
+
+def _record(bundle: "Bundle", rows: int, storage: str | None) -> None:
+    """Say how many compounds are of the test part, once that is on record."""
+    from fesearch.glance import put_on_record
+
+    card = bundle.card
+    done = put_on_record(card, rows, storage_url(storage))
+    verb = "has a formula" if rows == 1 else "have formulas"
+    if done.look is not None:
+        record = (
+            f"on record as look {done.look.sequence} at it. Trials begun from now on, on any "
+            "division with these test rows, are marked 'searched after a look'"
+        )
+    else:
+        record = f"not on record, since there is no database of its study ({done.why})"
+    print(
+        f"{rows} of these compounds {verb} of the model's sealed test part "
+        f"({card.split.fingerprint[:12]}): {record}.",
+        file=sys.stderr,
+    )
 
 
 def _warn(unseen: Sequence[str]) -> None:

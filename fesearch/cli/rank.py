@@ -126,6 +126,7 @@ def _row(table: ranking.Table, entry: ranking.Entry) -> dict[str, Any]:
         f"val_{key.metric}": trial.value,
         **{f"test_{name}": scores.get(name) for name in names},
         "test_interval": list(how.interval) if how and how.interval else None,
+        "test_coverage": {k: list(pair) for k, pair in how.coverage.items()} if how else {},
         "ties": entry.standing.ties if entry.standing else None,
         "p_next": entry.standing.p_next if entry.standing else None,
         **_spread("seeds", entry.by_seed),

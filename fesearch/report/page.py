@@ -13,6 +13,7 @@ from fesearch.family import amount
 from fesearch.figures.style import compact
 from fesearch.metrics import title_of
 from fesearch.paths import atomic_folder, atomic_write
+from fesearch.rank import Entry
 from fesearch.record import TrialState
 from fesearch.report.contents import Report, Section
 
@@ -149,6 +150,8 @@ def _ranking(table: Any) -> dict[str, Any]:
         Column(
             f"test {title}", ["sealed" if one.test is None else one.test for one in entries], unit
         ),
+        Column("95 % of test MAE", [_interval(one) for one in entries], unit),
+        Column("90 % intervals cover", [_covered(one) for one in entries]),
         Column("trained", [amount(one.trial.resource, one.trial.unit) for one in entries]),
         Column("parameters", [one.trial.parameters for one in entries]),
         Column("trials", [one.effort.trials for one in entries]),
@@ -157,8 +160,20 @@ def _ranking(table: Any) -> dict[str, Any]:
             "note", ["searched after a look" if one.trial.after_look else "" for one in entries]
         ),
     ]
-    shown = tuple(one for one in columns if one.name != "note" or any(one.values))
+    shown = tuple(one for one in columns if any(value not in (None, "") for value in one.values))
     return {"table": Table(shown), "key": key, "division": table.division, "looks": table.looks}
+
+
+def _interval(entry: Entry) -> str:
+    """Of the test MAE; nothing where it is sealed."""
+    found = entry.look.how.interval if entry.look else None
+    return "" if found is None else f"{found[0]:.4g} to {found[1]:.4g}"
+
+
+def _covered(entry: Entry) -> str:
+    """The share of the test rows within their prediction intervals; nothing while sealed."""
+    found = entry.look.how.coverage.get("0.9") if entry.look else None
+    return "" if found is None else f"{found[0]:.1%} of test rows"
 
 
 def _section(section: Section, place: int) -> dict[str, Any]:

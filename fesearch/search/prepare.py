@@ -19,7 +19,7 @@ from fesearch.record import ResultKey
 from fesearch.search import sources
 from fesearch.space import Space
 from fesearch.split import Development, Repeated, Split, fingerprint, make, members
-from fesearch.splitspec import SplitSpec
+from fesearch.splitspec import OUTSIDE, SplitSpec
 from fesearch.store.types import Division, StudyRow
 from fesearch.study import Study, from_keys
 
@@ -37,7 +37,7 @@ class Prepared:
         study: resolved.
         features: one row for each row of ``dataset``.
         split: what trials are trained and validated on.
-        repeated: the division that ``split`` is a member of, if it is.
+        repeated: the division that ``split`` is a member of or outside of, if it is.
     """
 
     study: Study
@@ -67,7 +67,7 @@ class Prepared:
 
     @property
     def siblings(self) -> tuple[Division, Sequence[Division]] | None:
-        """The repeated division and all its members, where the study is on one of them."""
+        """The repeated division and all its members, where the study is on or outside them."""
         return None if self.repeated is None else divisions(self.dataset, self.repeated)
 
     @cached_property
@@ -190,6 +190,9 @@ def _divided(
 
     if spec.member is None:
         return None, make(rows, spec, target=target, having=having)
+    if spec.member == OUTSIDE:
+        outside = make(rows, spec, target=target, having=having)
+        return members(rows, spec, target=target, having=having), outside
     repeated = members(rows, spec, target=target, having=having)
     return repeated, repeated.members[spec.member]
 

@@ -14,7 +14,8 @@ with ``kind = "KIND"``.
 
     group=formula  What stays on one side: rows of one reduced formula, or ``system`` (the set of
                    elements), ``column:NAME`` (the cells of a column, empty ones apart), ``none``.
-    member=2       One of a repeated division (repeated, kfold, several columns), from 0.
+    member=2       One of a repeated division (repeated, kfold, several columns), from 0;
+                   member=outside: rows that no member tests, to search once for all of them.
     train=0.1      A share of the training rows, or a number of them, for learning curves.
     sigma=5        Without targets beyond 5 standard deviations of the training rows' mean.
     rows=FEATURES  Only rows that have the features of this set; roles are as without it.

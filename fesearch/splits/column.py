@@ -63,14 +63,14 @@ class ColumnSplit(SplitSpec):
 
     @property
     def salt(self) -> str:
-        return self.column[self.member or 0]
+        return self.column[self.drawn_as]
 
     @property
     def grouping(self) -> str:
         return "formula"
 
     def roles(self, dataset: "Dataset", groups: Groups) -> np.ndarray:
-        name = self.column[self.member or 0]
+        name = self.column[self.drawn_as]
         if name not in dataset.columns:
             listing = f"fesearch data show {dataset.name}"
             raise unknown("column of roles", name, dataset.columns, listing)

@@ -50,7 +50,7 @@ class RepeatedSplit(SplitSpec):
 
     @property
     def _drawn(self) -> RandomSplit:
-        return RandomSplit(self.seed + (self.member or 0), self.fractions, self.group)
+        return RandomSplit(self.seed + self.drawn_as, self.fractions, self.group)
 
     @property
     def grouping(self) -> str:

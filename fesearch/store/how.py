@@ -11,13 +11,15 @@ class Trained(StrEnum):
     """What a model that was scored had been trained on.
 
     SEARCHED is the model its trial left; AGAIN, its config trained anew on the training part;
-    JOINED, on training and validation part for the resource found. PREDICTED is no score: somebody
-    predicted rows of a test part with an exported model.
+    JOINED, on training and validation part for the resource found. ENSEMBLE is the mean of several
+    models that trials left. PREDICTED is no score: somebody predicted rows of a test part with an
+    exported model.
     """
 
     SEARCHED = "as searched"
     AGAIN = "trained again"
     JOINED = "train + validation"
+    ENSEMBLE = "ensemble"
     PREDICTED = "predicted"
 
 
@@ -46,6 +48,9 @@ class How:
         latency: seconds to predict a row on one CPU thread, features not included.
         validation: metric -> score on the validation part; none where that was trained on.
         predictions: name of the file with the predictions, in the folder of the study.
+        coverage: level of prediction intervals, as in "0.9" -> share of the test rows that were
+            within theirs, and their mean width in the unit of the target.
+        picks: of an ensemble, "STUDY:TRIAL" -> how often it was picked.
     """
 
     trained: Trained = Trained.SEARCHED
@@ -58,6 +63,8 @@ class How:
     latency: float | None = None
     validation: Mapping[str, float | None] = field(default_factory=dict)
     predictions: str | None = None
+    coverage: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    picks: Mapping[str, int] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """JSON types, what is left at its default not among them."""
@@ -82,6 +89,8 @@ class How:
             "latency": _number,
             "validation": lambda v: _scores(v) if isinstance(v, dict) else {},
             "predictions": _text,
+            "coverage": lambda v: _coverage(v) if isinstance(v, dict) else {},
+            "picks": lambda v: _picks(v) if isinstance(v, dict) else {},
         }
         return cls(**{name: check(plain[name]) for name, check in checks.items() if name in plain})
 
@@ -109,3 +118,12 @@ def _interval(value: Any) -> tuple[float, float] | None:
 
 def _scores(value: Mapping[str, Any]) -> dict[str, float | None]:
     return {str(name): _number(score) for name, score in value.items()}
+
+
+def _coverage(value: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    pairs = {str(level): _interval(pair) for level, pair in value.items()}
+    return {level: pair for level, pair in pairs.items() if pair is not None}
+
+
+def _picks(value: Mapping[str, Any]) -> dict[str, int]:
+    return {str(name): count for name, count in value.items() if _whole(count)}

@@ -5,7 +5,7 @@ A look is at test rows: divisions that differ in their other rows alone share th
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from fesearch.record import ResultKey
 from fesearch.store.database import Database
-from fesearch.store.how import How
+from fesearch.store.how import How, Trained
 from fesearch.store.schema import DIVISIONS, LOOKS
 from fesearch.store.types import Look, StudyRow
 
@@ -43,14 +43,35 @@ class Looks(Database):
             how: the model came about, and more.
         """
         finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
-        key = {"data": study.key.data, "target": study.key.target, "split": split}
+        return self._add(replace(study.key, split=split), study.name, trial, finite, rows, how)
+
+    def add_glance(self, key: ResultKey, study: str, trial: int, rows: int) -> Look:
+        """Put on record that rows of the test part were predicted; see ``Trained.PREDICTED``.
+
+        Args:
+            study, trial: that the model is of; they need not be here.
+            rows: that were predicted.
+        """
+        return self._add(key, study, trial, {}, rows, How(trained=Trained.PREDICTED))
+
+    def _add(
+        self,
+        key: ResultKey,
+        study: str,
+        trial: int,
+        scores: Mapping[str, float | None],
+        rows: int,
+        how: How,
+    ) -> Look:
         look = {
-            **key,
-            "study": study.name,
+            "data": key.data,
+            "target": key.target,
+            "split": key.split,
+            "study": study,
             "trial": trial,
-            "metric": study.key.metric,
-            "value": finite[study.key.metric],
-            "scores": finite,
+            "metric": key.metric,
+            "value": scores.get(key.metric),
+            "scores": dict(scores),
             "rows": rows,
             "looked_at": datetime.now(UTC),
             "how": how.plain(),

@@ -135,6 +135,14 @@ class Ranking(Database):
                 members.setdefault((row.data, row.parent), []).append(row.fingerprint)
         return [(one, members[one.data, one.fingerprint]) for one in divisions]
 
+    def knows(self, data: str, fingerprint: str) -> bool:
+        """Whether a division is on record."""
+        query = sa.select(
+            sa.exists(DIVISIONS.select().filter_by(data=data, fingerprint=fingerprint))
+        )
+        with self.read() as connection:
+            return bool(connection.scalar(query))
+
     def division(self, data: str, fingerprint: str) -> Division:
         """The division of that fingerprint; the store has it for every key and every study."""
         query = sa.select(DIVISIONS).filter_by(data=data, fingerprint=fingerprint)

@@ -1,0 +1,59 @@
+"""The formulas of a test part as hashes: who has an exported model is told when he meets one.
+
+The hashes name no compound that is not guessed first, and need no data set.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fesearch.arrays import Arrays, Layout, broken, check
+
+_BYTES = (
+    8  # of a SHA-256: among a billion formulas asked for, a wrong hit is a one in 200,000 chance
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Sealed:
+    """Reduced formulas that the rows of a test part have.
+
+    Attributes:
+        hashes: (n,) uint64, ascending, each once.
+    """
+
+    hashes: np.ndarray
+
+    @classmethod
+    def of(cls, reduced: Iterable[str]) -> "Sealed":
+        """Those of some reduced formulas."""
+        return cls(np.unique(_hashes(reduced)))
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, *, formulas: int) -> "Sealed":
+        """What ``arrays()`` gave.
+
+        Raises:
+            InputError: it is not the ascending hashes of so many formulas.
+        """
+        check(arrays, {"hashes": Layout((formulas,), np.dtype(np.uint64))}, "test formulas")
+        hashes = arrays["hashes"]
+        if (hashes[1:] <= hashes[:-1]).any():
+            raise broken("The hashes of the test formulas are not ascending.")
+        return cls(hashes)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Its array by name."""
+        return {"hashes": self.hashes}
+
+    def among(self, reduced: Iterable[str]) -> int:
+        """How many of some reduced formulas are of the test part, each as often as it is there."""
+        return int(np.isin(_hashes(reduced), self.hashes).sum())
+
+
+def _hashes(reduced: Iterable[str]) -> np.ndarray:
+    """The first bytes of the SHA-256 of each, (n,) uint64."""
+    digests = b"".join(hashlib.sha256(text.encode()).digest()[:_BYTES] for text in reduced)
+    return np.frombuffer(digests, dtype=">u8").astype(np.uint64)

@@ -1,0 +1,115 @@
+"""An ensemble at the test part, and what prediction intervals cover of it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import searched
+
+from fesearch.bundle import README, open_bundle
+from fesearch.cli.app import run
+from fesearch.errors import FesearchError, InputError
+from fesearch.export import export
+from fesearch.holdout import holdout
+from fesearch.joint import holdout_ensemble
+from fesearch.metrics import METRICS
+from fesearch.predictions import kept
+from fesearch.search.folder import identity
+from fesearch.search.prepare import prepare_again
+from fesearch.store.how import How, Trained
+from fesearch.store.results import Store
+
+
+def test_an_ensemble_takes_one_look_and_is_the_one_that_is_exported(
+    studies: str, tmp_path: Path
+) -> None:
+    found = holdout_ensemble(["nets", "forests"], studies, 4)
+    (scored,) = found.scored
+    look = scored.look
+    assert (look.how.trained, look.sequence, found.new) == (Trained.ENSEMBLE, 1, 1)
+    card = export("forests", studies, tmp_path / "model", ensemble=4, others=["nets"])
+    assert look.how.picks == {
+        f"{one.trained.study}:{one.trained.trial}": one.picks for one in card.members
+    }
+    assert len(look.how.picks) > 1
+    with Store.open(studies) as store:
+        assert store.looks() == [look]
+        assert store.looks_at(store.study(look.study)) == {}  # no trial of it alone was scored
+        prepared = prepare_again(store.study(look.study))
+        row = store.study(look.study)
+    rows = prepared.split.test
+    bundle = open_bundle(tmp_path / "model")
+    answer = bundle.answer([prepared.dataset.formulas[place] for place in rows])
+    y = prepared.dataset.target("h_form")[rows]
+    assert look.scores["mae"] == pytest.approx(METRICS["mae"](y, answer.value))
+    assert look.how.validation["mae"] == pytest.approx(card.validation.value)
+    stored = kept(identity(row), look.how.predictions)
+    assert stored is not None
+    np.testing.assert_allclose(stored.predicted, answer.value, rtol=1e-12)
+    assert bundle.calibration is not None
+    said = bundle.calibration.coverage(0.8, y, answer.value, answer.spread)
+    assert look.how.coverage["0.8"] == pytest.approx((said.covered, said.width))
+    assert card.test is not None
+    assert (card.test.scores, card.test.interval) == (dict(look.scores), look.how.interval)
+    assert card.test.coverage == look.how.coverage
+    readme = (tmp_path / "model" / README).read_text()
+    assert f"- prediction intervals of 80% cover {said.covered:.1%} of the test rows, ±" in readme
+    assert "- 95 % interval of the test MAE: " in readme
+    other = export("nets", studies, tmp_path / "other", ensemble=1)
+    assert other.test is None  # others picks, no look
+
+
+def test_the_command_for_ensembles(studies: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["holdout", "nets", "forests"]
+    assert run(words) == 2
+    assert capsys.readouterr().err == (
+        "Several studies make an ensemble, and a model is of one study.\n"
+        "Give --ensemble 8, or one study.\n"
+    )
+    assert run([*words, "--ensemble", "4", "--retrain"]) == 2
+    assert capsys.readouterr().err.startswith("--ensemble scores one mean of models")
+    assert run([*words, "--ensemble", "4", "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["family"], row["trained"], row["look"]) == ("ensemble", "ensemble", 1)
+    assert set(row["coverage"]) == {"0.5", "0.8"}
+    assert run([*words, "--ensemble", "4"]) == 0
+    out, err = capsys.readouterr()
+    assert "picks" in out.splitlines()[0]
+    assert "On record as look 2 at this test part" in err
+
+
+def test_coverage_is_stored_and_shown(studies: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (scored,) = holdout("forests", studies).scored
+    again, _ = (one.look for one in holdout("forests", studies, seeds=2).scored)
+    assert set(scored.look.how.coverage) == {"0.5", "0.8"}
+    assert again.how.coverage == scored.look.how.coverage
+    assert all(0 <= share <= 1 for share, _ in again.how.coverage.values())
+    joined = holdout("forests", studies, retrain=True).scored[0].look
+    assert joined.how.coverage == {}  # its validation rows were trained on
+    capsys.readouterr()
+    assert run(["rank", "--study", "forests", "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["test_coverage"]["0.8"] == list(scored.look.how.coverage["0.8"])
+
+
+def test_studies_that_do_not_go_together_take_no_look(studies: str) -> None:
+    with pytest.raises(InputError, match="do not share data, target, metric and division"):
+        holdout_ensemble(["nets", "elsewhere"], studies, 4)
+    with Store.open(studies) as store:
+        store.acquire(store.study("forests"))
+    with pytest.raises(InputError, match="The study 'forests' is still being searched"):
+        holdout_ensemble(["nets", "forests"], studies, 4)
+    config = searched.SMALL_FOREST
+    searched.search(studies, "all", "random_forest", [config], split="random:fractions=9:1:0")
+    with pytest.raises(FesearchError, match="has no test rows"):
+        holdout_ensemble(["all"], studies, 4)
+    with Store.open(studies) as store:
+        assert store.looks() == []
+
+
+def test_hostile_coverage_and_picks_are_as_if_they_were_not_there() -> None:
+    how = How(coverage={"0.9": (0.88, 0.2)}, picks={"nets:1": 3})
+    assert How.of(json.loads(json.dumps(how.plain()))) == how
+    assert How.of({"coverage": 3, "picks": [1]}) == How()
+    assert How.of({"coverage": {"0.9": ["x", 1]}, "picks": {"a:1": True}}) == How()

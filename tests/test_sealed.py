@@ -1,0 +1,160 @@
+"""Compounds of a sealed test part: an exported model knows them, and predictions are on record."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fesearch.bundle import CARD, SEALED, SUMS, checksums, open_bundle
+from fesearch.card import read_card
+from fesearch.cli.app import run
+from fesearch.errors import InputError
+from fesearch.export import export
+from fesearch.formula import reduced
+from fesearch.glance import put_on_record
+from fesearch.holdout import holdout
+from fesearch.sealed import Sealed
+from fesearch.search.prepare import prepare_again
+from fesearch.store.how import Trained
+from fesearch.store.results import Store
+
+
+@pytest.fixture
+def model(studies: str, tmp_path: Path) -> Path:
+    export("forests", studies, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def parts(url: str) -> tuple[list[str], list[str]]:
+    """Formulas of the training part, and of the test part."""
+    with Store.open(url) as store:
+        prepared = prepare_again(store.study("forests"))
+    split, formulas = prepared.split, prepared.dataset.formulas
+    return [formulas[row] for row in split.train], [formulas[row] for row in split.test]
+
+
+def test_a_formula_is_known_by_its_hash() -> None:
+    sealed = Sealed.of(["AlTi", "NaCl", "AlTi"])
+    assert len(sealed.hashes) == 2
+    assert sealed.among(["AlTi", "FeO", "AlTi", "NaCl"]) == 3
+    assert sealed.among([]) == 0
+    again = Sealed.from_arrays(sealed.arrays(), formulas=2)
+    assert again.among(["NaCl"]) == 1
+    first = hashlib.sha256(b"AlTi").hexdigest()[:16]
+    assert Sealed.of(["AlTi"]).hashes.tolist() == [int(first, 16)]  # on every platform
+
+
+@pytest.mark.parametrize(
+    ("hashes", "message"),
+    [
+        (np.array([2, 1], np.uint64), "The hashes of the test formulas are not ascending."),
+        (np.array([1, 1], np.uint64), "The hashes of the test formulas are not ascending."),
+        (np.array([1], np.uint64), "The array 'hashes' of the test formulas is"),
+        (np.array([1, 2], np.int64), "The array 'hashes' of the test formulas is"),
+    ],
+)
+def test_forged_hashes_are_refused(hashes: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Sealed.from_arrays({"hashes": hashes}, formulas=2)
+    assert caught.value.message.startswith(message)
+
+
+def test_the_bundle_knows_the_test_formulas_and_no_others(studies: str, model: Path) -> None:
+    train, test = parts(studies)
+    bundle = open_bundle(model)
+    assert bundle.card.split.sealed == len(test)
+    assert bundle.in_test(map(reduced, test)) == len(test)
+    assert bundle.in_test(map(reduced, train)) == 0
+    for text in test:
+        assert text.encode() not in (model / SEALED).read_bytes()
+
+
+def test_a_refit_has_learned_them_and_nothing_is_sealed(studies: str, tmp_path: Path) -> None:
+    card = export("forests", studies, tmp_path / "refit", refit=True)
+    assert card.split.sealed is None
+    assert open_bundle(tmp_path / "refit").in_test(map(reduced, parts(studies)[1])) == 0
+    assert not (tmp_path / "refit" / SEALED).exists()
+
+
+def test_predictions_of_test_rows_are_said_and_on_record(
+    studies: str, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, test = parts(studies)
+    assert run(["predict", str(model), *train[:2]]) == 0
+    assert "sealed test part" not in capsys.readouterr().err
+    assert run(["predict", str(model), train[0], *test[:2]]) == 0
+    said = capsys.readouterr().err
+    card = read_card(model / CARD)
+    assert said == (
+        "2 of these compounds have formulas of the model's sealed test part "
+        f"({card.split.fingerprint[:12]}): on record as look 1 at it. Trials begun from now on, on "
+        "any division with these test rows, are marked 'searched after a look'.\n"
+    )
+    with Store.open(studies) as store:
+        (look,) = store.looks(store.study("forests").key)
+    assert (look.how.trained, look.value, dict(look.scores)) == (Trained.PREDICTED, None, {})
+    assert (look.study, look.trial, look.rows) == ("forests", card.trained.trial, 2)
+    assert not look.as_searched
+    assert run(["rank", "--study", "forests", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["test_mae"] is None
+    assert holdout("forests", studies).scored[0].look.sequence == 2
+
+
+def test_as_many_with_one_model_are_on_record_once(studies: str, model: Path) -> None:
+    card = read_card(model / CARD)
+    looks = [put_on_record(card, rows, studies).look for rows in (2, 1, 2, 3)]
+    assert [look and look.sequence for look in looks] == [1, 1, 1, 2]
+    with Store.open(studies) as store:
+        assert len(store.looks()) == 2
+
+
+def test_rows_of_a_file_are_counted_before_it_is_there(
+    studies: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, test = parts(studies)
+    source, to = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("formula\n" + "\n".join([*train[:3], *test[:3]]) + "\n")
+    assert run(["predict", str(model), "--file", str(source), "--to", str(to)]) == 0
+    assert "3 of these compounds have formulas" in capsys.readouterr().err
+    assert len(to.read_text().splitlines()) == 7
+    with Store.open(studies) as store:
+        assert [look.rows for look in store.looks()] == [3]
+
+
+def test_without_the_database_it_is_said(
+    studies: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test = parts(studies)[1]
+    there = f"sqlite:///{tmp_path}/none.db"
+    assert run(["predict", str(model), test[0], "--storage", there]) == 0
+    out, err = capsys.readouterr()
+    assert test[0] in out
+    assert "1 of these compounds has a formula of the model's sealed test part" in err
+    assert f"no database of its study (There is no database '{tmp_path}/none.db')." in err
+    assert not (tmp_path / "none.db").exists()
+    Store.open(there).close()
+    assert run(["predict", str(model), test[0], "--storage", there]) == 0
+    assert f"('{tmp_path}/none.db' does not know its division)." in capsys.readouterr().err
+
+
+def test_a_file_of_hashes_is_what_the_card_speaks_of(model: Path) -> None:
+    card = read_card(model / CARD)
+    assert card.split.sealed is not None
+    wrong = card.split.model_copy(update={"sealed": card.split.sealed + 1})
+    (model / CARD).write_text(card.model_copy(update={"split": wrong}).model_dump_json())
+    (model / SUMS).write_text(checksums(model))
+    with pytest.raises(InputError, match="The array 'hashes' of the test formulas is"):
+        open_bundle(model)
+    none = card.split.model_copy(update={"sealed": None})
+    (model / CARD).write_text(card.model_copy(update={"split": none}).model_dump_json())
+    (model / SUMS).write_text(checksums(model))
+    with pytest.raises(InputError, match=r"sealed.safetensors is not one that fesearch.json"):
+        open_bundle(model)
+
+
+def test_a_model_of_an_older_version_has_none(model: Path) -> None:
+    bundle = replace(open_bundle(model), sealed=None)
+    assert bundle.in_test(["AlTi"]) == 0
