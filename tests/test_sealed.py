@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import searched
 
 from fesearch.bundle import CARD, SEALED, SUMS, checksums, open_bundle
 from fesearch.card import read_card
@@ -90,8 +91,7 @@ def test_predictions_of_test_rows_are_said_and_on_record(
     card = read_card(model / CARD)
     assert said == (
         "2 of these compounds have formulas of the model's sealed test part "
-        f"({card.split.fingerprint[:12]}): on record as look 1 at it. Trials begun from now on, on "
-        "any division with these test rows, are marked 'searched after a look'.\n"
+        f"({card.split.fingerprint[:12]}): on record as look 1 at it, without a score.\n"
     )
     with Store.open(studies) as store:
         (look,) = store.looks(store.study("forests").key)
@@ -100,6 +100,9 @@ def test_predictions_of_test_rows_are_said_and_on_record(
     assert not look.as_searched
     assert run(["rank", "--study", "forests", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["test_mae"] is None
+    searched.search(studies, "later", "random_forest", [searched.SMALL_FOREST])
+    with Store.open(studies) as store:
+        assert [trial.after_look for trial in store.trials(store.study("later"))] == [False]
     assert holdout("forests", studies).scored[0].look.sequence == 2
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from fesearch.errors import InputError
+from fesearch.portfolio import of_keys
 from fesearch.space import Choice, Float, Int, When
 from fesearch.study import Study, from_keys
-from fesearch.studyfile import load, shipped
+from fesearch.studyfile import load, read, shipped
 
 
 def refused(source: str, *sets: str, **flags: Any) -> InputError:
@@ -29,9 +30,17 @@ def test_a_family_alone_is_a_study_of_defaults() -> None:
 
 @pytest.mark.parametrize("name", shipped())
 def test_every_study_that_comes_with_the_package_is_sound(name: str) -> None:
-    study = load(name)
-    assert study.name == name
-    study.search_space().check(study.search_space().nearest(study.declared_family().best))
+    keys = read(name)
+    many = "families" in keys
+    studies = of_keys(keys, name).studies.values() if many else [load(name)]
+    for study in studies:
+        assert study.name == f"{name}-{study.family}" if many else name
+        study.search_space().check(study.search_space().nearest(study.declared_family().best))
+
+
+def test_all_families_lets_every_kind_of_model_compete() -> None:
+    families = set(of_keys(read("all_families"), "all_families").families)
+    assert families >= {"irnet", "dnn", "rnn", "cnn", "attention", "random_forest", "xgboost"}
 
 
 def test_flags_stand_over_the_file_and_set_over_flags(tmp_path: Path) -> None:

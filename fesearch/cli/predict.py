@@ -179,10 +179,7 @@ def _record(bundle: "Bundle", rows: int, storage: str | None) -> None:
     done = put_on_record(card, rows, storage_url(storage))
     verb = "has a formula" if rows == 1 else "have formulas"
     if done.look is not None:
-        record = (
-            f"on record as look {done.look.sequence} at it. Trials begun from now on, on any "
-            "division with these test rows, are marked 'searched after a look'"
-        )
+        record = f"on record as look {done.look.sequence} at it, without a score"
     else:
         record = f"not on record, since there is no database of its study ({done.why})"
     print(

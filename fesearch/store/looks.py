@@ -141,6 +141,11 @@ def looked_at(data: str, target: str, split: str) -> sa.ColumnElement[bool]:
     )
 
 
+def scored() -> sa.ColumnElement[bool]:
+    """Of a row of LOOKS: it has a score, unlike one at predictions without true values."""
+    return sa.type_coerce(LOOKS.c.scores, sa.Text) != "{}"
+
+
 def _lock_test_rows(connection: sa.Connection, data: str, split: str) -> None:
     """Lock every division with the test rows of this one until the commit."""
     own = DIVISIONS.alias()

@@ -12,7 +12,7 @@ from fesearch.errors import FesearchError, InputError
 from fesearch.record import Decision, Report, ResultKey, TrialResult, TrialSpec, TrialState
 from fesearch.store.database import Database
 from fesearch.store.leases import refuse_ousted
-from fesearch.store.looks import looked_at
+from fesearch.store.looks import looked_at, scored
 from fesearch.store.outage import endures
 from fesearch.store.queue import take
 from fesearch.store.schema import KEYS, REPORTS, STUDIES, TRIALS
@@ -65,7 +65,7 @@ class Trials(Database):
             "resource": 0,
             "seconds": 0.0,
             "reason": "",
-            "after_look": sa.exists().where(looked_at(key.data, key.target, key.split)),
+            "after_look": sa.exists().where(looked_at(key.data, key.target, key.split), scored()),
             "parent": spec.parent,
             "started_at": datetime.now(UTC),
         }
