@@ -25,7 +25,11 @@ async function fill(place) {
     if (answer.status === 202) setTimeout(() => fill(place), 1000);
     if (!answer.ok) throw new Error(answer.statusText);
     place.innerHTML = await answer.text();
-    if (answer.status !== 202) place.classList.remove("waiting");
+    if (answer.status === 202) return;
+    place.classList.remove("waiting");
+    const drawn = place.querySelectorAll("figure");
+    const single = drawn.length === 1 && drawn[0].className === "narrow";
+    place.closest("section")?.classList.toggle("single", single);
   } catch {
     place.textContent = "It cannot be shown now; load the page again.";
   }

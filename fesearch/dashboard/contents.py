@@ -1,7 +1,7 @@
 """What the pages say: read from the store when a page is asked for, frozen or in plain words."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from fesearch.family import amount
 from fesearch.metrics import title_of
 from fesearch.paths import artifacts_dir
 from fesearch.record import ResultKey, TrialResult, TrialState
-from fesearch.report.contents import MOST_MODELS
+from fesearch.report.contents import MOST_MODELS, in_order
 from fesearch.report.page import facts, word
 from fesearch.report.rankings import ranking, repeated
 from fesearch.search.budget import rungs_of
 from fesearch.search.folder import log_file
 from fesearch.search.prepare import study_of
+from fesearch.space import Value
 from fesearch.store.engine import parse, sqlite_file
 from fesearch.store.results import Store
 from fesearch.store.snapshot import elsewhere
@@ -104,7 +105,7 @@ def study(url: str, identity: int) -> dict[str, Any]:
         "file": toml.dumps(row.definition["study"]),
         "why": list(row.definition.get("why", ())),
         "digest": digest(row.key),
-        "analyses": [one for one in ANALYSES if one.reads != "series"],
+        "analyses": analyses(),
     }
 
 
@@ -189,16 +190,22 @@ def ranked(url: str, wanted: str) -> dict[str, Any]:
                 "digest": wanted,
                 "links": links,
                 "names": [name for name in names if name in links][:MOST_MODELS],
-                "analyses": [one for one in ANALYSES if one.reads != "series"],
+                "analyses": analyses(),
             }
     raise NoResultError("There is no such ranking.", "Type: fesearch rank")
+
+
+def analyses() -> list[Analysis]:
+    """Those that studies of one division have, in the order of a report."""
+    found = [one for one in ANALYSES if one.reads != "series"]
+    return sorted(found, key=lambda one: in_order(one.name))
 
 
 def analysis(name: str) -> Analysis:
     """The analysis of that name.
 
     Raises:
-        InputError: there is none.
+        StudyNotFoundError: there is none.
     """
     if name not in ANALYSES.names():
         raise StudyNotFoundError(f"There is no analysis '{name}'.", "Type: fesearch analyse list")
@@ -220,10 +227,22 @@ def trial_table(row: StudyRow, shown: Sequence[TrialResult]) -> Table:
             Column("trained", [amount(one.resource, one.unit) for one in shown]),
             Column("time", [one.seconds for one in shown], "s"),
             Column("parameters", [one.parameters for one in shown]),
-            Column("config", [dict(one.config) for one in shown]),
+            Column("config", varying([one.config for one in shown])),
             Column("reason", [one.reason for one in shown]),
         )
     )
+
+
+def varying(configs: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
+    """Configs without what all of them have alike; a single one is whole."""
+    if len(configs) < 2:
+        return [dict(one) for one in configs]
+    shared = {
+        name
+        for name, value in configs[0].items()
+        if all(name in one and one[name] == value for one in configs)
+    }
+    return [{k: v for k, v in one.items() if k not in shared} for one in configs]
 
 
 def _all(url: str) -> list[rank.Table]:
@@ -288,7 +307,7 @@ def _running_table(row: StudyRow, going: Sequence[TrialResult]) -> Table:
             Column("trained", [amount(one.resource, one.unit) for one in going]),
             Column(f"best {title_of(row.key.metric)} so far", [o.value for o in going], row.unit),
             Column("time", [one.seconds for one in going], "s"),
-            Column("config", [dict(one.config) for one in going]),
+            Column("config", varying([one.config for one in going])),
         )
     )
 

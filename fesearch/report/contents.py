@@ -95,11 +95,12 @@ def collect(
             found, left_out = _sections(analysis, who)
             sections += found
             skipped += left_out
-    sections.sort(key=lambda one: _place(one.analysis.name))
+    sections.sort(key=lambda one: in_order(one.analysis.name))
     return Report(tables, sections, skipped, studies)
 
 
-def _place(name: str) -> int:
+def in_order(name: str) -> int:
+    """Where an analysis stands among others, by its name."""
     return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 

@@ -1,6 +1,7 @@
 """A report as one HTML file, and its figures as files of their own."""
 
 import shlex
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,24 @@ LONGEST = 30  # rows of a table behind a picture
 _DIGITS = 12  # of a hash, where the whole stands elsewhere
 
 
-def render(report: Report) -> str:
-    """The page: no script, no network; every text of the user's is escaped."""
-    return environment().get_template(TEMPLATE).render(report=report, **_words(report))
+def render(report: Report, at: datetime | None = None, every: float | None = None) -> str:
+    """The page: no script, no network; every text of the user's is escaped.
+
+    Args:
+        at: when it is written, to be said on it; None, it is not said.
+        every: seconds after which a browser is to load it again; None, it is not.
+    """
+    template = environment().get_template(TEMPLATE)
+    return template.render(report=report, at=at, every=every, **_words(report))
 
 
-def write(report: Report, to: Path) -> None:
-    """Write the page, whole or not at all; an older one is replaced.
+def write(report: Report, to: Path, at: datetime | None = None, every: float | None = None) -> None:
+    """Write the page, whole or not at all; an older one is replaced. See ``render``.
 
     Raises:
         InputError: it cannot be written.
     """
-    text = render(report)
+    text = render(report, at, every)
     try:
         with atomic_write(to) as path:
             path.write_text(text, encoding="utf-8")
