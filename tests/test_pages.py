@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,7 @@ def pages(studies: str) -> Iterator[Pages]:
 
 def ask(pages: Pages, address: str) -> tuple[int, dict[str, str], str]:
     path, _, query = address.partition("?")
-    environ: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": query}
+    environ: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": query, "wsgi.errors": sys.stderr}
     setup_testing_defaults(environ)
     answers: list[tuple[str, list[tuple[str, str]]]] = []
     body = b"".join(
@@ -49,7 +50,7 @@ def ask(pages: Pages, address: str) -> tuple[int, dict[str, str], str]:
 def text(pages: Pages, address: str) -> str:
     """The words of a page, which is whole and has nothing from elsewhere."""
     status, headers, said = ask(pages, address)
-    assert status == 200, said
+    assert status == 200, address
     assert "script-src 'self'" in headers["Content-Security-Policy"]
     page = Reader(said)
     assert page.open == []

@@ -62,7 +62,7 @@ class Glances(Database):
             .group_by(TRIALS.c.state)
         )
         with self.read() as connection:
-            found: dict[TrialState, int] = dict(connection.execute(query).tuples().all())
+            found = {row[0]: int(row[1]) for row in connection.execute(query)}
         return {state: found.get(state, 0) for state in TrialState}
 
     def some_trials(
