@@ -104,9 +104,9 @@ def test_optunas_pages_work_in_it_and_change_nothing(address: str, browser: Brow
     page.locator("#studies").get_by_role("link", name="nets").click()
     page.get_by_role("link", name="In Optuna's dashboard").click()
     expect(page).to_have_url(re.compile(r"/dashboard/studies/1"))
-    expect(page.get_by_text("nets").first).to_be_visible()
+    expect(page.get_by_text("nets").first).to_be_visible(timeout=30_000)  # a large script
     page.locator("a[href$='/studies/1/trials']").click()
-    expect(page.get_by_text("Trial 1", exact=True).first).to_be_visible()
+    expect(page.get_by_text("Trial 1", exact=True).first).to_be_visible(timeout=30_000)
     assert complaints == []
     for method, path in [("DELETE", "api/studies/1"), ("POST", "api/studies")]:
         request = urllib.request.Request(f"{address}{path}", data=b"", method=method)
