@@ -74,7 +74,7 @@ def test_the_first_page_ranks_everything(pages: Pages) -> None:
 
 def test_a_study_says_what_it_is_and_why_trials_failed(pages: Pages, studies: str) -> None:
     said = text(pages, f"/studies/{number(studies, 'forests')}")
-    assert "3 of 2 trials ended" in said
+    assert "3 of 2 trials have ended; all by state: 2 COMPLETE , 1 FAIL ." in said
     assert "Trial 2 : MemoryError: no message" in said
     assert 'family = "random_forest"' in said
     assert "fesearch report forests --to report.html" in said
