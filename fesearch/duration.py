@@ -7,18 +7,21 @@ from fesearch.errors import InputError, quoted
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
-def duration(text: str) -> float:
+def duration(text: str, what: str = "time limit") -> float:
     """Seconds of a length of time such as "90s", "30m", "2h", "1d" or "1h30m".
+
+    Args:
+        what: it is the length of, as the error calls it.
 
     Raises:
         InputError: it is none.
     """
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
     if not parts or "".join(a + b for a, b in parts) != text:
-        raise InputError(f"The time limit is {quoted(text)}.", "Write it as 90s, 30m, 2h or 1h30m.")
+        raise InputError(f"The {what} is {quoted(text)}.", "Write it as 90s, 30m, 2h or 1h30m.")
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if seconds <= 0:
-        raise InputError(f"The time limit is {quoted(text)}.", "Give more than no time.")
+        raise InputError(f"The {what} is {quoted(text)}.", "Give more than no time.")
     return seconds
 
 

@@ -1,24 +1,32 @@
-"""The dashboard: read-only whatever is asked of it, and to visitors who may."""
+"""The dashboard's server: read-only whatever is asked of it, and to visitors who may."""
 
 import http.client
 import json
 import shutil
+import socket
 import sqlite3
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import optuna
 import pytest
 
-from fesearch.dashboard import Guard, Server, is_loopback, read_only
-from fesearch.errors import InputError, StudyNotFoundError
+from fesearch.dashboard import Guard, Server, connections, is_loopback, read_only
+from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError
+from fesearch.store.results import Store
 
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with one study of three trials."""
+    """A database of ours in which Optuna has one study of three trials."""
     path = tmp_path_factory.mktemp("dashboard") / "fesearch.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    Store.open(f"sqlite:///{path}").close()
     storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
     study = optuna.create_study(storage=storage, study_name="irnet-smoke")
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
@@ -36,7 +44,10 @@ def url(database: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def server(url: str) -> Iterator[Server]:
-    server = Server(url, port=0)
+    yield from serving(Server(url, port=0))
+
+
+def serving(server: Server) -> Iterator[Server]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -99,7 +110,6 @@ def test_looking_changes_no_byte_and_locks_nothing(server: Server, url: str) -> 
     studies(server)
     ask(server, "GET", "/api/studies/1?after=0")
     assert path.read_bytes() == before
-    assert [entry.name for entry in path.parent.iterdir()] == ["fesearch.db"]
     with sqlite3.connect(path, timeout=0) as connection:
         connection.execute("BEGIN EXCLUSIVE")
     connection.close()
@@ -172,6 +182,103 @@ def test_beyond_loopback_a_token_is_asked_for(url: str) -> None:
         thread.join()
 
 
+@pytest.fixture
+def writable(url: str) -> Iterator[Server]:
+    yield from serving(Server(url, port=0, writable=True))
+
+
+def test_what_is_asked_to_be_writable_can_be_written_to(writable: Server) -> None:
+    body = json.dumps({"body": "good", "version": 1})
+    kind = {"Content-Type": "application/json"}
+    assert ask(writable, "PUT", "/api/studies/1/note", body, **kind)[0] == 204
+    same = {"Origin": f"http://127.0.0.1:{writable.port}", "Sec-Fetch-Site": "same-origin"}
+    assert ask(writable, "DELETE", "/api/studies/1", "{}", **kind, **same)[0] == 204
+    assert studies(writable) == []
+    assert ask(writable, "PATCH", "/api/studies") == (405, "No such method.\n")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_another_page_cannot_write(writable: Server, said: dict[str, str]) -> None:
+    refused = (403, "Another web page may not write here.\n")
+    assert ask(writable, "DELETE", "/api/studies/1", **said) == refused
+    assert studies(writable) == ["irnet-smoke"]
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({"Content-Length": str(2**20 + 1)}, 413),
+        ({"Content-Length": "9" * 5000}, 413),
+        ({"Content-Length": "-1"}, 411),
+        ({"Transfer-Encoding": "chunked"}, 411),
+    ],
+)
+def test_a_body_is_of_a_known_and_small_size(
+    writable: Server, said: dict[str, str], status: int
+) -> None:
+    assert ask(writable, "PUT", "/api/studies/1/note", **said)[0] == status
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET /" + b"a" * 70_000, b"GET / HTTP/1.0\r\n" + b"X: y\r\n" * 200]
+)
+def test_a_request_has_a_limit(server: Server, head: bytes) -> None:
+    with closing(socket.create_connection((server.host, server.port), 10)) as visitor:
+        visitor.sendall(head + b"\r\n\r\n")
+        try:
+            said = visitor.recv(1000)
+        except ConnectionResetError:  # what was sent too much is not read
+            said = b""
+    assert b" 200 " not in said
+
+
+def test_slow_visitors_hold_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "LONGEST_SECONDS", 0.2)
+    began, ended = time.monotonic(), False
+    with closing(socket.create_connection((server.host, server.port), 10)) as dripping:
+        while not ended and time.monotonic() - began < 10:
+            try:
+                dripping.sendall(b"G")
+            except OSError:
+                ended = True
+            time.sleep(0.05)
+    assert ended
+
+
+def test_too_many_visitors_end_the_oldest(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 2)
+    waiting = [socket.create_connection((server.host, server.port), 10) for _ in range(2)]
+    time.sleep(0.2)
+    assert studies(server) == ["irnet-smoke"]
+    assert waiting[0].recv(1) == b""
+    for one in waiting:
+        one.close()
+
+
+def test_the_way_in_is_the_one_that_is_known_to_work(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USER", "ada")
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.9 50000 10.0.0.1 22")
+    assert f"ssh -L {server.port}:127.0.0.1:{server.port} ada@10.0.0.1," in server.addresses()[1]
+
+
+def test_without_the_extra_all_else_works(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
+    status, text = ask(server, "GET", "/dashboard")
+    assert status == 503
+    assert "pip install &#39;fesearch[dashboard]&#39;" in text
+    assert ask(server, "GET", "/")[0] == 200
+
+
 def test_the_token_becomes_a_cookie_that_scripts_cannot_read() -> None:
     answers: list[tuple[str, list[tuple[str, str]]]] = []
     guard = Guard(lambda environ, start: [b"seen"], token="secret")
@@ -179,16 +286,16 @@ def test_the_token_becomes_a_cookie_that_scripts_cannot_read() -> None:
     guard(environ, lambda status, headers: answers.append((status, headers)))
     status, headers = answers[0]
     assert status == "303 See Other"
-    assert ("Location", "/dashboard") in headers
+    assert ("Location", "/") in headers
     kept = "fesearch-token=secret; Path=/; HttpOnly; SameSite=Strict"
     assert ("Set-Cookie", kept) in headers
 
 
-def test_a_database_without_studies(tmp_path: Path) -> None:
+def test_optunas_tables_may_be_missing(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "empty.db").close()
     url = f"sqlite:///{tmp_path}/empty.db"
     with pytest.raises(StudyNotFoundError) as caught:
-        Server(url, port=0)
+        read_only(url)
     assert (
         caught.value.message == f"There are no studies yet in {url} (no such table: version_info)."
     )
@@ -196,7 +303,7 @@ def test_a_database_without_studies(tmp_path: Path) -> None:
 
 
 def test_no_database_is_made_by_looking_for_one(tmp_path: Path) -> None:
-    with pytest.raises(StudyNotFoundError, match="unable to open database file"):
+    with pytest.raises(NoDatabaseError, match="There is no database"):
         Server(f"sqlite:///{tmp_path}/none.db", port=0)
     assert list(tmp_path.iterdir()) == []
 

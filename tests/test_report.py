@@ -14,7 +14,7 @@ from fesearch.cli.app import run
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.holdout import holdout
 from fesearch.report import collect, render, write, write_figures
-from fesearch.report.page import cell
+from fesearch.report.templates import cell
 from fesearch.store.results import Store
 
 HOSTILE = '<script>alert(1)</script> "x" {{ 7*7 }}'

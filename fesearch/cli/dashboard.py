@@ -17,11 +17,15 @@ def dashboard(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="0 finds a free one.")
     ] = 8080,
+    writable: Annotated[
+        bool, typer.Option("--writable", help="Let optuna-dashboard write: notes, deletions …")
+    ] = False,
 ) -> None:
-    """Show the studies in the browser with optuna-dashboard, read-only, until Ctrl-C."""
+    """Show rankings, studies as they run and their pictures in the browser, until Ctrl-C."""
     from fesearch.dashboard import Server
 
-    server = Server(storage_url(storage), host, port)
-    for line in [*server.addresses(), "Read-only. Ctrl-C ends it."]:
+    server = Server(storage_url(storage), host, port, writable)
+    kind = "Optuna's dashboard in it can write" if writable else "Read-only"
+    for line in [*server.addresses(), f"{kind}. Ctrl-C ends it."]:
         typer.echo(line)
     server.serve_forever()

@@ -7,6 +7,8 @@ import typer
 
 from fesearch.cli.options import FormatOption, StorageOption
 from fesearch.cli.output import detail, progress, say
+from fesearch.duration import duration
+from fesearch.errors import InputError
 from fesearch.paths import storage_url
 
 
@@ -20,6 +22,10 @@ def report(
         Path | None,
         typer.Option("--figures", help="New folder for each figure as PNG and SVG."),
     ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option("--every", help="Write the page again as often (10m) while studies run."),
+    ] = None,
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
@@ -28,6 +34,14 @@ def report(
     from fesearch.report.page import checked
 
     checked(to, figures)
+    if every is not None:
+        if figures is not None:
+            raise InputError(
+                "Figures are written once, and --every writes the page again and again.",
+                "Leave --figures out, or --every.",
+            )
+        _again(studies, to, duration(every, "time between two pages"), storage)
+        return
     with progress("features", "compounds") as tell:
         found = reports.collect(
             studies,
@@ -47,3 +61,17 @@ def report(
         "best": f"{best.trial.study} trial {best.trial.number} ({best.trial.family})",
     }
     detail(facts, format, {"size": "bytes"})
+
+
+def _again(studies: list[str], to: Path, seconds: float, storage: str | None) -> None:
+    """Write the page until the studies are over; Ctrl-C ends it too, and the page stays."""
+    from fesearch import report as reports
+
+    say("Ctrl-C ends it; the page stays.")
+    try:
+        with progress("features", "compounds") as tell:
+            reports.rewrite(
+                studies, storage_url(storage), to, seconds, progress=tell, tell=typer.echo
+            )
+    except KeyboardInterrupt:
+        say(f"Ended; {to} stays as it was written last." if to.exists() else "Ended.")

@@ -95,11 +95,12 @@ def collect(
             found, left_out = _sections(analysis, who)
             sections += found
             skipped += left_out
-    sections.sort(key=lambda one: _place(one.analysis.name))
+    sections.sort(key=lambda one: in_order(one.analysis.name))
     return Report(tables, sections, skipped, studies)
 
 
-def _place(name: str) -> int:
+def in_order(name: str) -> int:
+    """Where an analysis stands among others, by its name."""
     return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
@@ -130,7 +131,7 @@ def _sections(
     """An analysis of all that it can be made of, and why it cannot be made of the others."""
     settings = Settings(repeats=REPEATS, rows=ROWS)
     try:
-        return [_section(analysis, who, settings)], []
+        return [examine(analysis, who, settings)], []
     except FesearchError as error:
         if len(who) == 1 or analysis.reads == "series":
             return [], [(analysis, error.message)]
@@ -141,10 +142,15 @@ def _sections(
             good.append(one)
         except FesearchError as error:
             skipped.append((analysis, error.message))
-    return ([_section(analysis, good, settings)] if good else []), skipped
+    return ([examine(analysis, good, settings)] if good else []), skipped
 
 
-def _section(analysis: Analysis, who: Sequence[Subject], settings: Settings) -> Section:
+def examine(analysis: Analysis, who: Sequence[Subject], settings: Settings) -> Section:
+    """An analysis with its pictures.
+
+    Raises:
+        FesearchError: it cannot be made of these.
+    """
     finding = analysis.find(who, settings)
     return Section(analysis, finding, analysis.panels(finding))
 

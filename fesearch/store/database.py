@@ -1,8 +1,10 @@
 """A database that is open: its transactions, and the errors of losing it."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +24,7 @@ from fesearch.store.outage import PATIENCE, LostError, Outage
 from fesearch.store.snapshot import Publisher, elsewhere
 from fesearch.store.upgrade import ensure_current
 
+SECONDS_BETWEEN_WARNINGS = 600.0
 _log = logging.getLogger(__name__)
 _RESUME = "What was finished before is kept; once it works again, type: fesearch study resume"
 
@@ -87,7 +90,7 @@ class Database:
         snapshot = None if file is None else elsewhere(file)
         if snapshot is None:
             return cls.open(url, create=False)
-        _log.warning("%s", snapshot)
+        _tell(str(snapshot.file), snapshot.host, str(snapshot))
         return cls._opened(connect_to_read(snapshot.file), snapshot.file, "", create=False)
 
     @classmethod
@@ -164,6 +167,20 @@ class Database:
                 raise _locked(self.name) from error
             kind = LostError if self._readers.dialect.name == "postgresql" else FesearchError
             raise kind(f"The database failed: {first_line(error)}.", _RESUME) from error
+
+
+@cache
+def _told(file: str, host: str) -> list[float]:
+    """When it was last said that this host has that database; empty before it was."""
+    return []
+
+
+def _tell(file: str, host: str, said: str) -> None:
+    """Warn of a snapshot; of the same one again after ten minutes, since a server looks often."""
+    told, now = _told(file, host), time.monotonic()
+    if not told or now - told[-1] > SECONDS_BETWEEN_WARNINGS:
+        _log.warning("%s", said)
+        told[:] = [now]
 
 
 def first_line(error: sa.exc.DBAPIError) -> str:

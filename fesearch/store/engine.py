@@ -3,6 +3,7 @@
 import re
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -69,9 +70,17 @@ def connect(url: URL) -> sa.Engine:
     return engine
 
 
+def newly_opened(file: Callable[[], Path]) -> dict[str, Any]:
+    """Options of somebody else's engine: each connection opens the file to read, and is not kept.
+
+    A connection that is kept goes on reading a file that another has taken the place of.
+    """
+    return {"creator": lambda: open_to_read(file()), "poolclass": sa.NullPool}
+
+
 def connect_to_read(file: Path) -> sa.Engine:
     """An engine for an SQLite file that nobody writes to, itself unable to write."""
-    return sa.create_engine("sqlite://", creator=lambda: open_to_read(file), poolclass=sa.NullPool)
+    return sa.create_engine("sqlite://", **newly_opened(lambda: file))
 
 
 def open_to_read(file: Path) -> sqlite3.Connection:

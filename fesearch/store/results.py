@@ -1,6 +1,7 @@
 """The store: what studies found and who is at work on them, in one database."""
 
 from fesearch.store.budgets import Budgets
+from fesearch.store.glance import Glances
 from fesearch.store.leases import Leases
 from fesearch.store.looks import Looks
 from fesearch.store.queue import Queue
@@ -10,7 +11,7 @@ from fesearch.store.transfer import Transfer
 from fesearch.store.trials import Trials
 
 
-class Store(Studies, Trials, Queue, Budgets, Ranking, Looks, Leases, Transfer):
+class Store(Studies, Trials, Queue, Budgets, Ranking, Looks, Leases, Transfer, Glances):
     """An open database of studies.
 
     ``with Store.open("sqlite:///fesearch.db") as store: ...``. It may be used by several threads.

@@ -1,0 +1,73 @@
+"""A report that is written again and again while its studies run, for colleagues to reload."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fesearch.analysis import Analysis
+from fesearch.errors import InputError, NoResultError
+from fesearch.report.contents import Report, collect
+from fesearch.report.page import write
+from fesearch.search.prepare import Progress
+from fesearch.store.results import Store
+
+SHORTEST = 10.0
+"""Seconds between two pages: each reads all of the studies."""
+
+
+def rewrite(
+    names: Sequence[str],
+    url: str,
+    to: Path,
+    seconds: float,
+    *,
+    progress: Progress | None = None,
+    begin: Callable[[Analysis], None] = lambda analysis: None,
+    tell: Callable[[str], None] = lambda line: None,
+    wait: Callable[[float], None] = time.sleep,
+) -> Report:
+    """Write the page of some studies every so often, for the last time when all have ended.
+
+    A page takes the place of the one before at once, so that whoever reads sees a whole one.
+
+    Args:
+        seconds: from the beginning of one page to that of the next.
+        progress, begin: see ``collect``.
+        tell: told of each page, and while there is nothing to show yet.
+
+    Returns:
+        what the last page says.
+
+    Raises:
+        InputError: the time is too short.
+        StudyNotFoundError: there is no study of a name.
+        NoResultError: all have ended, and none has a usable trial.
+    """
+    if seconds < SHORTEST:
+        raise InputError(
+            f"A page every {seconds:g} s is too often.", f"Type: --every {SHORTEST:.0f}s, or more"
+        )
+    while True:
+        began, alive = time.monotonic(), going(names, url)
+        try:
+            report = collect(names, url, progress=progress, begin=begin)
+            write(report, to, datetime.now(UTC), seconds if alive else None)
+            tell(f"{to} is as of {datetime.now(UTC):%H:%M:%S} UTC; {len(alive)} running.")
+            if not alive:
+                return report
+        except NoResultError as error:
+            if not alive:
+                raise
+            tell(f"{error.message} The page waits.")
+        wait(max(seconds - (time.monotonic() - began), 0.0))
+
+
+def going(names: Sequence[str], url: str) -> list[str]:
+    """The studies that a driver is at work on.
+
+    Raises:
+        StudyNotFoundError: there is none of a name.
+    """
+    with Store.look(url) as store:
+        return [name for name in names if store.driven(store.study(name))]

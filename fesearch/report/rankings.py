@@ -1,0 +1,114 @@
+"""Rankings as columns of words, for a page: under one key, and over a repeated division."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fesearch.analysis import Column, Table
+from fesearch.family import amount
+from fesearch.metrics import title_of
+from fesearch.rank import Entry
+from fesearch.rank import Table as Ranked
+from fesearch.repeats import Contender, RepeatedTable, Spread
+from fesearch.report.templates import cell
+
+SEALED = "sealed"
+HOUR = 3600.0
+
+
+def ranking(table: Ranked, most: int | None = None) -> dict[str, Any]:
+    """What stands under one key, the best first, and what all of it has in common.
+
+    Args:
+        most: lines that are shown; None shows all.
+    """
+    key, entries = table.summary.key, table.entries[:most]
+    return {
+        "table": Table(tuple(_kept(_columns(table, entries)))),
+        "key": key,
+        "data": table.data,
+        "division": table.division,
+        "looks": table.looks,
+        "left": len(table.entries) - len(entries),
+    }
+
+
+def repeated(table: RepeatedTable, most: int | None = None) -> dict[str, Any]:
+    """What was scored over a repeated division, the best first, and what it has in common."""
+    ones = table.contenders[:most]
+    return {
+        "table": Table(tuple(_kept(_repeated_columns(table, ones)))),
+        "key": table.key,
+        "data": table.data,
+        "division": table.division,
+        "members": len(table.members),
+        "looks": table.looks,
+        "left": len(table.contenders) - len(ones),
+    }
+
+
+def _columns(table: Ranked, entries: Sequence[Entry]) -> list[Column]:
+    title, unit = title_of(table.summary.key.metric), table.summary.unit
+    standings = [one.standing for one in entries]
+    return [
+        Column("#", [one.position for one in entries]),
+        Column("study", [one.trial.study for one in entries]),
+        Column("trial", [one.trial.number for one in entries]),
+        Column("family", [one.trial.family for one in entries]),
+        Column(f"validation {title}", [one.trial.value for one in entries], unit),
+        Column(f"test {title}", [SEALED if e.test is None else e.test for e in entries], unit),
+        Column("95 % of MAE", [_interval(one) for one in entries], unit),
+        Column("90 % intervals cover", [_covered(one) for one in entries]),
+        Column("ties", [one.ties if one else None for one in standings]),
+        Column("p to next", [one.p_next if one else None for one in standings]),
+        Column(f"test {title} over seeds", [_spread(one.by_seed) for one in entries], unit),
+        Column("trained", [amount(one.trial.resource, one.trial.unit) for one in entries]),
+        Column("parameters", [one.trial.parameters for one in entries]),
+        Column("trials", [one.effort.trials for one in entries]),
+        Column("search time", [one.effort.seconds for one in entries], "s"),
+        Column("GPU", [one.effort.gpu_seconds / HOUR or None for one in entries], "h"),
+        Column(
+            "note", ["searched after a look" if one.trial.after_look else None for one in entries]
+        ),
+    ]
+
+
+def _repeated_columns(table: RepeatedTable, ones: Sequence[Contender]) -> list[Column]:
+    title, unit = title_of(table.key.metric), table.unit
+    return [
+        Column("#", list(range(1, len(ones) + 1))),
+        Column("study", [", ".join(dict.fromkeys(name for name, _ in o.trials)) for o in ones]),
+        Column("family", [one.family for one in ones]),
+        Column("searched", [one.searched.value for one in ones]),
+        Column("trained", [one.trained.value for one in ones]),
+        Column("divisions", [len(one.scores) for one in ones]),
+        Column(f"validation {title}", [_spread(one.validation) for one in ones], unit),
+        Column(f"test {title}", [_spread(o.test.get(table.key.metric)) for o in ones], unit),
+        Column("ties", [one.ties or None for one in ones]),
+        Column("p to next", [one.p_next for one in ones]),
+        Column("SD over seeds", [one.by_seed for one in ones], unit),
+        Column("members seen in the search", [one.flattered or None for one in ones]),
+        Column("trials", [sum(effort.trials for effort in one.efforts) for one in ones]),
+        Column("search time", [sum(e.seconds for e in one.efforts) for one in ones], "s"),
+    ]
+
+
+def _kept(columns: Sequence[Column]) -> list[Column]:
+    """The columns that say anything."""
+    return [one for one in columns if any(value is not None for value in one.values)]
+
+
+def _interval(entry: Entry) -> str | None:
+    interval = entry.look.how.interval if entry.look else None
+    return None if interval is None else " … ".join(map(cell, interval))
+
+
+def _covered(entry: Entry) -> str | None:
+    """The share of the test rows within their prediction intervals; nothing while sealed."""
+    found = entry.look.how.coverage.get("0.9") if entry.look else None
+    return None if found is None else f"{found[0]:.1%} of test rows"
+
+
+def _spread(spread: Spread | None) -> str | None:
+    if spread is None:
+        return None
+    return cell(spread.mean) + ("" if spread.sd is None else f" ± {spread.sd:.2g}")
