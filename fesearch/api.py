@@ -57,7 +57,7 @@ def search(
     ...     pd.DataFrame(rows), target="e_form", family="decision_tree", runner="inline"
     ... )
     >>> found
-    <study 'decision_tree-frame-4f53cda18c2b': 1 COMPLETE, best validation MAE 0.1 eV/atom>
+    <study 'decision_tree-frame-65e0b8031591': 1 COMPLETE, best validation MAE 0.2 eV/atom>
 
     Args:
         data: a table of pandas, or the name of a data set (``fesearch data list``). A table has a

@@ -178,8 +178,13 @@ class FesearchRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         compounds = None if self._numbers else _compounds(X)
         try:
-            if compounds is None:
+            if self._numbers:
                 inputs = self._inputs(X)
+            elif compounds is None:
+                raise ValueError(
+                    "The rows that the model was fitted to are compounds, and X has none: "
+                    "give formulas."
+                )
             else:
                 self._note_compounds(X, reset=False)
                 inputs = _read(compounds)
