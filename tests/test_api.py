@@ -119,6 +119,7 @@ def test_goes_on_with_more(study: StudyHandle) -> None:
         study.extend(trials=2)
 
 
+@pytest.mark.slow
 def test_writes_report_archive_and_analyses(study: StudyHandle, tmp_path: Path) -> None:
     assert "trees" in study.report(tmp_path / "report.html").read_text()
     assert len(study.analyse("parity").detail) > 0

@@ -31,6 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FESEARCH_CACHE_DIR", str(tmp_path / "cache"))
 
 
+@pytest.mark.slow
 def test_the_blocks_of_the_readme_run_one_after_the_other() -> None:
     assert BLOCKS
     names: dict[str, object] = {}
