@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -184,6 +184,15 @@ def make(
         steps=tuple(steps),
         **notes,
     )
+
+
+def renamed(dataset: Dataset, name: str) -> Dataset:
+    """The same rows under another name.
+
+    Raises:
+        InputError: no data set can be called so.
+    """
+    return replace(dataset, name=checked_name("data set", name))
 
 
 def _values(named: Mapping[str, _Column]) -> Iterator[_Column]:

@@ -7,10 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from fesearch.errors import InputError, quoted
 
+_ARTIFACTS: ContextVar[Path | None] = ContextVar("artifacts", default=None)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -30,7 +32,24 @@ def cache_dir() -> Path:
 
 def artifacts_dir() -> Path:
     """The folder for what is kept: FESEARCH_ARTIFACTS, or fesearch-artifacts in this folder."""
-    return Path(os.environ.get("FESEARCH_ARTIFACTS") or "fesearch-artifacts")
+    return _ARTIFACTS.get() or Path(os.environ.get("FESEARCH_ARTIFACTS") or "fesearch-artifacts")
+
+
+@contextmanager
+def artifacts_at(folder: Path | None) -> Iterator[None]:
+    """In this block, and in no other thread, what is kept goes to another folder; None: the same.
+
+    The environment is everyone's; what one search in a temporary place is told, another that runs
+    beside it in this process must not hear.
+    """
+    if folder is None:
+        yield
+        return
+    before = _ARTIFACTS.set(folder)
+    try:
+        yield
+    finally:
+        _ARTIFACTS.reset(before)
 
 
 def checked_name(kind: str, name: str) -> str:

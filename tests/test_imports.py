@@ -34,6 +34,21 @@ def test_loads_nothing_heavy(arguments: list[str]) -> None:
     assert json.loads(last.removeprefix("LOADED")) == []
 
 
+IN_PYTHON = """
+import json, sys
+import fesearch
+from fesearch import search
+assert callable(search) and "FesearchRegressor" in dir(fesearch)
+print(json.dumps([name for name in {heavy} if name in sys.modules]))
+"""
+
+
+def test_the_package_is_imported_without_anything_heavy() -> None:
+    program = IN_PYTHON.format(heavy=[*HEAVY, "pydantic", "rich"])
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
 def test_a_search_is_driven_without_torch() -> None:
     program = (
         "import sys; from fesearch.nets import device; device.SIGNS = ();"

@@ -1,6 +1,7 @@
 """Where files live, and writing them whole."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,15 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         half()
     assert path.read_text() == "one"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_artifacts_go_elsewhere_in_one_thread_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FESEARCH_ARTIFACTS", "usual")
+    with paths.artifacts_at(tmp_path), ThreadPoolExecutor(1) as pool:
+        assert paths.artifacts_dir() == tmp_path
+        assert pool.submit(paths.artifacts_dir).result() == Path("usual")
+        with paths.artifacts_at(None):
+            assert paths.artifacts_dir() == tmp_path
+    assert paths.artifacts_dir() == Path("usual")

@@ -1,5 +1,6 @@
 """Studies from start to end: created, driven, interrupted, resumed."""
 
+import contextvars
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -339,7 +340,8 @@ def _heartbeat(store: Store, lease: Lease, core: Core, budget: Budget) -> Iterat
             except Exception as error:  # noqa: BLE001
                 core.stop(f"the heartbeat failed: {first_line(error)}")
 
-    thread = threading.Thread(target=beat, name="fesearch-heartbeat", daemon=True)
+    run = contextvars.copy_context().run  # where its artifacts are, too
+    thread = threading.Thread(target=run, args=(beat,), name="fesearch-heartbeat", daemon=True)
     thread.start()
     try:
         yield
