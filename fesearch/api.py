@@ -156,10 +156,7 @@ def _families(
     from fesearch.search import portfolio
 
     made = of_keys(keys, SOURCE)
-    if or_resume and portfolio.members(made.name, url):
-        done = portfolio.go_on(made.name, url, handle.looks(progress))
-    else:
-        done = portfolio.begin(made, url, handle.looks(progress))
+    done = portfolio.begin(made, url, handle.looks(progress), or_resume=or_resume)
     handle.ended(made.name, done.stopped)
     found = PortfolioHandle(made.name, url, artifacts)
     found.rank()  # says that there is nothing to use, where there is nothing

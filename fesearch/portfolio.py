@@ -16,6 +16,12 @@ from fesearch.study import Study, checked
 
 MOST = 10_000
 """Trials of a family that shares time, unless ``trials`` says otherwise."""
+LIKELY = 100
+"""Trials that sampler and rungs are settled for where families share time."""
+COMMON = ("name", "family", "families", "data", "target", "split", "metric", "time_limit")
+"""Keys that are the same for all families, so that they can be compared."""
+TURNS_OF_A_TRIAL = 8
+"""A trial takes no more than this part of a time limit: one that never ends could not be ranked."""
 OF_EPOCHS = ("max_epochs", "grace", "patience")
 OF_GPUS = ("gpus", "gpus_per_trial")
 """Keys that are said of families that count epochs, or use GPUs, and left out of the others."""
@@ -43,6 +49,11 @@ class Portfolio:
     def budget(self) -> float:
         """In seconds, or in trials."""
         return float(self.trials or 0) if self.seconds is None else self.seconds
+
+    @property
+    def settled_for(self) -> int:
+        """Trials that samplers and rungs are to suit: a family gets more from turn to turn."""
+        return LIKELY if self.trials is None else self.trials
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -75,6 +86,12 @@ def of_keys(keys: Mapping[str, Any], source: str) -> Portfolio:
         )
     for family in each:
         FAMILIES.get(FAMILIES.full_name(family))
+        for key in COMMON:
+            if key in each[family]:
+                raise InputError(
+                    f"The study '{source}' has each.{family}.{key}, but all families share {key}.",
+                    f"Say {key} once, for all of them.",
+                )
     limit, trials = rest.pop("time_limit", None), rest.pop("trials", None)
     if limit is None and trials is None:
         raise InputError(
@@ -82,13 +99,15 @@ def of_keys(keys: Mapping[str, Any], source: str) -> Portfolio:
             "Give --time-limit 2h, or --trials 200.",
         )
     rest["trials"] = MOST if trials is None else trials
+    seconds = None if limit is None else duration(limit)
+    if seconds is not None:
+        rest.setdefault("trial_time_limit", f"{max(seconds / TURNS_OF_A_TRIAL, 1):.0f}s")
     name = rest.pop("name")
     studies = {}
     for family in families:
         own = _fitting(rest, family) | dict(each.get(family, {}))
         study = checked({**own, "name": f"{name}-{family}", "family": family}, source)
         studies[study.family] = study
-    seconds = None if limit is None else duration(limit)
     return Portfolio(name, studies, seconds, None if seconds else trials, dict(keys))
 
 

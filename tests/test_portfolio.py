@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 import searched
 from driven import results
-from small import Watch, furnished
+from small import SPACE, Watch, furnished
 
 from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import run as command
 from fesearch.errors import FesearchError, InputError, StudyNotFoundError
 from fesearch.portfolio import Portfolio, of_keys
+from fesearch.record import TrialState
 from fesearch.search import portfolio
+from fesearch.search.core import Core
 from fesearch.search.portfolio import Looks
 from fesearch.search.shares import Turn
+from fesearch.store.results import Store
 
 FAMILIES = ["decision_tree", "ridge", "k_neighbors"]
 
@@ -127,9 +130,92 @@ def test_a_taken_name_and_an_unknown_one_are_refused(house: str) -> None:
         portfolio.recorded("taken-ridge", house)
 
 
+def test_a_stop_before_the_first_trial_stops_all(house: str) -> None:
+    class Stops(Watch):
+        def opened(self, core: Core, results: Any) -> None:
+            core.stop("interrupted")
+
+    ended = portfolio.begin(many("early"), house, Looks(watching=lambda: nullcontext([Stops()])))
+    assert (ended.stopped, ended.studies) == ("interrupted", ("early-decision_tree",))
+    assert ended.left_out == {}
+
+
+def test_what_is_wrong_with_a_family_that_was_trained_is_not_passed_over(
+    house: str,
+) -> None:
+    portfolio.begin(many("driven", trials=3), house)
+    with Store.open(house) as store:
+        held = store.acquire(store.study("driven-decision_tree"))
+        with pytest.raises(InputError, match="is being driven by"):
+            portfolio.begin(_more("driven"), house, or_resume=True)
+        store.release(held)
+
+
+def _more(name: str) -> Portfolio:
+    """The same portfolio, with more to spend than it was begun with."""
+    return replace(many(name, trials=3), trials=12)
+
+
+def test_halted_trials_count_by_their_value_and_are_not_spent(house: str) -> None:
+    nets = many(
+        "halted-nets", families=["irnet", "ridge"], trials=4, each={"irnet": {"space": SPACE}}
+    )
+    watch = Watch(3, lambda core: core.stop("interrupted"))
+    portfolio.begin(nets, house, Looks(watching=lambda: nullcontext([watch])))
+    [first, _] = portfolio._standings(nets, house, {})
+    with Store.open(house) as store:
+        [trial] = store.trials(store.study("halted-nets-irnet"))
+    assert trial.state is TrialState.RUNNING
+    assert (first.spent, first.loss) == (0.0, trial.value)
+    portfolio.go_on("halted-nets", house)
+    with Store.open(house) as store:
+        assert all(one.state.finished for one in store.trials(store.study("halted-nets-irnet")))
+
+
+def test_other_keys_are_not_taken_for_the_same_search(house: str) -> None:
+    portfolio.begin(many("same", trials=3), house)
+    with pytest.raises(InputError) as caught:
+        portfolio.begin(many("same", trials=4), house, or_resume=True)
+    assert caught.value.message == "The search 'same' was begun with trials = 3, not 4."
+    assert portfolio.begin(many("same", trials=3, cpus=1), house, or_resume=True).stopped == ""
+
+
+def test_sampler_and_rungs_suit_the_whole_budget(house: str) -> None:
+    made = many("suited", trials=12, sampler="auto", families=["decision_tree", "k_neighbors"])
+    assert made.settled_for == 12
+    portfolio.begin(made, house)
+    with Store.open(house) as store:
+        found = {one.study.definition["study"]["sampler"] for one in store.portfolio("suited")}
+    assert "qmc" not in found  # that is for ten trials or less
+    assert many("timed", trials=None, time_limit="8m").settled_for == 100
+
+
+def test_a_trial_of_a_timed_search_ends_in_time_to_be_ranked() -> None:
+    timed = many("timed", trials=None, time_limit="8m")
+    assert {study.trial_time_limit for study in timed.studies.values()} == {"60s"}
+    asked = many("timed", trials=None, time_limit="8m", trial_time_limit="5m")
+    assert {study.trial_time_limit for study in asked.studies.values()} == {"5m"}
+
+
+def test_its_name_is_known_to_status_stop_and_delete(
+    house: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    portfolio.begin(many("named", trials=3), house)
+    assert command(["study", "status", "named", "--format", "csv"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split(",")[0] for line in out.splitlines()[1:]] == [
+        f"named-{family}" for family in FAMILIES
+    ]
+    assert command(["study", "stop", "named"]) == 2
+    assert capsys.readouterr().err.startswith("The study 'named' is not running.\n")
+    assert command(["study", "delete", "named", "--yes"]) == 0
+    assert portfolio.members("named", house) == []
+
+
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
+        ({"each": {"ridge": {"split": "kfold"}}}, "has each.ridge.split, but all families share"),
         ({"family": "irnet"}, "has both family = 'irnet' and families"),
         ({"families": "ridge,,lasso"}, "There is no family ''"),
         ({"families": ["ridge", "ridge"]}, "has the family 'ridge' twice"),

@@ -53,6 +53,9 @@ class Afterwards:
                 found = holdout(study, url)
             except NoResultError:
                 continue
+            except InputError as error:  # hours of search are not to end without the export
+                say(f"{study}: not scored. {error.message}", error.hint or "")
+                continue
             [one] = found.scored
             metric = metric_named(found.row.key.metric)
             unit = metric.in_unit(found.target_unit)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -36,13 +35,11 @@ def start(
     from fesearch.search import portfolio
 
     made = of_keys(keys, source)
-    if made.seconds is not None:
-        made = replace(made, seconds=afterwards.left(made.seconds))
+    if made.seconds is not None and afterwards.asked:
+        left = f"{afterwards.left(made.seconds):.3f}s"
+        made = of_keys({**keys, "time_limit": left}, source)
     with _looks(made) as looks:
-        if or_resume and portfolio.members(made.name, url):
-            ended = portfolio.go_on(made.name, url, looks, seconds=made.seconds)
-        else:
-            ended = portfolio.begin(made, url, looks)
+        ended = portfolio.begin(made, url, looks, or_resume=or_resume)
     _conclude(ended, url, afterwards, format)
 
 
@@ -52,6 +49,7 @@ def resume(
     time_limit: str | None,
     take_over: bool,
     place: Mapping[str, Any],
+    afterwards: Afterwards,
     format: Format,
 ) -> bool:
     """Go on with the search over many families of that name; False where there is none."""
@@ -68,7 +66,7 @@ def resume(
     seconds = None if time_limit is None else duration(time_limit)
     with _looks(portfolio.recorded(name, url)) as looks:
         ended = portfolio.go_on(name, url, looks, seconds=seconds, place=place)
-    _conclude(ended, url, Afterwards(), format)
+    _conclude(ended, url, afterwards, format)
     return True
 
 
@@ -96,6 +94,8 @@ def _conclude(ended: "Ended", url: str, afterwards: Afterwards, format: Format) 
     from fesearch.search import core
 
     again = f"Go on with:  fesearch study resume {ended.portfolio.name}"
+    if not ended.studies:
+        raise NoResultError(f"No family of '{ended.portfolio.name}' has been trained yet.", again)
     try:
         [table] = tables(url, studies=ended.studies)
     except NoResultError as error:

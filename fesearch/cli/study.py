@@ -31,6 +31,17 @@ if TYPE_CHECKING:
 app = group()
 
 _BEST_SHOWN = 10
+_COLUMNS: list[Column | str] = [
+    "name",
+    "state",
+    "trials",
+    "budget",
+    "best",
+    "unit",
+    "family",
+    "data",
+]
+"""Of a list of studies."""
 
 
 def _option(flag: str, text: str) -> Any:
@@ -182,6 +193,12 @@ def resume_study(
     ] = None,
     gpus: Annotated[int | None, _option("--gpus", "GPUs to go on on, in all.")] = None,
     cpus: Annotated[int | None, _option("--cpus", "CPU cores to go on on.")] = None,
+    holdout: Annotated[
+        bool, typer.Option("--holdout", help="Then score the best on the test part, on record.")
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Then write the best model to this folder.")
+    ] = None,
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
@@ -193,13 +210,13 @@ def resume_study(
     place = {key: value for key, value in place.items() if value is not None}
     if address == "local":
         place["address"] = None
-    many = portfolio.resume(name, storage_url(storage), time_limit, take_over, place, format)
-    if many:
+    url, afterwards = storage_url(storage), Afterwards(holdout, export)
+    if portfolio.resume(name, url, time_limit, take_over, place, afterwards, format):
         return
     with progress("features", "compounds") as report, watching(quiet()) as watchers:
         outcome = start.resume(
             name,
-            storage_url(storage),
+            url,
             time_limit=time_limit,
             take_over=take_over,
             place=place,
@@ -207,7 +224,7 @@ def resume_study(
             watchers=watchers,
         )
     study = study_of(outcome.row)
-    _conclude(outcome, study, time_limit or study.time_limit, format)
+    _conclude(outcome, study, time_limit or study.time_limit, format, url, afterwards)
 
 
 app.command("extend")(budget.extend_study)
@@ -223,18 +240,20 @@ def list_studies(storage: StorageOption = None, format: FormatOption = "table") 
 
     with Store.look(storage_url(storage)) as store:
         rows = [_line(store, summary) for summary in store.studies()]
-    columns = ["name", "state", "trials", "budget", "best", "unit", "family", "data"]
-    show(rows, columns, format)
+    show(rows, _COLUMNS, format)
 
 
 @app.command("status")
 def show_status(
     name: StudyArgument, storage: StorageOption = None, format: FormatOption = "table"
 ) -> None:
-    """How far a study is, from any terminal."""
+    """How far a study is, from any terminal; of a search over many families, each of them."""
     from fesearch.store.results import Store
 
     with Store.look(storage_url(storage)) as store:
+        if many := store.portfolio(name):
+            show([_line(store, summary) for summary in many], _COLUMNS, format)
+            return
         store.study(name)
         summary = next(one for one in store.studies() if one.study.name == name)
         facts = _line(store, summary)
@@ -276,12 +295,14 @@ def stop_study(name: StudyArgument, storage: StorageOption = None) -> None:
     from fesearch.store.results import Store
 
     with Store.open(storage_url(storage), create=False) as store:
-        row = store.study(name)
-        if not store.driven(row):
+        rows = [one.study for one in store.portfolio(name)] or [store.study(name)]
+        driven = [row for row in rows if store.driven(row)]
+        if not driven:
             raise InputError(
                 f"The study '{name}' is not running.", f"See: fesearch study status {name}"
             )
-        store.request_stop(row)
+        for row in driven:
+            store.request_stop(row)
 
 
 @app.command("delete")
@@ -292,10 +313,16 @@ def delete_study(
 ) -> None:
     """Remove a study with its trials, weights and logs; looks at the test part stay on record."""
     from fesearch.search import start
+    from fesearch.store.results import Store
 
+    url = storage_url(storage)
+    with Store.open(url, create=False) as store:
+        names = [one.study.name for one in store.portfolio(name)] or [name]
     if not yes:
-        typer.confirm(f"Remove the study '{name}' with all its trials?", abort=True, err=True)
-    start.delete(name, storage_url(storage))
+        said = "', '".join(names)
+        typer.confirm(f"Remove the study '{said}' with all its trials?", abort=True, err=True)
+    for one in names:
+        start.delete(one, url)
 
 
 def _files(records: list[dict[str, str]], format: Format) -> list[Any]:
@@ -367,8 +394,8 @@ def _conclude(
     study: Study,
     limit: str | None,
     format: Format,
-    url: str = "",
-    afterwards: Afterwards | None = None,
+    url: str,
+    afterwards: Afterwards,
 ) -> None:
     """The best trials, what to type next, and the exit code.
 
@@ -392,7 +419,7 @@ def _conclude(
         raise typer.Exit(INTERRUPTED)
     if not outcome.usable:
         raise nothing_usable(name, outcome.results)
-    if afterwards is not None:
+    if outcome.stopped in ("", core.LATE):
         afterwards.look([name], url)
         afterwards.write(name, url)
     say(

@@ -158,6 +158,11 @@ class Core:
         return bool(self._stop_reason)
 
     @property
+    def hopeless(self) -> bool:
+        """It stopped since every trial failed by a fault that is not its config's doing."""
+        return bool(self._failures.verdict) and self._stop_reason == self._failures.verdict
+
+    @property
     def stopped(self) -> str:
         """Why the search stopped before its budget of trials, or an empty text."""
         if not self._running and self._all_begun:  # the ledger is asked last

@@ -14,6 +14,7 @@ from typing import Any
 
 from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError
 from fesearch.portfolio import Portfolio, of_keys
+from fesearch.record import TrialState
 from fesearch.search import resources
 from fesearch.search.core import LATE
 from fesearch.search.extend import extend
@@ -22,11 +23,9 @@ from fesearch.search.roles import Watcher
 from fesearch.search.shares import Standing, Turn, next_turn
 from fesearch.search.start import Outcome, resume, start
 from fesearch.store.results import Store
+from fesearch.store.studies import PORTFOLIO
 from fesearch.store.types import StudyState, StudySummary
 from fesearch.study import PLACE
-
-KEY = "portfolio"
-"""Of a study's definition: the keys of the portfolio it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +61,28 @@ class Ended:
     stopped: str
 
 
-def begin(portfolio: Portfolio, url: str, looks: Looks | None = None) -> Ended:
+def begin(
+    portfolio: Portfolio, url: str, looks: Looks | None = None, *, or_resume: bool = False
+) -> Ended:
     """Search all families until the budget is spent or it is stopped.
+
+    Args:
+        or_resume: go on with the portfolio of that name, where there is one with these keys.
 
     Raises:
         InputError: there is a portfolio or a study of a name already; what a study asks for is not
             there; or no family can be trained on these data.
     """
-    if members(portfolio.name, url):
+    there = members(portfolio.name, url)
+    if there and or_resume:
+        _refuse_other(portfolio, there[0].study.definition[PORTFOLIO])
+        return _drive(portfolio, url, looks or Looks())
+    if there:
         raise InputError(
             f"There is a search '{portfolio.name}' already.",
             f"Type: fesearch study resume {portfolio.name} (or add --or-resume), or give another "
             "--name.",
         )
-    for study in portfolio.studies.values():
-        resources.check(study)
     return _drive(portfolio, url, looks or Looks())
 
 
@@ -111,7 +117,7 @@ def recorded(name: str, url: str) -> Portfolio:
         StudyNotFoundError: there is none of that name.
     """
     for summary in members(name, url):
-        return of_keys(summary.study.definition[KEY], name)
+        return of_keys(summary.study.definition[PORTFOLIO], name)
     with Store.open(url, create=False) as store:
         store.study(name)  # names the nearest
     raise StudyNotFoundError(f"'{name}' is a single study.", f"See: fesearch study show {name}")
@@ -121,13 +127,25 @@ def members(name: str, url: str) -> list[StudySummary]:
     """The studies of a portfolio that are in the store; none where there is no such portfolio."""
     try:
         with Store.open(url, create=False) as store:
-            found = store.studies()
+            return store.portfolio(name)
     except NoDatabaseError:
         return []
-    return [one for one in found if one.study.definition.get(KEY, {}).get("name") == name]
+
+
+def _refuse_other(portfolio: Portfolio, before: Mapping[str, Any]) -> None:
+    """Refuse to take for a portfolio one of its name that was begun with other keys."""
+    for key in sorted({*portfolio.keys, *before} - {*PLACE}):
+        was, given = before.get(key), portfolio.keys.get(key)
+        if was != given:
+            raise InputError(
+                f"The search '{portfolio.name}' was begun with {key} = {was}, not {given}.",
+                f"Type: fesearch study resume {portfolio.name}; or give another --name.",
+            )
 
 
 def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None = None) -> Ended:
+    for study in portfolio.studies.values():
+        resources.check(study)
     left_out: dict[str, str] = {}
     stopped = ""
     left = math.inf if seconds is None else seconds
@@ -144,18 +162,20 @@ def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None =
             try:
                 outcome = _run(portfolio, turn, url, looks, deadline)
             except InputError as error:
-                if len(left_out) + 1 == len(portfolio.studies):
-                    raise
+                known = {one.study.name for one in members(portfolio.name, url)}
+                last = len(left_out) + 1 == len(portfolio.studies)
+                if last or portfolio.studies[turn.family].name in known:
+                    raise  # it could be trained before: something else is wrong now
                 left_out[turn.family] = error.message
                 looks.left_out(turn.family, error.message)
                 continue
             if outcome.stopped in ("", LATE):
                 continue
-            if outcome.usable or not all(one.state.finished for one in outcome.results):
-                stopped = outcome.stopped
-            else:
+            if outcome.hopeless:
                 left_out[turn.family] = outcome.stopped
                 looks.left_out(turn.family, outcome.stopped)
+            else:
+                stopped = outcome.stopped
     names = tuple(one.study.name for one in members(portfolio.name, url))
     return Ended(portfolio, names, left_out, stopped)
 
@@ -169,20 +189,40 @@ def _standings(portfolio: Portfolio, url: str, left_out: Mapping[str, str]) -> l
     """Where each family stands, in the order given, whatever the store lists first."""
     there = {one.study.name: one for one in members(portfolio.name, url)}
     found = []
+    going = _going(list(there.values()), url)
     for family, study in portfolio.studies.items():
         summary = there.get(study.name)
         if summary is None:
             found.append(Standing(family, 0.0, None, family in left_out))
             continue
-        row, trials = summary.study, sum(summary.trials.values())
+        row = summary.study
+        trials = sum(count for state, count in summary.trials.items() if state.finished)
         sign = 1.0 if row.direction == "minimize" else -1.0
-        loss = None if summary.best is None else sign * summary.best
+        values = [summary.best, going[row.name]]
+        loss = min((sign * value for value in values if value is not None), default=None)
         size = study.search_space().size()
         if portfolio.seconds is None:
             spent, over = float(trials), size is not None and trials >= size
         else:
             spent, over = row.seconds, row.state is StudyState.COMPLETE
         found.append(Standing(family, spent, loss, over or family in left_out))
+    return found
+
+
+def _going(there: Sequence[StudySummary], url: str) -> dict[str, float | None]:
+    """The best value so far of the trials that a turn's end has halted, by study.
+
+    A family whose first trial takes longer than its first turns is ranked by it.
+    """
+    if not there:
+        return {}
+    with Store.open(url, create=False) as store:
+        found = {}
+        for one in there:
+            halted = store.some_trials(
+                one.study, states=[TrialState.RUNNING], best_first=True, count=1
+            )
+            found[one.study.name] = halted[0].value if halted else None
     return found
 
 
@@ -213,7 +253,8 @@ def _run(portfolio: Portfolio, turn: Turn, url: str, looks: Looks, deadline: flo
             seconds=seconds,
             progress=looks.progress,
             watchers=watchers,
-            noted={KEY: dict(portfolio.keys)},
+            noted={PORTFOLIO: dict(portfolio.keys)},
+            settled_for=portfolio.settled_for,
         )
 
 

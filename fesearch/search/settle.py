@@ -28,21 +28,26 @@ class Settled(NamedTuple):
     why: tuple[str, ...]
 
 
-def settled(study: Study) -> Settled:
+def settled(study: Study, trials: int | None = None) -> Settled:
     """Settle a study's sampler and the terms of its pruner.
+
+    Args:
+        trials: budget that they are to suit, where it is not the study's own.
 
     Raises:
         InputError: its sampler cannot sample its space, or is not installed.
     """
     found: dict[str, Any] = {}
     why: list[str] = []
+    budget = study.trials
+    study = study.model_copy(update={"trials": trials or budget})
     if study.sampler == "auto":
         found["sampler"], reason = picked(study)
         why.append(f"sampler {found['sampler']}: {reason}")
     if PRUNERS.get(study.pruner).stops:
         found |= _terms(study)
     asked = {key: getattr(study, key) for key in found}
-    study = study.model_copy(update=found)
+    study = study.model_copy(update=found | {"trials": budget})
     SAMPLERS.get(study.sampler).check(study.search_space())
     return Settled(study, asked, tuple(why))
 

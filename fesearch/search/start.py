@@ -51,11 +51,13 @@ class Outcome:
         row: of the study.
         results: every trial so far, in order of number.
         stopped: why it stopped before its budget of trials, or an empty text.
+        hopeless: it stopped since all its trials failed.
     """
 
     row: StudyRow
     results: tuple[TrialResult, ...]
     stopped: str
+    hopeless: bool = False
 
     @property
     def usable(self) -> bool:
@@ -72,6 +74,7 @@ def start(
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
     noted: Mapping[str, Any] | None = None,
+    settled_for: int | None = None,
 ) -> Outcome:
     """Create a study and search until its budget is spent or it is stopped.
 
@@ -81,6 +84,7 @@ def start(
         or_resume: go on with a study of that name, where there is one.
         seconds: of this run, where the study is to go on later.
         noted: what else its definition is to tell.
+        settled_for: trials that its sampler and rungs are to suit, where it gets more later.
         progress: of the features.
         watchers: told of every trial.
 
@@ -98,11 +102,16 @@ def start(
             )
         _refuse_other(study, url)
         place = {key: getattr(study, key) for key in PLACE}
-        return resume(study.name, url, place=place, progress=progress, watchers=watchers)
+        if seconds is not None:
+            with Store.open(url, create=False) as store:
+                seconds = max(seconds - store.study(study.name).seconds, 0.001)
+        return resume(
+            study.name, url, seconds=seconds, place=place, progress=progress, watchers=watchers
+        )
     earlier = _earlier(study, url)
     refuse_taken(url, study.name)
     resources.check(study)
-    study, asked, why = settled(study)
+    study, asked, why = settled(study, settled_for)
     prepared = prepare(study, progress)
     if study.address is None:
         side_by_side = room.parallel(study, hardware.cores())
@@ -233,7 +242,8 @@ def _drive(
         with suppress(LostError):
             store.release(lease)
         store.publish()
-    return Outcome(store.study(row.name), tuple(store.trials(row)), core.stopped)
+    trials = tuple(store.trials(row))
+    return Outcome(store.study(row.name), trials, core.stopped, core.hopeless)
 
 
 def _search(store: Store, lease: Lease, core: Core, budget: Budget, prepared: Prepared) -> None:

@@ -23,6 +23,10 @@ KEY_COLUMNS = (KEYS.c.data, KEYS.c.target, KEYS.c.metric, KEYS.c.split, KEYS.c.u
 _SELECT = sa.select(STUDIES, *KEY_COLUMNS, KEYS.c.direction).join_from(STUDIES, KEYS)
 
 
+PORTFOLIO = "portfolio"
+"""Of a study's definition: the keys of the search over many families that it belongs to."""
+
+
 class Studies(Database):
     """The part of the store about studies."""
 
@@ -149,6 +153,14 @@ class Studies(Database):
         return [
             _summary(row, counts.get(row.id, {}), ends.get(row.id, []), children.get(row.id, 0))
             for row in rows
+        ]
+
+    def portfolio(self, name: str) -> list[StudySummary]:
+        """The studies of a search over many families; none where there is none of that name."""
+        return [
+            one
+            for one in self.studies()
+            if one.study.definition.get(PORTFOLIO, {}).get("name") == name
         ]
 
     @endures
