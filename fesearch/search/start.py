@@ -34,6 +34,7 @@ from fesearch.search.sampler import sampler_named
 from fesearch.search.settle import settled
 from fesearch.store.outage import LostError
 from fesearch.store.results import Store
+from fesearch.store.transfer import COPIED
 from fesearch.store.types import Lease, StudyRow, StudyState
 from fesearch.study import PLACE, Study
 from fesearch.tracker import Subject
@@ -177,6 +178,8 @@ def resume(
 def delete(name: str, url: str) -> None:
     """Remove a study with its trials, weights and logs; looks at the test part stay on record.
 
+    The files of a copy from another database stay: they are those of the study there.
+
     Raises:
         StudyNotFoundError: there is none of that name.
         InputError: it is being driven.
@@ -185,7 +188,8 @@ def delete(name: str, url: str) -> None:
         row = store.study(name)
         store.delete_study(name)
         Mirror.forget(in_database(url), name)
-        shutil.rmtree(study_folder(row), ignore_errors=True)
+        if not row.definition.get(COPIED):
+            shutil.rmtree(study_folder(row), ignore_errors=True)
 
 
 def _drive(
