@@ -341,6 +341,20 @@ def test_or_resume_does_not_take_one_study_for_another(url: str) -> None:
     assert caught.value.hint == "Type: fesearch study resume deep; or give another --name."
 
 
+def test_or_resume_takes_a_study_of_old_for_the_one_it_was(url: str) -> None:
+    row = start.start(small(trials=1), url).row
+    definition = {key: value for key, value in row.definition.items() if key != "asked"}
+    definition["study"] = {**definition["study"], "reduction_factor": 3, "grace": None}
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        change = "UPDATE fesearch_studies SET definition = ?"
+        connection.execute(change, (json.dumps(definition),))
+    for factor in (None, 3):
+        asked = small(trials=1, reduction_factor=factor)
+        assert len(start.start(asked, url, or_resume=True).results) == 1
+    with pytest.raises(InputError, match="was started with reduction_factor = "):
+        start.start(small(trials=1, reduction_factor=4), url, or_resume=True)
+
+
 def test_a_space_smaller_than_the_budget_is_searched_whole(url: str) -> None:
     two = {**SPACE, "activation": "relu", "loss": "mae", "optimizer": "adam"}
     narrow = small(space={**two, "learning_rate": [0.01, 0.001]}, trials=50)

@@ -368,7 +368,9 @@ def _refuse_other(study: Study, url: str) -> None:
         row = store.study(study.name)
     wanted = study.resolved(study.target or row.key.target)
     now = study_of(row).model_dump(mode="json")
-    stored = {**now, **before_extensions(row), **row.definition.get("asked", {})}
+    # Before "asked" was noted, a factor left open was stored as what it was by default.
+    before: dict[str, Any] = {} if "asked" in row.definition else {"reduction_factor": None}
+    stored = {**now, **before_extensions(row), **before, **row.definition.get("asked", {})}
     for key, given in wanted.model_dump(mode="json", exclude=set(PLACE)).items():
         if given not in (stored[key], now[key]):
             raise InputError(
