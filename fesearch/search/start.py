@@ -248,7 +248,8 @@ def _search(store: Store, lease: Lease, core: Core, budget: Budget, prepared: Pr
             store.beat(lease)  # it says so where another process has taken over
             store.set_state(lease, StudyState.STOPPED)
             return
-        if not budget.more() and store.complete(lease, budget.row):
+        row = budget.row  # taken first: what the heartbeat takes up from here on is another
+        if not budget.more() and core.done and store.complete(lease, row):
             return
 
 
