@@ -9,7 +9,8 @@ from small import small
 
 from fesearch import hardware
 from fesearch.errors import InputError
-from fesearch.search import resources, start
+from fesearch.search import resources, room, start
+from fesearch.search.extend import extend
 
 
 @pytest.fixture
@@ -40,6 +41,25 @@ def test_cores_that_are_not_there_are_refused_on_the_way_too(url: str) -> None:
 
 def test_a_study_stays_on_the_device_that_its_numbers_are_from(url: str) -> None:
     start.start(small(trials=1), url)
+def test_a_study_that_goes_on_is_refused_where_it_has_no_room(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start.start(small(trials=1), url)
+    monkeypatch.setattr(room, "room", lambda folder: 30_000)
+    assert start.resume("deep", url).stopped == ""  # nothing is left to do
+    extend("deep", url, trials="3")
+    with pytest.raises(InputError, match="2 trials take 0 MB of disk at least"):
+        start.resume("deep", url)
+
+
+def test_a_cluster_with_too_few_cores_for_one_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = SimpleNamespace(counted=lambda address: (4, 0))
+    monkeypatch.setattr("fesearch.search.on_ray", counted, raising=False)
+    monkeypatch.setitem(sys.modules, "fesearch.search.on_ray", counted)
+    with pytest.raises(InputError, match="8 CPU cores are asked for, but the cluster at h:1 has 4"):
+        resources.check(small(address="h:1", cpus_per_trial=8))
+
+
     with pytest.raises(InputError) as caught:
         start.start(small(trials=1, gpus=2), url, or_resume=True)
     assert caught.value.message == (

@@ -105,9 +105,7 @@ def start(
     resources.check(study)
     study, asked, why = settled(study)
     prepared = prepare(study, progress)
-    if study.address is None:
-        side_by_side = room.parallel(study, hardware.cores())
-        room.check(study, room.bytes_of(prepared.development), side_by_side)
+    _check_room(prepared)
     prepared.split.log_leakage()
     with Store.open(url) as store:
         if prepared.siblings:
@@ -159,8 +157,8 @@ def resume(
 
     Raises:
         StudyNotFoundError: there is none of that name.
-        InputError: it is being driven elsewhere, or its data, or the user's own files that it
-            needs, are not what they were.
+        InputError: it is being driven elsewhere, there is no room for it, or its data, or the
+            user's own files that it needs, are not what they were.
     """
     limit = seconds if time_limit is None else duration(time_limit)
     with Store.open(url, create=False) as store:
@@ -172,6 +170,8 @@ def resume(
         resources.check(study)
         prepared = prepare_again(row, progress, study=study)
         store.record_division(prepared.division)
+        if row.state is not StudyState.COMPLETE:
+            _check_room(prepared, sum(one.state.finished for one in store.trials(row)))
         return _drive(store, url, row, prepared, watchers, limit, take_over)
 
 
@@ -378,6 +378,13 @@ def _refuse_other(study: Study, url: str) -> None:
                 f"The study '{study.name}' was started with {key} = {stored[key]}, not {given}.",
                 f"Type: fesearch study resume {study.name}; or give another --name.",
             )
+
+
+def _check_room(prepared: Prepared, ended: int = 0) -> None:
+    """Refuse a study that has no room here, ``ended`` trials of which are over."""
+    if prepared.study.address is None:
+        side_by_side = room.parallel(prepared.study, hardware.cores())
+        room.check(prepared.study, room.bytes_of(prepared.development), side_by_side, ended)
 
 
 def _exists(name: str, url: str) -> bool:
