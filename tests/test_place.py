@@ -1,6 +1,8 @@
 """A study that goes on elsewhere: another cluster, fewer cores, never without its GPUs."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,8 +41,6 @@ def test_cores_that_are_not_there_are_refused_on_the_way_too(url: str) -> None:
         start.resume("deep", url, place={"cpus": 10_000})
 
 
-def test_a_study_stays_on_the_device_that_its_numbers_are_from(url: str) -> None:
-    start.start(small(trials=1), url)
 def test_a_study_that_goes_on_is_refused_where_it_has_no_room(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +60,8 @@ def test_a_cluster_with_too_few_cores_for_one_trial(monkeypatch: pytest.MonkeyPa
         resources.check(small(address="h:1", cpus_per_trial=8))
 
 
+def test_a_study_stays_on_the_device_that_its_numbers_are_from(url: str) -> None:
+    start.start(small(trials=1), url)
     with pytest.raises(InputError) as caught:
         start.start(small(trials=1, gpus=2), url, or_resume=True)
     assert caught.value.message == (
