@@ -23,6 +23,8 @@ RAY_FILES = 60e6
 """Bytes of a session's logs and of Tune's files, at most so many for some hundred trials."""
 OF_A_TRIAL = 20e3
 """Bytes of a trial in the database, Optuna's tables included, and of its log."""
+OF_A_STEP = 250.0
+"""Bytes of a report of a trial in the database, and of its line in the log."""
 CHECKPOINTS = 3
 """Of a running trial: the last, the one before, and one that is being written."""
 
@@ -122,8 +124,8 @@ def seconds(samples: Sequence[Sample], plan: Plan) -> Range:
     low, high = low / _doubt(samples), high * _doubt(samples) * CROWDING
     if not all(sample.whole for sample in samples):
         high = math.inf
-    waves = plan.trials / plan.parallel
-    found = Range(TO_START + low * waves, TO_START + high * max(waves, 1.0))
+    waves = max(plan.trials / plan.parallel, 1.0)
+    found = Range(TO_START + low * waves, TO_START + high * waves)
     return found if plan.time_limit is None else found.capped(plan.time_limit)
 
 
@@ -147,7 +149,10 @@ def memory(samples: Sequence[Sample], plan: Plan) -> Range:
 
 def disk(samples: Sequence[Sample], plan: Plan) -> Range:
     """Bytes of the study's folder, its share of the database, and Ray's files while it runs."""
-    fixed = plan.trials * OF_A_TRIAL
+    low, high = (
+        plan.trials * (OF_A_TRIAL + OF_A_STEP * _mean_steps(samples, plan, goes_on / plan.factor))
+        for goes_on in (1.0, LAX)
+    )
     kept = min(plan.keep, plan.trials)
     each = [
         kept * (sample.model_at_end + (sample.checkpoint_at_end if plan.extendable else 0.0))
@@ -156,17 +161,23 @@ def disk(samples: Sequence[Sample], plan: Plan) -> Range:
     running = plan.parallel * max(
         sample.model_at_end + CHECKPOINTS * sample.checkpoint_at_end for sample in samples
     )
-    return Range(fixed + min(each), fixed + RAY_FILES + UNSEEN * max(each) + running)
+    return Range(low + min(each), high + RAY_FILES + UNSEEN * max(each) + running)
+
+
+def _mean_steps(samples: Sequence[Sample], plan: Plan, goes_on: float) -> float:
+    """Of a trial, on the average."""
+    return sum(_steps(sample, plan, goes_on) for sample in samples) / len(samples)
 
 
 def _mean_seconds(samples: Sequence[Sample], plan: Plan, goes_on: float) -> float:
     """Of a trial, on the average."""
-    each = [
-        sample.to_begin
-        + sample.step * steps_of_a_trial(sample.steps, plan.rungs, goes_on if plan.rungs else 1.0)
-        for sample in samples
-    ]
+    each = [sample.to_begin + sample.step * _steps(sample, plan, goes_on) for sample in samples]
     return sum(each) / len(each)
+
+
+def _steps(sample: Sample, plan: Plan, goes_on: float) -> float:
+    """Of trials with the config of a sample, on the average."""
+    return steps_of_a_trial(sample.steps, plan.rungs, goes_on if plan.rungs else 1.0)
 
 
 def _doubt(samples: Sequence[Sample]) -> float:

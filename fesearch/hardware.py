@@ -114,7 +114,8 @@ def _cached(group: Path) -> int:
     except OSError:
         return 0
     said = dict(line.split(" ", 1) for line in lines if " " in line)
-    return int(said.get("inactive_file", said.get("total_inactive_file", 0)))
+    # The first version counts the groups within in the total alone, as in the usage.
+    return int(said.get("total_inactive_file", said.get("inactive_file", 0)))
 
 
 def _first(folder: Path, *names: str) -> int | None:

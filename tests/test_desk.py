@@ -163,6 +163,9 @@ def test_what_is_known_of_a_look_survives_hostile_values() -> None:
     assert How.of(json.loads(json.dumps(how.plain()))) == how
     assert How().plain() == {}
     assert How(validation={"r2": math.nan}).plain() == {"validation": {"r2": None}}
+    endless = {"0.5": (0.5, 0.2), "0.9": (1.0, math.inf), "0.95": (1.0, math.nan)}
+    assert How(coverage=endless).plain() == {"coverage": {"0.5": (0.5, 0.2)}}
+    assert How(interval=(0.1, math.inf)).plain() == {}
     wrong = {name: ["x"] for name in how.plain()}
     assert How.of({**wrong, "more": 1}) == How(Trained.PREDICTED, Searched.ELSEWHERE)
     assert How.of({"interval": [0.1, "x"], "known": True, "latency": True}) == How()

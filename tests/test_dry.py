@@ -11,7 +11,8 @@ from fesearch.cli.app import run
 from fesearch.errors import FesearchError
 from fesearch.estimate import Sample
 from fesearch.hardware import Memory
-from fesearch.search import burst, dry
+from fesearch.search import burst, dry, resources
+from fesearch.search.budget import rungs_of
 from fesearch.search.prepare import prepare
 
 SAMPLE = Sample(0.5, 1.0, 4, 2, 1e6, 0.0, 3e6, 0.0, 4e8)
@@ -74,6 +75,28 @@ def test_the_command_prints_all_keys_and_starts_nothing(
     assert " GB are free" in line
     assert not (here / "fesearch.db").exists()
     assert not (here / "artifacts" / "studies").exists()
+
+
+def test_the_median_rule_is_one_look_that_half_of_the_trials_pass() -> None:
+    prepared = prepare(small(pruner="median", grace=1))
+    assert rungs_of(prepared.study, prepared.family.resource) == (1, 2, 3, 4)
+    plan = burst.plan(prepared, 1, None)
+    assert (plan.rungs, plan.factor) == ((1,), 2)
+    halving = burst.plan(prepare(small(grace=1)), 1, None)
+    assert (halving.rungs, halving.factor) == ((1, 3), 3)
+
+
+def test_gpus_of_a_cluster_are_not_looked_for_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = small(runner="ray", gpus=2, cpus=1, address="h:1")
+    monkeypatch.setattr(resources, "check", lambda study: None)
+    monkeypatch.setattr(burst, "measure", lambda prepared: [SAMPLE])
+    for count, device in [(0, "cpu"), (1, "cuda")]:
+        for module in (burst, dry):
+            monkeypatch.setattr(module, "gpu_count", lambda count=count: count)
+        outlook = dry.run(there)
+        assert {spec.device for spec in burst_specs(outlook.prepared)} == {device}
+        said = [line for line in outlook.warnings if line.startswith("There is no GPU here, so ")]
+        assert len(said) == (device == "cpu")
 
 
 def test_what_does_not_suffice_is_said_with_what_to_type(

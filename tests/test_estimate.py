@@ -13,6 +13,7 @@ from fesearch.estimate import (
     CROWDING,
     DRIVER,
     LAX,
+    OF_A_STEP,
     OF_A_TRIAL,
     RAY_FILES,
     TO_START,
@@ -69,7 +70,7 @@ def test_halving_shortens_the_low_end_most() -> None:
 
 def test_fewer_trials_than_workers_take_as_long_as_one() -> None:
     alone = estimate.seconds([NET], replace(PLAN, trials=1, parallel=1))
-    assert estimate.seconds([NET], replace(PLAN, trials=1, parallel=64)).high == alone.high
+    assert estimate.seconds([NET], replace(PLAN, trials=1, parallel=64)) == alone
 
 
 def test_a_step_that_was_broken_off_has_no_upper_end() -> None:
@@ -99,12 +100,16 @@ def test_memory_has_the_data_once_and_a_worker_for_each_trial() -> None:
 def test_disk_of_networks() -> None:
     found = estimate.disk([NET], PLAN)
     kept, running = 5 * (1e6 + 3e6), 4 * (1e6 + CHECKPOINTS * 3e6)
-    assert found.low == 100 * OF_A_TRIAL + kept
-    assert found.high == 100 * OF_A_TRIAL + RAY_FILES + UNSEEN * kept + running
+    rows = 100 * (OF_A_TRIAL + 27 * OF_A_STEP)
+    assert found.low == rows + kept
+    assert found.high == rows + RAY_FILES + UNSEEN * kept + running
+    halved = estimate.disk([NET], replace(PLAN, rungs=(1, 3, 9)))
+    steps = 1 + 2 / 3 + 6 / 9 + 18 / 27
+    assert halved.low == pytest.approx(100 * (OF_A_TRIAL + steps * OF_A_STEP) + kept)
 
 
 def test_disk_of_forests_that_grow() -> None:
     assert FOREST.model_at_end == 2e6 + 8 * 1e6
     assert FOREST.checkpoint_at_end == 3e6 + 8 * 1e6
     found = estimate.disk([FOREST], replace(PLAN, extendable=False, trials=3))
-    assert found.low == 3 * OF_A_TRIAL + 3 * 10e6
+    assert found.low == 3 * (OF_A_TRIAL + 10 * OF_A_STEP) + 3 * 10e6

@@ -13,6 +13,7 @@ from fesearch.cli.app import run
 from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.record import TrialState
 from fesearch.search import start
+from fesearch.search.budget import Budget
 from fesearch.search.checkpoint import CHECKPOINT, END
 from fesearch.search.core import Core
 from fesearch.search.extend import Extension, extend
@@ -93,6 +94,24 @@ def test_an_extension_at_the_very_end_of_a_run_is_not_lost(
         return complete(store, *arguments)
 
     monkeypatch.setattr(Store, "complete", late)
+    assert start.start(small(trials=3), url).row.state is StudyState.COMPLETE
+    assert story(url, "deep") == story(house, "six")
+
+
+def test_an_extension_the_heartbeat_takes_up_once_all_is_done_is_not_lost(
+    url: str, house: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "_SECONDS_BETWEEN_BEATS", 1000.0)
+    more = Budget.more
+
+    def late(budget: Budget) -> bool:
+        """As where the heartbeat comes between the last trial and the question."""
+        if study_row(url, "deep").definition["study"]["trials"] == 3:
+            extend("deep", url, trials="6")
+            assert budget.renew()
+        return more(budget)
+
+    monkeypatch.setattr(Budget, "more", late)
     assert start.start(small(trials=3), url).row.state is StudyState.COMPLETE
     assert story(url, "deep") == story(house, "six")
 

@@ -51,6 +51,9 @@ def test_control_groups_of_the_first_version(machine: Path) -> None:
     write(groups / "cpu,cpuacct" / "a", cpu__cfs_quota_us="50000", cpu__cfs_period_us="100000")
     assert (hardware.cores(), hardware.core_limit()) == (1, 0.5)
     assert hardware.memory() == hardware.Memory(30 << 20, 20 << 20)
+    stat = f"inactive_file 0\ntotal_inactive_file {4 << 20}\n"
+    write(groups / "memory" / "a", memory__stat=stat)
+    assert hardware.memory() == hardware.Memory(30 << 20, 24 << 20)
     write(groups / "cpu,cpuacct" / "a", cpu__cfs_quota_us="-1")
     assert hardware.core_limit() is None
 

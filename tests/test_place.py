@@ -1,6 +1,8 @@
 """A study that goes on elsewhere: another cluster, fewer cores, never without its GPUs."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ from small import small
 
 from fesearch import hardware
 from fesearch.errors import InputError
-from fesearch.search import resources, start
+from fesearch.search import resources, room, start
+from fesearch.search.extend import extend
 
 
 @pytest.fixture
@@ -36,6 +39,25 @@ def test_cores_that_are_not_there_are_refused_on_the_way_too(url: str) -> None:
     start.start(small(trials=1), url)
     with pytest.raises(InputError, match="10000 CPU cores are asked for, but there are "):
         start.resume("deep", url, place={"cpus": 10_000})
+
+
+def test_a_study_that_goes_on_is_refused_where_it_has_no_room(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start.start(small(trials=1), url)
+    monkeypatch.setattr(room, "room", lambda folder: 30_000)
+    assert start.resume("deep", url).stopped == ""  # nothing is left to do
+    extend("deep", url, trials="3")
+    with pytest.raises(InputError, match="2 trials take 0 MB of disk at least"):
+        start.resume("deep", url)
+
+
+def test_a_cluster_with_too_few_cores_for_one_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = SimpleNamespace(counted=lambda address: (4, 0))
+    monkeypatch.setattr("fesearch.search.on_ray", counted, raising=False)
+    monkeypatch.setitem(sys.modules, "fesearch.search.on_ray", counted)
+    with pytest.raises(InputError, match="8 CPU cores are asked for, but the cluster at h:1 has 4"):
+        resources.check(small(address="h:1", cpus_per_trial=8))
 
 
 def test_a_study_stays_on_the_device_that_its_numbers_are_from(url: str) -> None:

@@ -1,6 +1,8 @@
 """Room for a study: refused before it starts where it cannot suffice, with what to type."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,6 +53,13 @@ def test_data_that_leave_no_memory(free: Any) -> None:
     )
 
 
+def test_a_ray_that_runs_already_has_its_memory(free: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    free(1e9 + room.LEAST_OF_A_WORKER)
+    assert refused(1)[0].startswith("Ray and 1.0 GB of data take 1.3 GB of memory")
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: True))
+    room.check(small(runner="ray"), 1e9, 1)
+
+
 def test_a_disk_that_has_no_room(free: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     free(1e12, 1e6)
     monkeypatch.setenv("FESEARCH_ARTIFACTS", "/big")
@@ -58,6 +67,7 @@ def test_a_disk_that_has_no_room(free: Any, monkeypatch: pytest.MonkeyPatch) -> 
         "1000 trials take 20 MB of disk at least, and 1 MB are free at '/big'.",
         "Make room, or set FESEARCH_ARTIFACTS to another disk.",
     )
+    room.check(small(trials=1000, preset="full", space={}), 1e9, 1, ended=950)
 
 
 def test_room_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:

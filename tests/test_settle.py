@@ -70,6 +70,11 @@ def test_rungs_follow_from_the_budget(trials: int, grace: int, factor: int) -> N
 def test_hyperband_has_a_bracket_for_each_rung_it_could_begin_at() -> None:
     asked = Study(name="one", family="irnet", trials=60, max_epochs=81, pruner="hyperband")
     assert settled(asked).study.brackets == 4
+    for brackets, there in [(2, 2), (4, 4), (9, 4)]:
+        found = settled(asked.model_copy(update={"brackets": brackets}))
+        assert found.study.brackets == there
+        assert found.asked.get("brackets", brackets) == brackets
+    assert found.asked["brackets"] == 9
 
 
 def test_brackets_without_hyperband_are_refused() -> None:

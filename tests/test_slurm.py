@@ -141,6 +141,12 @@ def test_a_preamble_that_is_no_bash() -> None:
     assert hint == "Mend that line."
 
 
+def test_a_preamble_that_would_take_the_rest_for_its_text() -> None:
+    message, _ = refused(replace(JOB, preamble="cat > settings <<END\nmodule load cuda"))
+    assert message.startswith("The preamble is no bash: ")
+    assert "here-document" in message
+
+
 def test_the_body_is_as_shellcheck_wants_it() -> None:
     checked = subprocess.run(["shellcheck", "-"], input=script(JOB), capture_output=True, text=True)
     assert (checked.stdout, checked.returncode) == ("", 0)
@@ -167,11 +173,21 @@ def test_the_command_prints_the_script(here: Path, capsys: pytest.CaptureFixture
     )
 
 
+def test_flags_that_are_lists(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--objectives", "parameters,seconds", "--track", "tensorboard"]
+    assert run(["cluster", "slurm", "irnet", "--", *words]) == 0
+    assert f"\nstart=(fesearch study start irnet {' '.join(words)})\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["irnet", "--", "--gpus", "4"], "The flag --gpus is the script's own to give."),
         (["irnet", "--", "--or-resume"], "The flag --or-resume is the script's own to give."),
+        (
+            ["all_families", "--", "--families", "irnet,ridge"],
+            "'all_families' is a search over many families, and a script goes on with one study.",
+        ),
         (["irnt"], "There is no study file or model family 'irnt'."),
         (["irnet", "--", "--trails", "4"], "No such option: --trails"),
         (

@@ -23,7 +23,7 @@ from fesearch.export import export
 from fesearch.nets.train import NetLearner
 from fesearch.paths import artifacts_dir
 from fesearch.record import Fault, TrialState
-from fesearch.search import start
+from fesearch.search import copies, start
 from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.core import Core
 from fesearch.search.folder import Keeper, study_folder, trial_folder
@@ -341,6 +341,20 @@ def test_or_resume_does_not_take_one_study_for_another(url: str) -> None:
     assert caught.value.hint == "Type: fesearch study resume deep; or give another --name."
 
 
+def test_or_resume_takes_a_study_of_old_for_the_one_it_was(url: str) -> None:
+    row = start.start(small(trials=1), url).row
+    definition = {key: value for key, value in row.definition.items() if key != "asked"}
+    definition["study"] = {**definition["study"], "reduction_factor": 3, "grace": None}
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        change = "UPDATE fesearch_studies SET definition = ?"
+        connection.execute(change, (json.dumps(definition),))
+    for factor in (None, 3):
+        asked = small(trials=1, reduction_factor=factor)
+        assert len(start.start(asked, url, or_resume=True).results) == 1
+    with pytest.raises(InputError, match="was started with reduction_factor = "):
+        start.start(small(trials=1, reduction_factor=4), url, or_resume=True)
+
+
 def test_a_space_smaller_than_the_budget_is_searched_whole(url: str) -> None:
     two = {**SPACE, "activation": "relu", "loss": "mae", "optimizer": "adam"}
     narrow = small(space={**two, "learning_rate": [0.01, 0.001]}, trials=50)
@@ -567,6 +581,17 @@ def test_what_the_database_refuses_ends_the_run_with_its_words(
             start.start(small(), url)
     assert study_row(url, "deep").state is StudyState.STOPPED
     assert start.resume("deep", url).stopped == ""
+
+
+def test_deleting_a_copy_leaves_the_files_to_the_original(url: str, tmp_path: Path) -> None:
+    row = start.start(small(trials=1), url).row
+    there = f"sqlite:///{tmp_path}/there.db"
+    assert copies.copy(url, there) == ["deep"]
+    start.delete("deep", there)
+    assert kept(row, MODEL) == {0}
+    assert study_row(url, "deep") == row
+    start.delete("deep", url)
+    assert not study_folder(row).exists()
 
 
 def test_the_command_line_says_that_no_trial_is_usable(

@@ -14,8 +14,8 @@ from fesearch.cli.output import say
 from fesearch.duration import duration
 from fesearch.errors import FesearchError, InputError
 from fesearch.paths import artifacts_dir, atomic_write, cache_dir, storage_url
-from fesearch.study import Study
-from fesearch.studyfile import load
+from fesearch.study import Study, checked
+from fesearch.studyfile import read
 
 app = group()
 
@@ -163,9 +163,17 @@ def _asked(source: str, flags: list[str], gpus: int) -> tuple[Study, str | None]
                 f"The flag --{key.replace('_', '-')} is the script's own to give.",
                 "Leave it out; see fesearch cluster slurm --help.",
             )
-    keys = {key: value for key, value in given.items() if key in Study.model_fields}
-    keys |= {"own": given["family_file"], "gpus": gpus}
-    return load(source, keys, tuple(given["set_"] or ())), given["storage"]
+    names = {*Study.model_fields, "families"}
+    words = {key: value for key, value in given.items() if key in names}
+    words |= {key: given[key].split(",") for key in ("objectives", "track") if given[key]}
+    words |= {"own": given["family_file"], "gpus": gpus}
+    keys = read(source, words, tuple(given["set_"] or ()))
+    if "families" in keys:
+        raise InputError(
+            f"'{source}' is a search over many families, and a script goes on with one study.",
+            "Write a script for each family, as in: fesearch cluster slurm irnet --to irnet.sh",
+        )
+    return checked(keys, source), given["storage"]
 
 
 def _environment(storage: str | None) -> dict[str, str]:

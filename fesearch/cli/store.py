@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fesearch.cli.options import FormatOption, StorageOption, group
-from fesearch.cli.output import detail
+from fesearch.cli.output import detail, say
 from fesearch.paths import storage_url
 
 app = group()
@@ -44,4 +44,8 @@ def copy_store(
     from fesearch.search import copies
 
     names = copies.copy(storage_url(storage), to)
+    say(
+        "Weights and logs were not copied: both databases share the files. Deleting a study there "
+        "leaves them; deleting it here removes them for both."
+    )
     detail({"studies": len(names), "names": names}, format)

@@ -161,10 +161,16 @@ def _check_preamble(text: str) -> None:
     """Refuse commands that bash cannot read: the job would end at once, hours from now."""
     try:
         done = subprocess.run(
-            ["/bin/bash", "-n"], input=text, capture_output=True, text=True, check=False
+            ["/bin/bash", "-n"],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"LC_ALL": "C"},
         )
     except OSError:  # no bash here
         return
-    if done.returncode:
+    # A here-document that nothing ends is a warning, and would swallow the script behind it.
+    if done.returncode or "here-document" in done.stderr:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[0]
         raise InputError(f"The preamble is no bash: {said}.", "Mend that line.")

@@ -15,6 +15,7 @@ from typing import Any
 from fesearch.arrays import Arrays
 from fesearch.errors import FesearchError, first_line
 from fesearch.estimate import Plan, Sample
+from fesearch.nets.device import gpu_count
 from fesearch.nets.memory import let_go
 from fesearch.own import Source, run
 from fesearch.record import TrialSpec
@@ -58,13 +59,15 @@ def plan(prepared: Prepared, parallel: int, time_limit: float | None) -> Plan:
     """What the study is to do, in the words of ``estimate``."""
     study, family = prepared.study, prepared.family
     step = family.resource.step
-    stopping = rungs_of(study, family.resource)
+    stopping, factor = rungs_of(study, family.resource), study.reduction_factor or FACTOR
+    if study.pruner == "median":  # its looks have a trial in common: who passes one, passes most
+        stopping, factor = stopping[:1], 2
     best = prepared.space.nearest(family.best)
     return Plan(
         trials=study.budget(),
         parallel=parallel,
         rungs=tuple(rung // step for rung in stopping),
-        factor=study.reduction_factor or FACTOR,
+        factor=factor,
         data=bytes_of(prepared.development),
         keep=study.keep,
         extendable=family.extendable(best),
@@ -74,6 +77,7 @@ def plan(prepared: Prepared, parallel: int, time_limit: float | None) -> Plan:
 
 def _specs(prepared: Prepared) -> list[TrialSpec]:
     study, family = prepared.study, prepared.family
+    device = "cuda" if study.gpus and gpu_count() else "cpu"  # its cluster may have them elsewhere
     configs = [prepared.space.nearest(family.best)]
     configs += [prepared.space.sample(derive(study.seed, "burst", n)) for n in range(1, _MOST)]
     return [
@@ -85,7 +89,7 @@ def _specs(prepared: Prepared) -> list[TrialSpec]:
             steps=family.steps(config, study.max_epochs),
             metric=prepared.metric.name,
             threads=study.cpus_per_trial,
-            device="cuda" if study.gpus else "cpu",
+            device=device,
         )
         for number, config in enumerate(configs)
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fesearch import estimate, hardware
 from fesearch.duration import duration
 from fesearch.estimate import Range
+from fesearch.nets.device import gpu_count
 from fesearch.paths import artifacts_dir
 from fesearch.search import burst, resources, room
 from fesearch.search.prepare import Prepared, Progress, prepare
@@ -55,6 +56,11 @@ def run(study: Study, progress: Progress | None = None) -> Outlook:
     memory, disk = estimate.memory(samples, plan), estimate.disk(samples, plan)
     free_memory, free_disk = hardware.memory().free, room.room(artifacts_dir())
     warnings = []
+    if study.gpus and not gpu_count():
+        warnings.append(
+            "There is no GPU here, so steps were measured on the CPU: trials on the cluster's GPUs "
+            "take less time. For a better estimate repeat it on one of its nodes"
+        )
     if study.address is None and memory.high > free_memory:
         fewer = max(1, int(plan.parallel * free_memory / memory.high))
         warnings.append(

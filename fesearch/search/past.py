@@ -14,6 +14,7 @@ a loss here, a function of all the trials so far and not of the order in which t
 The store and Optuna's tables keep what was measured; these values are seen by a sampler alone.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import median
@@ -82,7 +83,12 @@ class Past:
         """Number -> loss of the trials that have ended and have one, by number."""
         complete = dict(self._values(TrialState.COMPLETE))
         stopped = dict(self._values(TrialState.PRUNED))
-        found = complete | {one: self._imputed(one, complete) for one in stopped}
+        at = {self._ended[one].resource for one in stopped}
+        ends = {resource: self._ends(resource, complete) for resource in at}
+        for one, loss in stopped.items():
+            gain, floor = ends[self._ended[one].resource]
+            stopped[one] = max(loss - gain, floor)
+        found = complete | stopped
         if found:
             worst = max(found.values())
             found |= {
@@ -95,17 +101,15 @@ class Past:
             if result.state is state and result.value is not None:
                 yield number, self._sign * result.value
 
-    def _imputed(self, number: int, complete: Mapping[int, float]) -> float:
-        """The loss a stopped trial is taken to have; see the top of the module."""
-        result = self._ended[number]
-        assert result.value is not None, "a trial that is PRUNED has a value"
-        loss = self._sign * result.value
+    def _ends(self, resource: int, complete: Mapping[int, float]) -> tuple[float, float]:
+        """What a trial stopped at a resource is taken to gain from there, and to reach at best.
+
+        They are the same for all that were stopped there; see the top of the module.
+        """
         there = {
-            one: self._curves[one][result.resource]
-            for one in complete
-            if result.resource in self._curves[one]
+            one: self._curves[one][resource] for one in complete if resource in self._curves[one]
         }
         if not there:
-            return loss
+            return 0.0, -math.inf
         gain = median(at - complete[one] for one, at in there.items())
-        return max(loss - gain, median(complete[one] for one in there))
+        return gain, median(complete[one] for one in there)

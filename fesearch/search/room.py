@@ -1,6 +1,7 @@
 """Room for a study, asked for before it starts: memory for its workers, disk for its files."""
 
 import shutil
+import sys
 from pathlib import Path
 
 from fesearch import estimate, hardware
@@ -15,7 +16,7 @@ LEAST_OF_A_WORKER = 150e6
 """Bytes below which no worker is: Python, Ray and NumPy; those of most families take twice that."""
 
 
-def check(study: Study, data: float, parallel: int) -> None:
+def check(study: Study, data: float, parallel: int, ended: int = 0) -> None:
     """Refuse a study for which memory or disk cannot suffice, whatever its configs are.
 
     What it will really take is for ``--dry-run`` to say: this costs no time.
@@ -23,11 +24,12 @@ def check(study: Study, data: float, parallel: int) -> None:
     Args:
         data: bytes of features and targets, which Ray keeps once.
         parallel: trials side by side; those of a cluster have memory elsewhere.
+        ended: trials of the study whose files are there already.
 
     Raises:
         InputError: says what there is, and what to type.
     """
-    least, free = RAY_ALONE + data, hardware.memory().free
+    least, free = data + (0.0 if _ray_runs() else RAY_ALONE), hardware.memory().free
     if study.address is None and study.runner == "ray":
         workers = int((free - least) // LEAST_OF_A_WORKER)
         if workers < 1:
@@ -42,10 +44,11 @@ def check(study: Study, data: float, parallel: int) -> None:
                 f"of memory at least, and {max(free - least, 0) / 1e9:.1f} GB are free for them.",
                 f"Add --cpus {workers * study.cpus_per_trial}, or --cpus-per-trial for fewer.",
             )
-    needed, there = estimate.OF_A_TRIAL * study.budget(), room(artifacts_dir())
+    trials = max(study.budget() - ended, 0)
+    needed, there = estimate.OF_A_TRIAL * trials, room(artifacts_dir())
     if there < needed:
         raise InputError(
-            f"{study.budget()} trials take {needed / 1e6:.0f} MB of disk at least, and "
+            f"{trials} trials take {needed / 1e6:.0f} MB of disk at least, and "
             f"{there / 1e6:.0f} MB are free at '{artifacts_dir()}'.",
             "Make room, or set FESEARCH_ARTIFACTS to another disk.",
         )
@@ -57,6 +60,12 @@ def room(folder: Path) -> int:
     while not place.exists():
         place = place.parent
     return shutil.disk_usage(place).free
+
+
+def _ray_runs() -> bool:
+    """Whether this process has a Ray already, whose memory is not free any more."""
+    ray = sys.modules.get("ray")  # it takes seconds to load
+    return ray is not None and bool(ray.is_initialized())
 
 
 def bytes_of(data: Development) -> float:

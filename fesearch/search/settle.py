@@ -19,7 +19,7 @@ class Settled(NamedTuple):
 
     Attributes:
         study: the same one, keys that it left open filled in.
-        asked: these keys, with what stood there: "auto", or None.
+        asked: these keys, with what stood there: "auto", None, or more brackets than rungs.
         why: a line for each choice that a person should know.
     """
 
@@ -53,7 +53,10 @@ def settled(study: Study, trials: int | None = None) -> Settled:
 
 
 def _terms(study: Study) -> dict[str, int]:
-    """The first rung, the factor and the brackets, those of them that the study leaves open."""
+    """The first rung, the factor and the brackets, where they are not as the study has them.
+
+    There are no more brackets than rungs: with a later end there would be, and trials in others.
+    """
     resource, trials = study.declared_family().resource, study.budget()
     maximum = study.max_epochs or resource.maximum
     if study.pruner == "median":
@@ -62,5 +65,6 @@ def _terms(study: Study) -> dict[str, int]:
     grace = study.grace or first_rung(resource.step, factor, maximum, reductions(factor, trials))
     terms = {"reduction_factor": factor, "grace": grace}
     if study.pruner == "hyperband":
-        terms["brackets"] = len(PRUNERS.get(study.pruner).rungs(grace, factor, maximum))
-    return {key: value for key, value in terms.items() if getattr(study, key) is None}
+        there = max(len(PRUNERS.get(study.pruner).rungs(grace, factor, maximum)), 1)
+        terms["brackets"] = min(study.brackets or there, there)
+    return {key: value for key, value in terms.items() if getattr(study, key) != value}

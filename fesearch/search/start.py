@@ -34,6 +34,7 @@ from fesearch.search.sampler import sampler_named
 from fesearch.search.settle import settled
 from fesearch.store.outage import LostError
 from fesearch.store.results import Store
+from fesearch.store.transfer import COPIED
 from fesearch.store.types import Lease, StudyRow, StudyState
 from fesearch.study import PLACE, Study
 from fesearch.tracker import Subject
@@ -113,9 +114,7 @@ def start(
     resources.check(study)
     study, asked, why = settled(study, settled_for)
     prepared = prepare(study, progress)
-    if study.address is None:
-        side_by_side = room.parallel(study, hardware.cores())
-        room.check(study, room.bytes_of(prepared.development), side_by_side)
+    _check_room(prepared)
     prepared.split.log_leakage()
     with Store.open(url) as store:
         if prepared.siblings:
@@ -167,8 +166,8 @@ def resume(
 
     Raises:
         StudyNotFoundError: there is none of that name.
-        InputError: it is being driven elsewhere, or its data, or the user's own files that it
-            needs, are not what they were.
+        InputError: it is being driven elsewhere, there is no room for it, or its data, or the
+            user's own files that it needs, are not what they were.
     """
     limit = seconds if time_limit is None else duration(time_limit)
     with Store.open(url, create=False) as store:
@@ -180,11 +179,15 @@ def resume(
         resources.check(study)
         prepared = prepare_again(row, progress, study=study)
         store.record_division(prepared.division)
+        if row.state is not StudyState.COMPLETE:
+            _check_room(prepared, sum(one.state.finished for one in store.trials(row)))
         return _drive(store, url, row, prepared, watchers, limit, take_over)
 
 
 def delete(name: str, url: str) -> None:
     """Remove a study with its trials, weights and logs; looks at the test part stay on record.
+
+    The files of a copy from another database stay: they are those of the study there.
 
     Raises:
         StudyNotFoundError: there is none of that name.
@@ -194,7 +197,8 @@ def delete(name: str, url: str) -> None:
         row = store.study(name)
         store.delete_study(name)
         Mirror.forget(in_database(url), name)
-        shutil.rmtree(study_folder(row), ignore_errors=True)
+        if not row.definition.get(COPIED):
+            shutil.rmtree(study_folder(row), ignore_errors=True)
 
 
 def _drive(
@@ -254,7 +258,8 @@ def _search(store: Store, lease: Lease, core: Core, budget: Budget, prepared: Pr
             store.beat(lease)  # it says so where another process has taken over
             store.set_state(lease, StudyState.STOPPED)
             return
-        if not budget.more() and store.complete(lease, budget.row):
+        row = budget.row  # taken first: what the heartbeat takes up from here on is another
+        if not budget.more() and core.done and store.complete(lease, row):
             return
 
 
@@ -374,13 +379,22 @@ def _refuse_other(study: Study, url: str) -> None:
         row = store.study(study.name)
     wanted = study.resolved(study.target or row.key.target)
     now = study_of(row).model_dump(mode="json")
-    stored = {**now, **before_extensions(row), **row.definition.get("asked", {})}
+    # Before "asked" was noted, a factor left open was stored as what it was by default.
+    before: dict[str, Any] = {} if "asked" in row.definition else {"reduction_factor": None}
+    stored = {**now, **before_extensions(row), **before, **row.definition.get("asked", {})}
     for key, given in wanted.model_dump(mode="json", exclude=set(PLACE)).items():
         if given not in (stored[key], now[key]):
             raise InputError(
                 f"The study '{study.name}' was started with {key} = {stored[key]}, not {given}.",
                 f"Type: fesearch study resume {study.name}; or give another --name.",
             )
+
+
+def _check_room(prepared: Prepared, ended: int = 0) -> None:
+    """Refuse a study that has no room here, ``ended`` trials of which are over."""
+    if prepared.study.address is None:
+        side_by_side = room.parallel(prepared.study, hardware.cores())
+        room.check(prepared.study, room.bytes_of(prepared.development), side_by_side, ended)
 
 
 def _exists(name: str, url: str) -> bool:

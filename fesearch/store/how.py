@@ -67,10 +67,14 @@ class How:
     picks: Mapping[str, int] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
-        """JSON types, what is left at its default not among them."""
-        said, default = asdict(self), asdict(How())
-        finite = {name: _number(score) for name, score in self.validation.items()}
-        return {k: v for k, v in {**said, "validation": finite}.items() if v != default[k]}
+        """JSON types, what is left at its default or is no number not among them."""
+        default = asdict(How())
+        finite = {
+            "interval": _interval(self.interval),
+            "validation": _scores(self.validation),
+            "coverage": _coverage(self.coverage),
+        }
+        return {k: v for k, v in {**asdict(self), **finite}.items() if v != default[k]}
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Self:

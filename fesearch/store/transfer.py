@@ -41,6 +41,8 @@ PORTABLE = {
     for table in (DIVISIONS, MEMBERS, KEYS, STUDIES, STUDY_KEYS, TRIALS, REPORTS, QUEUE, LOOKS)
 }
 """What ``Tables`` are made of, by name, each after those that it refers to."""
+COPIED = "copied"
+"""Of a study's definition: its files are those of the study that it is a copy of."""
 _ROWS_AT_ONCE = 1000
 
 
@@ -72,6 +74,8 @@ class Transfer(Database):
     def send(self, to: "Transfer") -> list[str]:
         """Insert all studies and looks of this store into another, all of them or none.
 
+        Files are not copied: the studies there have those of the studies here, and say so.
+
         Returns:
             the names of the studies.
 
@@ -85,7 +89,7 @@ class Transfer(Database):
 
             def each() -> Iterator[Tables]:
                 for study_id in found.values():
-                    yield _study(connection, study_id)
+                    yield _copied(_study(connection, study_id))
                 yield _record(connection)
 
             return to.receive(each())
@@ -102,7 +106,7 @@ class Transfer(Database):
         if taken:
             raise InputError(
                 f"There are studies of these names already: {taken}.",
-                "Give another database, or delete them there: fesearch study delete NAME",
+                "Give another database.",
             )
 
 
@@ -127,6 +131,13 @@ def _study(connection: sa.Connection, study_id: int) -> Tables:
         "queue": _rows(connection, QUEUE, QUEUE.c.study_id == study_id),
         "looks": looks,
     }
+
+
+def _copied(tables: Tables) -> Tables:
+    """The same study as one whose files belong to another."""
+    rows = tables["studies"]
+    marked = [{**row, "definition": {**row["definition"], COPIED: True}} for row in rows]
+    return {**tables, "studies": marked}
 
 
 def _record(connection: sa.Connection) -> Tables:
