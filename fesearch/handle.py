@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -208,6 +209,8 @@ class Handle(ABC):
     def predict(self, formulas: Sequence[str], **model: Any) -> "np.ndarray":
         """Predictions (n,) of the best model for n formulas, in the unit of the target.
 
+        Those of formulas of the sealed test part are put on record, with a warning that says so.
+
         Args:
             model: which one, as ``model`` takes it.
 
@@ -215,9 +218,15 @@ class Handle(ABC):
             InputError: a formula cannot be read, or the model reads more than formulas; then use
                 ``model().predict(formulas, structures, numbers)``.
         """
-        if isinstance(formulas, str):
-            formulas = [formulas]
-        return self.model(**model).predict(list(formulas))
+        from fesearch import formula
+        from fesearch.glance import recorded
+
+        texts = [formulas] if isinstance(formulas, str) else list(formulas)
+        bundle = self.model(**model)
+        found = bundle.predict(texts)
+        if sealed := bundle.in_test(map(formula.reduced, texts)):
+            warnings.warn(recorded(bundle.card, sealed, self.url), stacklevel=2)
+        return found
 
     def report(self, to: Path | str = "report.html", *, figures: Path | str | None = None) -> Path:
         """Write all there is to see on one page, and its pictures if asked; returns its path."""
