@@ -12,12 +12,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.engine import URL
-
 from fesearch.dashboard.guard import Application, Environ
 from fesearch.errors import FesearchError, StudyNotFoundError
 from fesearch.optional import require
-from fesearch.store.engine import newly_opened, parse, server_options, shown, sqlite_file
+from fesearch.store.engine import (
+    newly_opened,
+    parse,
+    reading_options,
+    server_options,
+    shown,
+    sqlite_file,
+)
 from fesearch.store.snapshot import elsewhere
 
 if TYPE_CHECKING:
@@ -90,7 +95,7 @@ def read_only(url: str) -> "RDBStorage":
     parsed = parse(url)
     path = sqlite_file(parsed)
     if path is None:
-        return _storage(url, _reading(parsed))
+        return _storage(url, reading_options(parsed))
     return _storage(url, newly_opened(lambda: _file(path)))
 
 
@@ -98,17 +103,6 @@ def writing(url: str) -> "RDBStorage":
     """Optuna's tables of a study database, on connections that can write; see ``read_only``."""
     parsed = parse(url)
     return _storage(url, server_options(parsed) if sqlite_file(parsed) is None else {})
-
-
-def _reading(url: URL) -> dict[str, Any]:
-    """Options of an engine for PostgreSQL that cannot write, the URL's own among them.
-
-    Of an option that is there twice the server takes the last.
-    """
-    settings, own = server_options(url), url.query.get("options", ())
-    words = [own] if isinstance(own, str) else [*own]
-    options = " ".join([*words, "-c default_transaction_read_only=on"])
-    return settings | {"connect_args": settings["connect_args"] | {"options": options}}
 
 
 def _storage(url: str, settings: dict[str, Any]) -> "RDBStorage":
