@@ -13,6 +13,7 @@ from fesearch import notebook, rank
 from fesearch.errors import NoResultError, StudyNotFoundError
 from fesearch.metrics import title_of
 from fesearch.paths import artifacts_at
+from fesearch.rankrows import row_of
 from fesearch.record import TrialResult
 from fesearch.store.results import Store
 from fesearch.store.types import StudyRow, StudySummary
@@ -46,27 +47,11 @@ class Ranking(tuple[rank.Table, ...]):
         return pd.DataFrame(self.rows())
 
     def rows(self) -> list[dict[str, Any]]:
-        """Each entry as plain values; a test score is None while the test part is sealed."""
-        return [
-            {
-                "position": entry.position,
-                "study": entry.trial.study,
-                "trial": entry.trial.number,
-                "family": entry.trial.family,
-                "data": table.data,
-                "split": table.summary.key.split,
-                f"val_{table.summary.key.metric}": entry.trial.value,
-                f"test_{table.summary.key.metric}": entry.test,
-                "unit": table.summary.unit,
-                "parameters": entry.trial.parameters,
-                "seconds": entry.trial.seconds,
-                "trials": entry.effort.trials,
-                "search_seconds": entry.effort.seconds,
-                "config": dict(entry.trial.config),
-            }
-            for table in self
-            for entry in table.entries
-        ]
+        """Each entry with the keys that ``fesearch rank --format json`` has.
+
+        A score on the test part is None while that is sealed.
+        """
+        return [row_of(table, entry) for table in self for entry in table.entries]
 
     def _repr_html_(self) -> str:
         return "".join(
@@ -80,6 +65,7 @@ class Ranking(tuple[rank.Table, ...]):
                         "family": entry.trial.family,
                         _heading("validation", table): entry.trial.value,
                         _heading("test", table): "sealed" if entry.test is None else entry.test,
+                        **_compared(table, entry),
                         "parameters": entry.trial.parameters,
                         "trials": entry.effort.trials,
                         "config": entry.trial.config,
@@ -89,6 +75,17 @@ class Ranking(tuple[rank.Table, ...]):
             )
             for table in self
         )
+
+
+def _compared(table: rank.Table, entry: rank.Entry) -> dict[str, Any]:
+    """Interval and ties, where any entry of the table has them."""
+    found: dict[str, Any] = {}
+    if any(one.look for one in table.entries):
+        interval = entry.look.how.interval if entry.look else None
+        found["95 % of MAE"] = interval and " … ".join(map(notebook.text, interval))
+    if any(one.standing for one in table.entries):
+        found["ties"] = entry.standing.ties if entry.standing else None
+    return found
 
 
 def _heading(part: str, table: rank.Table) -> str:
@@ -128,7 +125,8 @@ class Handle(ABC):
         """
         if not (names := self.names):
             raise StudyNotFoundError(f"Of '{self.name}' no study is left.", "fesearch.studies()")
-        return Ranking(rank.tables(self.url, studies=names, every=every))
+        with artifacts_at(self.artifacts):  # the predictions there are compared
+            return Ranking(rank.tables(self.url, studies=names, every=every))
 
     @property
     def best(self) -> TrialResult:
