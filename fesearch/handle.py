@@ -13,7 +13,7 @@ from fesearch import notebook, rank
 from fesearch.errors import NoResultError, StudyNotFoundError
 from fesearch.metrics import title_of
 from fesearch.paths import artifacts_at
-from fesearch.rankrows import row_of
+from fesearch.rankrows import rows_of
 from fesearch.record import TrialResult
 from fesearch.store.results import Store
 from fesearch.store.types import StudyRow, StudySummary
@@ -47,11 +47,11 @@ class Ranking(tuple[rank.Table, ...]):
         return pd.DataFrame(self.rows())
 
     def rows(self) -> list[dict[str, Any]]:
-        """Each entry with the keys that ``fesearch rank --format json`` has.
+        """Each entry, and each ensemble that was looked at, as ``fesearch rank --format json``.
 
         A score on the test part is None while that is sealed.
         """
-        return [row_of(table, entry) for table in self for entry in table.entries]
+        return [row for table in self for row in rows_of(table)]
 
     def _repr_html_(self) -> str:
         return "".join(

@@ -5,8 +5,8 @@ from typing import Any
 
 from fesearch.metrics import METRICS
 from fesearch.rank import Entry, Table
-from fesearch.repeats import Contender, RepeatedTable, Spread
-from fesearch.store.types import Effort
+from fesearch.repeats import ENSEMBLE, Contender, RepeatedTable, Spread
+from fesearch.store.types import Effort, Look
 
 HOUR, MICRO = 3600.0, 1e6
 
@@ -43,6 +43,39 @@ def row_of(table: Table, entry: Entry) -> dict[str, Any]:
         "config": dict(trial.config),
         "after_look": trial.after_look,
         **_effort([entry.effort]),
+        "data_hash": key.data,
+        "target": key.target,
+        "metric": key.metric,
+        "repeated": False,
+    }
+
+
+def rows_of(table: Table) -> list[dict[str, Any]]:
+    """A row for each entry, and for each ensemble that was looked at."""
+    return [row_of(table, entry) for entry in table.entries] + [
+        ensemble_row(table, look) for look in table.ensembles
+    ]
+
+
+def ensemble_row(table: Table, look: Look) -> dict[str, Any]:
+    """All there is to say about an ensemble, which has no position; the promised keys among it."""
+    key, how = table.summary.key, look.how
+    names = dict.fromkeys([key.metric, *METRICS])
+    return {
+        "position": None,
+        "study": ", ".join(dict.fromkeys(pick.rpartition(":")[0] for pick in how.picks)),
+        "trial": None,
+        "family": ENSEMBLE,
+        "data": table.data,
+        "split": key.split,
+        **{f"val_{name}": how.validation.get(name) for name in names},
+        **{f"test_{name}": look.scores.get(name) for name in names},
+        "test_interval": list(how.interval) if how.interval else None,
+        "test_coverage": {level: list(pair) for level, pair in how.coverage.items()},
+        "picks": dict(how.picks),
+        "seconds": None,
+        "value_unit": table.summary.unit,
+        "latency_us": how.latency * MICRO if how.latency else None,
         "data_hash": key.data,
         "target": key.target,
         "metric": key.metric,

@@ -13,6 +13,7 @@ import searched
 import sqlalchemy as sa
 
 from fesearch.cli.app import run
+from fesearch.cli.rank import ENSEMBLES
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
@@ -299,6 +300,28 @@ def test_searches_on_each_member_are_compared_with_one_of_a_single_member(studie
     assert each.p_next == pytest.approx(corrected_resampled_test(differences, ratio).p)
     assert each.ties
     assert table.members == tuple(each.scores)
+
+
+def test_an_ensemble_that_was_looked_at_stands_below(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks = [holdout_ensemble(["nets", "forests"], studies, 4).scored[0].look for _ in range(2)]
+    (table,) = tables(studies, studies=["nets", "forests"])
+    assert table.ensembles == (looks[1],)
+    assert tables(studies, studies=["elsewhere"])[0].ensembles == ()
+    words = ["rank", "--study", "nets", "--study", "forests"]
+    assert run([*words, "--format", "json"]) == 0
+    *entries, row = json.loads(capsys.readouterr().out)
+    assert [one["position"] for one in (*entries, row)] == [1, 2, None]
+    assert (row["family"], row["picks"]) == ("ensemble", dict(looks[1].how.picks))
+    assert set(row["study"].split(", ")) == {name.split(":")[0] for name in row["picks"]}
+    assert row["test_mae"] == looks[1].scores["mae"]
+    assert row["val_mae"] == looks[1].how.validation["mae"]
+    assert {"position", "study", "trial", "data", "split", "seconds"} <= set(row)
+    assert run(words) == 0
+    out = capsys.readouterr().out
+    assert "sealed" in out  # no trial of it alone was scored
+    assert ENSEMBLES in out
 
 
 def test_ensembles_of_each_member_are_a_line(studies: str) -> None:

@@ -14,8 +14,9 @@ from fesearch.errors import NoResultError
 from fesearch.family import amount
 from fesearch.metrics import METRICS, title_of
 from fesearch.paths import storage_url
-from fesearch.rankrows import repeated_row, row_of
+from fesearch.rankrows import ensemble_row, repeated_row, row_of, rows_of
 from fesearch.repeats import Contender, RepeatedTable, Spread
+from fesearch.store.types import Look
 
 SEALED = "sealed"
 TIES = (
@@ -23,6 +24,7 @@ TIES = (
     "errors on the same test rows, rows of a formula taken together, p corrected for all pairs\n"
     "(Holm), 0.05. Intervals: 95 %, bootstrap over formulas."
 )
+ENSEMBLES = "Ensembles of them; picked on the rows that validate, so that that score flatters:"
 REPEATED = (
     "± is the standard deviation over divisions, of means over seeds. Models that share a letter\n"
     "under 'ties' are not told apart: t tests corrected for training rows that divisions share\n"
@@ -71,7 +73,7 @@ def rank(
                 raise
             tables = []
     if format in ("json", "csv"):
-        rows = [row_of(table, entry) for table in tables for entry in table.entries]
+        rows = [row for table in tables for row in rows_of(table)]
         more = [
             repeated_row(table, position, one)
             for table in repeated
@@ -84,6 +86,10 @@ def rank(
         show([_shown(table, entry) for entry in table.entries], _columns(table), format)
         if any(entry.standing for entry in table.entries):
             print("", TIES, sep="\n")
+        if table.ensembles:
+            print("", ENSEMBLES, "", sep="\n")
+            rows = [_ensemble_shown(table, look) for look in table.ensembles]
+            show(rows, _ensemble_columns(table), format)
     for index, whole in enumerate(repeated):
         print(*([""] if index or tables else []), *_repeated_heading(whole), "", sep="\n")
         rows = [
@@ -155,6 +161,26 @@ def _columns(table: ranking.Table) -> list[Column | str]:
         (any(entry.trial.after_look for entry in entries), "note"),
     ]
     return [column for wanted, column in columns if wanted]
+
+
+def _ensemble_shown(table: ranking.Table, look: Look) -> dict[str, Any]:
+    """An ensemble as a table shows it."""
+    return ensemble_row(table, look) | {"test_interval": low_high(look.how.interval)}
+
+
+def _ensemble_columns(table: ranking.Table) -> list[Column | str]:
+    key, unit = table.summary.key, table.summary.unit
+    title = title_of(key.metric)
+    others = [Column(f"test_{name}", METRICS[name].title) for name in METRICS if name != key.metric]
+    return [
+        "study",
+        Column(f"val_{key.metric}", f"validation {title}", unit),
+        Column(f"test_{key.metric}", f"test {title}", unit),
+        Column("test_interval", "95 % of MAE"),
+        *others,
+        Column("latency_us", "predicts a row in", "µs"),
+        "picks",
+    ]
 
 
 def _heading(table: ranking.Table) -> list[str]:
