@@ -50,7 +50,7 @@ def on_rows(found: Sequence[Predictions | None]) -> list[Standing | None]:
 
 
 def on_divisions(
-    scores: Sequence[Mapping[str, float]], test_to_train: float
+    scores: Sequence[Mapping[str, float]], test_to_train: Sequence[float]
 ) -> list[Standing | None]:
     """Contenders by their scores over the members of a repeated division.
 
@@ -59,7 +59,8 @@ def on_divisions(
     Args:
         scores: fingerprint of a member -> score, in the order of the table. Those that lack a
             member that others have are not compared.
-        test_to_train: rows to test over rows to train on, of one member.
+        test_to_train: rows to test over rows to train on, of a member, for each; of two the larger
+            counts, which says less.
     """
     most = max((len(one) for one in scores), default=0)
     places = [at for at, one in enumerate(scores) if len(one) == most]
@@ -68,7 +69,8 @@ def on_divisions(
         return [None] * len(scores)
     tests = {
         (i, j): corrected_resampled_test(
-            [scores[one][member] - scores[other][member] for member in scores[one]], test_to_train
+            [scores[one][member] - scores[other][member] for member in scores[one]],
+            max(test_to_train[one], test_to_train[other]),
         )
         for i, one in enumerate(same)
         for j, other in enumerate(same)

@@ -23,6 +23,20 @@ class Glance:
     why: str = ""
 
 
+def recorded(card: Card, rows: int, url: str) -> str:
+    """Put predictions on record as ``put_on_record`` does; returns a sentence that says so."""
+    done = put_on_record(card, rows, url)
+    verb = "has a formula" if rows == 1 else "have formulas"
+    if done.look is not None:
+        record = f"on record as look {done.look.sequence} at it, without a score"
+    else:
+        record = f"not on record, since there is no database of its study ({done.why})"
+    return (
+        f"{rows} of these compounds {verb} of the model's sealed test part "
+        f"({card.split.fingerprint[:12]}): {record}."
+    )
+
+
 def put_on_record(card: Card, rows: int, url: str) -> Glance:
     """Record that so many compounds of the test part were predicted, where their study is known.
 

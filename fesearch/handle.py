@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from fesearch import notebook, rank
 from fesearch.errors import NoResultError, StudyNotFoundError
 from fesearch.metrics import title_of
 from fesearch.paths import artifacts_at
+from fesearch.rankrows import rows_of
 from fesearch.record import TrialResult
 from fesearch.store.results import Store
 from fesearch.store.types import StudyRow, StudySummary
@@ -45,27 +47,11 @@ class Ranking(tuple[rank.Table, ...]):
         return pd.DataFrame(self.rows())
 
     def rows(self) -> list[dict[str, Any]]:
-        """Each entry as plain values; a test score is None while the test part is sealed."""
-        return [
-            {
-                "position": entry.position,
-                "study": entry.trial.study,
-                "trial": entry.trial.number,
-                "family": entry.trial.family,
-                "data": table.data,
-                "split": table.summary.key.split,
-                f"val_{table.summary.key.metric}": entry.trial.value,
-                f"test_{table.summary.key.metric}": entry.test,
-                "unit": table.summary.unit,
-                "parameters": entry.trial.parameters,
-                "seconds": entry.trial.seconds,
-                "trials": entry.effort.trials,
-                "search_seconds": entry.effort.seconds,
-                "config": dict(entry.trial.config),
-            }
-            for table in self
-            for entry in table.entries
-        ]
+        """Each entry, and each ensemble that was looked at, as ``fesearch rank --format json``.
+
+        A score on the test part is None while that is sealed.
+        """
+        return [row for table in self for row in rows_of(table)]
 
     def _repr_html_(self) -> str:
         return "".join(
@@ -79,6 +65,7 @@ class Ranking(tuple[rank.Table, ...]):
                         "family": entry.trial.family,
                         _heading("validation", table): entry.trial.value,
                         _heading("test", table): "sealed" if entry.test is None else entry.test,
+                        **_compared(table, entry),
                         "parameters": entry.trial.parameters,
                         "trials": entry.effort.trials,
                         "config": entry.trial.config,
@@ -88,6 +75,17 @@ class Ranking(tuple[rank.Table, ...]):
             )
             for table in self
         )
+
+
+def _compared(table: rank.Table, entry: rank.Entry) -> dict[str, Any]:
+    """Interval and ties, where any entry of the table has them."""
+    found: dict[str, Any] = {}
+    if any(one.look for one in table.entries):
+        interval = entry.look.how.interval if entry.look else None
+        found["95 % of MAE"] = interval and " … ".join(map(notebook.text, interval))
+    if any(one.standing for one in table.entries):
+        found["ties"] = entry.standing.ties if entry.standing else None
+    return found
 
 
 def _heading(part: str, table: rank.Table) -> str:
@@ -127,7 +125,8 @@ class Handle(ABC):
         """
         if not (names := self.names):
             raise StudyNotFoundError(f"Of '{self.name}' no study is left.", "fesearch.studies()")
-        return Ranking(rank.tables(self.url, studies=names, every=every))
+        with artifacts_at(self.artifacts):  # the predictions there are compared
+            return Ranking(rank.tables(self.url, studies=names, every=every))
 
     @property
     def best(self) -> TrialResult:
@@ -208,6 +207,8 @@ class Handle(ABC):
     def predict(self, formulas: Sequence[str], **model: Any) -> "np.ndarray":
         """Predictions (n,) of the best model for n formulas, in the unit of the target.
 
+        Those of formulas of the sealed test part are put on record, with a warning that says so.
+
         Args:
             model: which one, as ``model`` takes it.
 
@@ -215,9 +216,15 @@ class Handle(ABC):
             InputError: a formula cannot be read, or the model reads more than formulas; then use
                 ``model().predict(formulas, structures, numbers)``.
         """
-        if isinstance(formulas, str):
-            formulas = [formulas]
-        return self.model(**model).predict(list(formulas))
+        from fesearch import formula
+        from fesearch.glance import recorded
+
+        texts = [formulas] if isinstance(formulas, str) else list(formulas)
+        bundle = self.model(**model)
+        found = bundle.predict(texts)
+        if sealed := bundle.in_test(map(formula.reduced, texts)):
+            warnings.warn(recorded(bundle.card, sealed, self.url), stacklevel=2)
+        return found
 
     def report(self, to: Path | str = "report.html", *, figures: Path | str | None = None) -> Path:
         """Write all there is to see on one page, and its pictures if asked; returns its path."""

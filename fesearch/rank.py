@@ -1,6 +1,7 @@
 """Trials of all studies side by side, a table for each key: only equals are compared."""
 
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -51,6 +52,8 @@ class Table:
     Attributes:
         data: name of the data set, as the studies called it.
         looks: at the test part, so far.
+        ensembles: the looks at them, the last at each, best validation first. They stand apart:
+            picks are chosen on the rows that validate, so their validation scores flatter.
     """
 
     summary: KeySummary
@@ -58,6 +61,7 @@ class Table:
     division: Division
     looks: int
     entries: tuple[Entry, ...]
+    ensembles: tuple[Look, ...] = ()
 
 
 def tables(
@@ -200,7 +204,24 @@ def _table(
         )
     division = store.division(key.data, key.split)
     compared = tuple(_compared(entries, rows))
-    return Table(summary, "/".join(names[key.data]), division, len(looks), compared)
+    joint = _ensembles((look for every in own.values() for look in every), summary)
+    return Table(summary, "/".join(names[key.data]), division, len(looks), compared, joint)
+
+
+def _ensembles(looks: Iterable[Look], summary: KeySummary) -> tuple[Look, ...]:
+    """The last look at each ensemble under a key, the best by validation first."""
+    key, sign = summary.key, 1.0 if summary.direction == "minimize" else -1.0
+    last = {
+        frozenset(look.how.picks.items()): look
+        for look in looks
+        if look.how.trained is Trained.ENSEMBLE and look.split == key.split
+    }
+
+    def place(look: Look) -> float:
+        value = look.how.validation.get(key.metric)
+        return math.inf if value is None else sign * value
+
+    return tuple(sorted(last.values(), key=place))
 
 
 def _by_seed(looks: Iterable[Look], metric: str) -> Spread | None:

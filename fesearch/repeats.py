@@ -4,12 +4,17 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
+from typing import TypeAlias
 
 from fesearch.metrics import Direction
 from fesearch.record import ResultKey
 from fesearch.store.how import Searched, Trained
 from fesearch.store.results import Store
 from fesearch.store.types import Division, Effort, Look, RankedTrial, StudyRow
+
+ENSEMBLE = "ensemble"
+"""What stands for the family of a mean of several models."""
+_Ranked: TypeAlias = Mapping[tuple[str, int], RankedTrial]
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,9 @@ class Contender:
     """A line of a ranking over a repeated division.
 
     Attributes:
-        family: of the model; ``trials`` are (study, number), one where a config was trained on
-            every member, one a member where the search was run on each.
+        family: of the model, or "ensemble"; ``trials`` are (study, number), one where a config was
+            trained on every member, one a member where the search was run on each, and all that
+            ensembles picked.
         searched, trained: how the models came about.
         flattered: members some of whose test rows the search had trained or validated on.
         validation: over members, mean over seeds first; None where validation rows were learned.
@@ -49,6 +55,8 @@ class Contender:
         seeds: trainings on each member.
         scores: member -> that test score.
         efforts: of the searches behind it.
+        test_to_train: rows to test over rows that were trained on, the mean over members; None
+            where no look says how many that were.
         ties, p_next: see ``compare.Standing``; by the corrected resampled t test.
     """
 
@@ -65,6 +73,7 @@ class Contender:
     efforts: tuple[Effort, ...]
     parameters: int | None
     latency: float | None
+    test_to_train: float | None = None
     ties: str = ""
     p_next: float | None = None
 
@@ -119,7 +128,7 @@ def repeated_table(
                 piece = _Piece(look, trial)
                 pieces.setdefault(piece.contender, []).append(piece)
     found = [
-        _contender(_one_a_member(group, own[0].direction), key.metric, efforts)
+        _contender(_one_a_member(group, own[0].direction), key.metric, efforts, ranked)
         for group in pieces.values()
         if len({piece.look.split for piece in group}) > 1
     ]
@@ -154,11 +163,40 @@ class _Piece:
     def contender(self) -> tuple[object, ...]:
         """What pieces of one contender have in common.
 
-        The search was run on each member: the best of a family of each. Else the same trial.
+        The search was run on each member: the best of a family of each, or the best ensemble; how
+        many picks that has is found on each. Else the same trial.
         """
-        if self.look.as_searched:
-            return (Trained.SEARCHED, self.trial.family)
+        if self.of_each:
+            return (self.look.how.trained, self.family)
         return (self.look.how.trained, self.trial.study, self.trial.number)
+
+    @property
+    def of_each(self) -> bool:
+        """Whether it came of a search on its own member alone."""
+        return self.look.as_searched or self.joint
+
+    @property
+    def joint(self) -> bool:
+        """Whether it is a mean of several models."""
+        return self.look.how.trained is Trained.ENSEMBLE
+
+    @property
+    def family(self) -> str:
+        return ENSEMBLE if self.joint else self.trial.family
+
+    @property
+    def validation(self) -> float:
+        """What it is chosen by on its member."""
+        said = self.look.how.validation.get(self.look.metric) if self.joint else None
+        return self.trial.value if said is None else said
+
+    def behind(self, ranked: "_Ranked") -> list[RankedTrial]:
+        """The trials whose models it is of, as far as they are still there."""
+        if not self.joint:
+            return [self.trial]
+        names = (name.rpartition(":") for name in self.look.how.picks)
+        keys = [(study, int(number)) for study, _, number in names if number.isdecimal()]
+        return [ranked[key] for key in keys if key in ranked] or [self.trial]
 
 
 def _ranked(
@@ -175,42 +213,51 @@ def _ranked(
 
 def _latest(looks: Iterable[Look]) -> list[Look]:
     """The last look of each training at each division."""
-    last = {(one.trial, one.split, one.how.trained, one.how.seed): one for one in looks}
+    last = {
+        (one.trial, one.split, one.how.trained, one.how.seed, frozenset(one.how.picks.items())): one
+        for one in looks
+    }
     return list(last.values())
 
 
 def _one_a_member(pieces: Sequence[_Piece], direction: Direction) -> list[_Piece]:
-    """Of a search on each member, the trial that validation chose there; else all pieces."""
-    if not pieces[0].look.as_searched:
+    """Of a search on each member, what validation chose there; else all pieces."""
+    if not pieces[0].of_each:
         return list(pieces)
     best: dict[str, _Piece] = {}
     for piece in pieces:
         there = best.setdefault(piece.look.split, piece)
-        worse, better = sorted((there.trial.value, piece.trial.value), reverse=True)
-        if piece.trial.value == (better if direction == "minimize" else worse):
+        worse, better = sorted((there.validation, piece.validation), reverse=True)
+        if piece.validation == (better if direction == "minimize" else worse):
             best[piece.look.split] = piece
     return list(best.values())
 
 
 def _contender(
-    pieces: Sequence[_Piece], metric: str, efforts: Mapping[tuple[str, str], Effort]
+    pieces: Sequence[_Piece],
+    metric: str,
+    efforts: Mapping[tuple[str, str], Effort],
+    ranked: _Ranked,
 ) -> Contender:
     looks = [piece.look for piece in pieces]
     tests = _by_member(looks, lambda look: look.scores)
     validation = _by_member(looks, lambda look: look.how.validation)
     names = list(looks[0].scores)
     scores = {member: fmean(values) for member, values in tests[metric].items()}
-    searches = dict.fromkeys((piece.trial.study, piece.trial.family) for piece in pieces)
-    first = pieces[0]
+    first, parts = pieces[0], [piece.behind(ranked) for piece in pieces]
+    trials = [trial for part in parts for trial in part]
+    searches = dict.fromkeys((trial.study, trial.family) for trial in trials)
+    sizes = [trial.parameters for trial in parts[0] if trial.parameters is not None]
+    ratios = [look.rows / look.how.n_train for look in looks if look.how.n_train]
     known = {look.split for look in looks if look.how.searched is Searched.ELSEWHERE}
     hows = [look.how.searched for look in looks]
     latencies = [look.how.latency for look in looks if look.how.latency is not None]
     searched = Searched.EACH
-    if not looks[0].as_searched:
+    if not first.of_each:
         searched = Searched.ELSEWHERE if Searched.ELSEWHERE in hows else Searched.ONCE
     return Contender(
-        family=first.trial.family,
-        trials=tuple(dict.fromkeys((one.trial.study, one.trial.number) for one in pieces)),
+        family=first.family,
+        trials=tuple(dict.fromkeys((trial.study, trial.number) for trial in trials)),
         searched=searched,
         trained=first.look.how.trained,
         flattered=len(known),
@@ -220,8 +267,9 @@ def _contender(
         seeds=max(map(len, tests[metric].values())),
         scores=scores,
         efforts=tuple(efforts[search] for search in searches if search in efforts),
-        parameters=first.trial.parameters,
+        parameters=sum(sizes) if len(sizes) == len(parts[0]) else None,
         latency=fmean(latencies) if latencies else None,
+        test_to_train=fmean(ratios) if ratios else None,
     )
 
 
@@ -266,8 +314,9 @@ def _compared(ordered: Sequence[Contender], division: Division) -> list[Contende
         return list(ordered)
     from fesearch.compare import on_divisions
 
-    ratio = division.n_test / division.n_train
-    standings = on_divisions([one.scores for one in ordered], ratio)
+    usual = division.n_test / division.n_train
+    ratios = [one.test_to_train or usual for one in ordered]
+    standings = on_divisions([one.scores for one in ordered], ratios)
     return [
         replace(one, ties=standing.ties, p_next=standing.p_next) if standing else one
         for one, standing in zip(ordered, standings, strict=True)

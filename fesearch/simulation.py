@@ -290,6 +290,7 @@ def _study(curves: Curves, policy: Policy, trials: int) -> Study:
     """The recorded study with the keys of a policy, checked and settled as any study is."""
     keys: dict[str, Any] = curves.study.model_dump()
     keys |= {"sampler": policy.sampler, "pruner": policy.pruner, "trials": trials}
+    keys["brackets"] = None  # were of the recorded study's own pruner
     for key in ("reduction_factor", "grace"):
         default = Study.model_fields[key].default
         given = getattr(policy, key)

@@ -1,5 +1,6 @@
 """From a table of pandas to a model: what ``import fesearch`` gives, in a folder of its own."""
 
+import json
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,7 +177,9 @@ def test_takes_a_study_file(place: Path) -> None:
     assert (found.name, len(found.trials), found.best.family) == ("mine", 1, "ridge")
 
 
-def test_searches_families_under_one_budget(place: Path, tmp_path: Path) -> None:
+def test_searches_families_under_one_budget(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     families = ["decision_tree", "ridge"]
     found = fesearch.search(table(), "e_form", families=families, trials=2, runner="inline")
     assert isinstance(found, PortfolioHandle)
@@ -186,6 +189,19 @@ def test_searches_families_under_one_budget(place: Path, tmp_path: Path) -> None
     assert found.best.value == min(trial.value or 0.0 for trial in found.trials)
     assert found.export(tmp_path / "model", ensemble=2).members
     assert set(found.holdout()) == set(found.names)
+    rows = found.rank().rows()
+    assert all(row["ties"] and row["test_interval"] and row["test_rmse"] for row in rows)
+    capsys.readouterr()
+    studies = [word for name in found.names for word in ("--study", name)]
+    assert command(["rank", *studies, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == rows
+    assert "<th>ties</th>" in found.rank()._repr_html_()
+    with monkeypatch.context() as patch:
+        patch.chdir(tmp_path)  # its predictions are no longer in a folder beside it
+        far = PortfolioHandle(
+            found.name, f"sqlite:///{place}/fesearch.db", place / "fesearch-artifacts"
+        )
+        assert far.rank().rows() == rows
     assert isinstance(fesearch.open(found.name), PortfolioHandle)
     assert found.resume().names == found.names
     assert "ridge" in found._repr_html_()

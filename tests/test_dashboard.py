@@ -11,12 +11,15 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 
-from fesearch.dashboard import Guard, Server, connections, is_loopback, read_only
+from fesearch.cli.app import run
+from fesearch.dashboard import Guard, Server, connections, is_loopback, read_only, suggestions
 from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError
+from fesearch.store.engine import WAIT_SECONDS
 from fesearch.store.results import Store
 
 
@@ -289,6 +292,39 @@ def test_the_token_becomes_a_cookie_that_scripts_cannot_read() -> None:
     assert ("Location", "/") in headers
     kept = "fesearch-token=secret; Path=/; HttpOnly; SameSite=Strict"
     assert ("Set-Cookie", kept) in headers
+
+
+def test_ctrl_c_closes_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[Server] = []
+
+    def interrupted(server: Server) -> None:
+        raise KeyboardInterrupt
+
+    def close(server: Server) -> None:
+        server._http.server_close()  # without the wait for an end of what never began
+        server._pages.close()
+        closed.append(server)
+
+    monkeypatch.setattr(Server, "serve_forever", interrupted)
+    monkeypatch.setattr(Server, "close", close)
+    assert run(["dashboard", "--storage", url, "--port", "0"]) == 130
+    assert len(closed) == 1
+
+
+def test_postgresql_has_our_options_and_those_of_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, Any]] = []
+    monkeypatch.setattr(suggestions, "_storage", lambda url, settings: made.append(settings))
+    at = "postgresql://ada@host/studies"
+    for query in ("", "?options=-csearch_path%3Dours&connect_timeout=3"):
+        suggestions.read_only(at + query)
+    suggestions.writing(at)
+    closed = "-c default_transaction_read_only=on"
+    assert [one["connect_args"] for one in made] == [
+        {"connect_timeout": WAIT_SECONDS, "options": closed},
+        {"options": f"-csearch_path=ours {closed}"},
+        {"connect_timeout": WAIT_SECONDS},
+    ]
+    assert all(one["pool_pre_ping"] for one in made)
 
 
 def test_optunas_tables_may_be_missing(tmp_path: Path) -> None:

@@ -13,13 +13,16 @@ import searched
 import sqlalchemy as sa
 
 from fesearch.cli.app import run
+from fesearch.cli.rank import ENSEMBLES
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.holdout import holdout
+from fesearch.joint import holdout_ensemble
 from fesearch.predictions import kept
 from fesearch.rank import repeated_tables, tables
 from fesearch.record import TrialSpec
 from fesearch.search.folder import identity
 from fesearch.statistics import corrected_resampled_test, paired_test
+from fesearch.store.how import Trained
 from fesearch.store.results import Store
 from fesearch.store.types import RankedTrial
 
@@ -286,11 +289,69 @@ def test_searches_on_each_member_are_compared_with_one_of_a_single_member(studie
     assert (joined.trained, joined.validation, joined.seeds) == ("train + validation", None, 2)
     assert joined.by_seed is not None
     assert joined.flattered == 2
-    ratio = table.division.n_test / table.division.n_train
+    with Store.open(studies) as store:
+        looks = [look for look in store.looks() if look.how.trained is Trained.SEARCHED]
+    ratio = np.mean([look.rows / look.how.n_train for look in looks])  # the larger of the two
+    assert (each.test_to_train, joined.test_to_train) == (
+        pytest.approx(ratio),
+        pytest.approx(1 / 2, rel=0.05),  # of three folds one tests, and two are trained on
+    )
     differences = [each.scores[member] - joined.scores[member] for member in table.members]
     assert each.p_next == pytest.approx(corrected_resampled_test(differences, ratio).p)
     assert each.ties
     assert table.members == tuple(each.scores)
+
+
+def test_an_ensemble_that_was_looked_at_stands_below(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks = [holdout_ensemble(["nets", "forests"], studies, 4).scored[0].look for _ in range(2)]
+    (table,) = tables(studies, studies=["nets", "forests"])
+    assert table.ensembles == (looks[1],)
+    assert tables(studies, studies=["elsewhere"])[0].ensembles == ()
+    words = ["rank", "--study", "nets", "--study", "forests"]
+    assert run([*words, "--format", "json"]) == 0
+    *entries, row = json.loads(capsys.readouterr().out)
+    assert [one["position"] for one in (*entries, row)] == [1, 2, None]
+    assert (row["family"], row["picks"]) == ("ensemble", dict(looks[1].how.picks))
+    assert set(row["study"].split(", ")) == {name.split(":")[0] for name in row["picks"]}
+    assert row["test_mae"] == looks[1].scores["mae"]
+    assert row["val_mae"] == looks[1].how.validation["mae"]
+    assert {"position", "study", "trial", "data", "split", "seconds"} <= set(row)
+    assert run(words) == 0
+    out = capsys.readouterr().out
+    assert "sealed" in out  # no trial of it alone was scored
+    assert ENSEMBLES in out
+
+
+def test_ensembles_of_each_member_are_a_line(studies: str) -> None:
+    for member in (0, 1):
+        split = f"kfold:k=2,member={member}"
+        for family, config in (
+            ("random_forest", searched.SMALL_FOREST),
+            ("ridge", {"alpha": 1.0}),
+        ):
+            searched.search(studies, f"{family}{member}", family, [config], split=split)
+        names = [f"random_forest{member}", f"ridge{member}"]
+        for size in (1, 5):
+            holdout_ensemble(names, studies, size)
+    holdout("ridge0", studies, over="members")
+    (table,) = repeated_tables(studies)
+    assert {one.family for one in table.contenders} == {"ensemble", "ridge"}
+    assert all(one.ties for one in table.contenders)
+    (one,) = (one for one in table.contenders if one.family == "ensemble")
+    assert (one.trained, one.searched) == ("ensemble", "each")
+    with Store.open(studies) as store:
+        looks = [look for look in store.looks() if look.how.trained is Trained.ENSEMBLE]
+    best = [min(looks[at : at + 2], key=lambda it: it.how.validation["mae"]) for at in (0, 2)]
+    assert one.scores == {look.split: look.value for look in best}
+    picked = {name for look in best for name in look.how.picks}
+    assert {f"{study}:{number}" for study, number in one.trials} == picked
+    assert len(one.efforts) == len({name.split(":")[0] for name in picked})
+    assert one.validation is not None
+    assert one.validation.mean == pytest.approx(
+        np.mean([look.how.validation["mae"] for look in best])
+    )
 
 
 def test_markdown_and_latex_are_tables_for_papers(

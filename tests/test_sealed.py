@@ -16,6 +16,7 @@ from fesearch.errors import InputError
 from fesearch.export import export
 from fesearch.formula import reduced
 from fesearch.glance import put_on_record
+from fesearch.handle import StudyHandle
 from fesearch.holdout import holdout
 from fesearch.sealed import Sealed
 from fesearch.search.prepare import prepare_again
@@ -112,6 +113,18 @@ def test_as_many_with_one_model_are_on_record_once(studies: str, model: Path) ->
     assert [look and look.sequence for look in looks] == [1, 1, 1, 2]
     with Store.open(studies) as store:
         assert len(store.looks()) == 2
+
+
+def test_predictions_from_python_are_on_record_too(studies: str) -> None:
+    train, test = parts(studies)
+    study = StudyHandle("forests", studies)
+    assert len(study.predict(train[:2])) == 2  # in silence
+    with pytest.warns(UserWarning, match="^2 of these compounds .* on record as look 1") as caught:
+        assert len(study.predict([train[0], *test[:2]])) == 3
+    assert caught[0].filename == __file__
+    with Store.open(studies) as store:
+        (look,) = store.looks()
+    assert (look.study, look.rows, look.how.trained) == ("forests", 2, Trained.PREDICTED)
 
 
 def test_rows_of_a_file_are_counted_before_it_is_there(

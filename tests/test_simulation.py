@@ -3,10 +3,11 @@
 import gzip
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from searched import fail, search
-from test_simulated import CONFIGS, curve, curves_of
+from test_simulated import CONFIGS, STUDY, curve, curves_of
 
 from fesearch import simulation
 from fesearch.cli.app import run
@@ -89,6 +90,12 @@ def test_a_policy_no_study_could_have_is_refused(policy, message):
     with pytest.raises(InputError) as caught:
         compare(curves_of(), [policy], seeds=1)
     assert caught.value.message.startswith(message)
+
+
+def test_brackets_of_a_recorded_search_are_not_those_of_another_pruner():
+    study = STUDY.model_copy(update={"pruner": "hyperband", "brackets": 2})
+    found = compare(replace(curves_of(), study=study), policies(["random"], ["asha"]), seeds=1)
+    assert found.outcomes[0].trials > 0
 
 
 def test_no_workers_are_refused():
@@ -208,6 +215,7 @@ def test_the_command_prints_a_table_and_rows_and_draws(grown, tmp_path, capsys):
     ("words", "message"),
     [
         (["--workers", "many"], "--workers is 'many'."),
+        (["--workers", ""], "--workers is ''."),
         (["--family", "svr"], "There are no shipped curves of 'svr'."),
         (["--family", "dnn", "--from", "forests"], "--from and --family are both given."),
         (["--to", "a.txt"], "'a.txt' does not end in .png, .svg, .html."),

@@ -159,6 +159,9 @@ def test_a_service_that_fails_is_noted_once_and_stops_nothing(tmp_path):
     gone.close()
     assert len(book.results) == 6
     assert notes == ["Gone is told no more: ConnectionError: the server is gone"]
+    waiting = gone._events.qsize()
+    search([gone], trials=6)
+    assert gone._events.qsize() == waiting  # nobody would take them
 
 
 def test_a_service_that_is_slow_holds_up_no_search_and_its_end_only_so_long(

@@ -28,4 +28,7 @@ def dashboard(
     kind = "Optuna's dashboard in it can write" if writable else "Read-only"
     for line in [*server.addresses(), f"{kind}. Ctrl-C ends it."]:
         typer.echo(line)
-    server.serve_forever()
+    try:
+        server.serve_forever()
+    finally:
+        server.close()  # pictures that visitors no longer wait for would be made before the exit

@@ -173,20 +173,9 @@ def _print(
 
 def _record(bundle: "Bundle", rows: int, storage: str | None) -> None:
     """Say how many compounds are of the test part, once that is on record."""
-    from fesearch.glance import put_on_record
+    from fesearch.glance import recorded
 
-    card = bundle.card
-    done = put_on_record(card, rows, storage_url(storage))
-    verb = "has a formula" if rows == 1 else "have formulas"
-    if done.look is not None:
-        record = f"on record as look {done.look.sequence} at it, without a score"
-    else:
-        record = f"not on record, since there is no database of its study ({done.why})"
-    print(
-        f"{rows} of these compounds {verb} of the model's sealed test part "
-        f"({card.split.fingerprint[:12]}): {record}.",
-        file=sys.stderr,
-    )
+    print(recorded(bundle.card, rows, storage_url(storage)), file=sys.stderr)
 
 
 def _warn(unseen: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """``fesearch rank``: what was trained, compared on identical divisions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,16 +14,17 @@ from fesearch.errors import NoResultError
 from fesearch.family import amount
 from fesearch.metrics import METRICS, title_of
 from fesearch.paths import storage_url
+from fesearch.rankrows import ensemble_row, repeated_row, row_of, rows_of
 from fesearch.repeats import Contender, RepeatedTable, Spread
-from fesearch.store.types import Effort
+from fesearch.store.types import Look
 
 SEALED = "sealed"
-HOUR, MICRO = 3600.0, 1e6
 TIES = (
     "Models that share a letter under 'ties' are not told apart: paired t tests of the absolute\n"
     "errors on the same test rows, rows of a formula taken together, p corrected for all pairs\n"
     "(Holm), 0.05. Intervals: 95 %, bootstrap over formulas."
 )
+ENSEMBLES = "Ensembles of them; picked on the rows that validate, so that that score flatters:"
 REPEATED = (
     "± is the standard deviation over divisions, of means over seeds. Models that share a letter\n"
     "under 'ties' are not told apart: t tests corrected for training rows that divisions share\n"
@@ -72,9 +73,9 @@ def rank(
                 raise
             tables = []
     if format in ("json", "csv"):
-        rows = [_row(table, entry) for table in tables for entry in table.entries]
+        rows = [row for table in tables for row in rows_of(table)]
         more = [
-            _repeated_row(table, position, one)
+            repeated_row(table, position, one)
             for table in repeated
             for position, one in enumerate(table.contenders, start=1)
         ]
@@ -85,6 +86,10 @@ def rank(
         show([_shown(table, entry) for entry in table.entries], _columns(table), format)
         if any(entry.standing for entry in table.entries):
             print("", TIES, sep="\n")
+        if table.ensembles:
+            print("", ENSEMBLES, "", sep="\n")
+            rows = [_ensemble_shown(table, look) for look in table.ensembles]
+            show(rows, _ensemble_columns(table), format)
     for index, whole in enumerate(repeated):
         print(*([""] if index or tables else []), *_repeated_heading(whole), "", sep="\n")
         rows = [
@@ -108,68 +113,9 @@ def _store(source: Path | None, storage: str | None) -> Iterator[str]:
         yield url
 
 
-def _row(table: ranking.Table, entry: ranking.Entry) -> dict[str, Any]:
-    """All there is to say about an entry, its key included."""
-    key, trial, look = table.summary.key, entry.trial, entry.look
-    how = look.how if look else None
-    validation = dict(how.validation) if how else {}
-    scores = dict(look.scores) if look else {}
-    names = dict.fromkeys([key.metric, *METRICS])
-    return {
-        "position": entry.position,
-        "study": trial.study,
-        "trial": trial.number,
-        "family": trial.family,
-        "data": table.data,
-        "split": key.split,
-        **{f"val_{name}": validation.get(name) for name in names},
-        f"val_{key.metric}": trial.value,
-        **{f"test_{name}": scores.get(name) for name in names},
-        "test_interval": list(how.interval) if how and how.interval else None,
-        "test_coverage": {k: list(pair) for k, pair in how.coverage.items()} if how else {},
-        "ties": entry.standing.ties if entry.standing else None,
-        "p_next": entry.standing.p_next if entry.standing else None,
-        **_spread("seeds", entry.by_seed),
-        "seconds": trial.seconds,
-        "value_unit": table.summary.unit,
-        "resource": trial.resource,
-        "unit": trial.unit,
-        "state": trial.state.value,
-        "parameters": trial.parameters,
-        "latency_us": how.latency * MICRO if how and how.latency else None,
-        "config": dict(trial.config),
-        "after_look": trial.after_look,
-        **_effort([entry.effort]),
-        "data_hash": key.data,
-        "target": key.target,
-        "metric": key.metric,
-        "repeated": False,
-    }
-
-
-def _effort(efforts: Sequence[Effort]) -> dict[str, Any]:
-    """What was searched to find a model."""
-    seconds = sum(one.seconds for one in efforts)
-    gpu = sum(one.gpu_seconds for one in efforts)
-    return {
-        "trials": sum(one.trials for one in efforts),
-        "search_seconds": seconds,
-        "search_hours": seconds / HOUR,
-        "search_gpu_hours": gpu / HOUR,
-    }
-
-
-def _spread(name: str, spread: Spread | None) -> dict[str, Any]:
-    return {
-        f"{name}_mean": spread.mean if spread else None,
-        f"{name}_sd": spread.sd if spread else None,
-        f"{name}_count": spread.count if spread else None,
-    }
-
-
 def _shown(table: ranking.Table, entry: ranking.Entry) -> dict[str, Any]:
     """An entry as a table shows it."""
-    row = _row(table, entry)
+    row = row_of(table, entry)
     test = f"test_{table.summary.key.metric}"
     return row | {
         test: SEALED if entry.look is None else row[test],
@@ -217,6 +163,26 @@ def _columns(table: ranking.Table) -> list[Column | str]:
     return [column for wanted, column in columns if wanted]
 
 
+def _ensemble_shown(table: ranking.Table, look: Look) -> dict[str, Any]:
+    """An ensemble as a table shows it."""
+    return ensemble_row(table, look) | {"test_interval": low_high(look.how.interval)}
+
+
+def _ensemble_columns(table: ranking.Table) -> list[Column | str]:
+    key, unit = table.summary.key, table.summary.unit
+    title = title_of(key.metric)
+    others = [Column(f"test_{name}", METRICS[name].title) for name in METRICS if name != key.metric]
+    return [
+        "study",
+        Column(f"val_{key.metric}", f"validation {title}", unit),
+        Column(f"test_{key.metric}", f"test {title}", unit),
+        Column("test_interval", "95 % of MAE"),
+        *others,
+        Column("latency_us", "predicts a row in", "µs"),
+        "picks",
+    ]
+
+
 def _heading(table: ranking.Table) -> list[str]:
     """What all entries of a table have in common."""
     key, rows = table.summary.key, table.division
@@ -253,47 +219,9 @@ def _repeated_heading(table: RepeatedTable) -> list[str]:
     ]
 
 
-def _repeated_row(table: RepeatedTable, position: int, one: Contender) -> dict[str, Any]:
-    """All there is to say about a contender; the keys promised of every line among it."""
-    key = table.key
-    names = dict.fromkeys([key.metric, *METRICS])
-    tests = {name: one.test.get(name) for name in names}
-    return {
-        "position": position,
-        "study": ", ".join(dict.fromkeys(study for study, _ in one.trials)),
-        "trial": one.trials[0][1] if len(one.trials) == 1 else None,
-        "family": one.family,
-        "data": table.data,
-        "split": key.split,
-        f"val_{key.metric}": one.validation.mean if one.validation else None,
-        f"val_{key.metric}_sd": one.validation.sd if one.validation else None,
-        **{f"test_{name}": spread.mean if spread else None for name, spread in tests.items()},
-        **{f"test_{name}_sd": spread.sd if spread else None for name, spread in tests.items()},
-        "divisions": len(one.scores),
-        "seeds_sd": one.by_seed,
-        "seeds_count": one.seeds,
-        "searched": one.searched.value,
-        "trained": one.trained.value,
-        "flattered": one.flattered,
-        "scores": dict(one.scores),
-        "trials_scored": [list(trial) for trial in one.trials],
-        "ties": one.ties or None,
-        "p_next": one.p_next,
-        "seconds": None,
-        "value_unit": table.unit,
-        "parameters": one.parameters,
-        "latency_us": None if one.latency is None else one.latency * MICRO,
-        **_effort(one.efforts),
-        "data_hash": key.data,
-        "target": key.target,
-        "metric": key.metric,
-        "repeated": True,
-    }
-
-
 def _repeated_shown(table: RepeatedTable, position: int, one: Contender) -> dict[str, Any]:
     """A contender as a table shows it."""
-    row = _repeated_row(table, position, one)
+    row = repeated_row(table, position, one)
     return row | {
         "validation": _plus_minus(one.validation),
         **{f"shown_{name}": _plus_minus(spread) for name, spread in one.test.items()},

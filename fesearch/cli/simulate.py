@@ -104,7 +104,7 @@ def _sources(names: list[str], families: list[str], storage: str | None) -> "lis
 def _numbers(option: str, text: str | None) -> list[int]:
     """Whole numbers as typed, with commas between them."""
     try:
-        return [int(word) for word in text.split(",")] if text else []
+        return [] if text is None else [int(word) for word in text.split(",")]
     except ValueError:
         raise InputError(f"{option} is '{text}'.", f"Give numbers, as in {option} 2,4.") from None
 

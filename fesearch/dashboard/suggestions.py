@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 from fesearch.dashboard.guard import Application, Environ
 from fesearch.errors import FesearchError, StudyNotFoundError
 from fesearch.optional import require
-from fesearch.store.engine import newly_opened, parse, shown, sqlite_file
+from fesearch.store.engine import (
+    newly_opened,
+    parse,
+    reading_options,
+    server_options,
+    shown,
+    sqlite_file,
+)
 from fesearch.store.snapshot import elsewhere
 
 if TYPE_CHECKING:
@@ -85,15 +92,17 @@ def read_only(url: str) -> "RDBStorage":
         InputError: the URL is not one of SQLite or PostgreSQL.
         StudyNotFoundError: the database cannot be read or has no such tables.
     """
-    path = sqlite_file(parse(url))
+    parsed = parse(url)
+    path = sqlite_file(parsed)
     if path is None:
-        return _storage(url, {"connect_args": {"options": "-c default_transaction_read_only=on"}})
+        return _storage(url, reading_options(parsed))
     return _storage(url, newly_opened(lambda: _file(path)))
 
 
 def writing(url: str) -> "RDBStorage":
     """Optuna's tables of a study database, on connections that can write; see ``read_only``."""
-    return _storage(url, {})
+    parsed = parse(url)
+    return _storage(url, server_options(parsed) if sqlite_file(parsed) is None else {})
 
 
 def _storage(url: str, settings: dict[str, Any]) -> "RDBStorage":

@@ -30,6 +30,7 @@ class Tracking:
         self._subject = subject
         self._events: SimpleQueue[tuple[str, tuple[object, ...]] | None] = SimpleQueue()
         self._core: Core | None = None
+        self._over = False  # nobody takes events any more
         self._thread = threading.Thread(
             target=self._tell, name=f"fesearch-{service.name}", daemon=True
         )
@@ -40,13 +41,13 @@ class Tracking:
         self._core = core
 
     def began(self, spec: TrialSpec, resumed: bool) -> None:
-        self._events.put(("began", (spec,)))
+        self._put("began", spec)
 
     def reported(self, number: int, report: Report) -> None:
-        self._events.put(("reported", (number, report)))
+        self._put("reported", number, report)
 
     def ended(self, result: TrialResult) -> None:
-        self._events.put(("ended", (result,)))
+        self._put("ended", result)
 
     def noted(self, line: str) -> None:
         """Notes are for whoever looks at the terminal."""
@@ -62,6 +63,10 @@ class Tracking:
                 SECONDS_TO_CLOSE,
             )
 
+    def _put(self, event: str, *told: object) -> None:
+        if not self._over:
+            self._events.put((event, told))
+
     def _tell(self) -> None:
         """Tell the service of each event until the end, or until it fails."""
         tracker: Tracker | None = None
@@ -73,6 +78,7 @@ class Tracking:
             if tracker is not None:
                 tracker.close()
         except BaseException as error:  # noqa: BLE001  whatever it is, it is not the search's
+            self._over = True
             self._note(f"{self._service.title} is told no more: {first_line(error)}")
             if tracker is not None:
                 with suppress(Exception):

@@ -97,6 +97,17 @@ def server_options(url: URL) -> dict[str, Any]:
     return {"pool_pre_ping": True, "connect_args": timeout}
 
 
+def reading_options(url: URL) -> dict[str, Any]:
+    """The same for connections that cannot write, with options that the URL itself has.
+
+    Of an option that is there twice the server takes the last.
+    """
+    settings, own = server_options(url), url.query.get("options", ())
+    words = [own] if isinstance(own, str) else [*own]
+    options = " ".join([*words, "-c default_transaction_read_only=on"])
+    return settings | {"connect_args": settings["connect_args"] | {"options": options}}
+
+
 def sqlite_file(url: URL) -> Path | None:
     """The file of an SQLite database, None for PostgreSQL."""
     sqlite = url.get_backend_name() == "sqlite"
