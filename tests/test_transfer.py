@@ -127,7 +127,7 @@ def test_all_of_a_store_goes_elsewhere_with_looks_of_deleted_studies(
     for name in ("first", "second"):
         fill(store, create(store, name))
         store.add_look(store.study(name), 0, "split1", {"mae": 0.5}, 10)
-    assert store.send(other) == ["first", "second"]
+    assert store.send(other, copied=True) == ["first", "second"]
     for name in ("first", "second"):
         (study, *rest), (original, *before) = told(other, name), told(store, name)
         definition = {**original.definition, "copied": True}  # its files are not its own

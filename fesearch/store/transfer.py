@@ -71,10 +71,12 @@ class Transfer(Database):
             except sa.exc.IntegrityError as error:
                 raise damaged(first_line(error)) from None
 
-    def send(self, to: "Transfer") -> list[str]:
+    def send(self, to: "Transfer", *, copied: bool = False) -> list[str]:
         """Insert all studies and looks of this store into another, all of them or none.
 
-        Files are not copied: the studies there have those of the studies here, and say so.
+        Args:
+            copied: the studies there say that their files are those of the studies here; a backup
+                is as it was.
 
         Returns:
             the names of the studies.
@@ -89,7 +91,8 @@ class Transfer(Database):
 
             def each() -> Iterator[Tables]:
                 for study_id in found.values():
-                    yield _copied(_study(connection, study_id))
+                    tables = _study(connection, study_id)
+                    yield _copied(tables) if copied else tables
                 yield _record(connection)
 
             return to.receive(each())

@@ -117,7 +117,7 @@ def copy(url: str, to: str) -> list[str]:
     if parse(url) == parse(to):
         raise InputError("The databases are the same.", "Give another database with --to.")
     with Store.look(url) as store, Store.open(to) as other:
-        return store.send(other)
+        return store.send(other, copied=True)
 
 
 def _found(url: str) -> tuple[Path | None, str]:
