@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
+from small import wait_for
 
 from fesearch import raysession, tasks
 from fesearch.errors import FesearchError
@@ -252,7 +254,15 @@ def test_ctrl_c_leaves_nothing_behind() -> None:
     _, err = process.communicate(timeout=100)
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert not Path(session).exists()
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid), 0)
-    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
-    assert not [line for line in running if Path(session).name.encode() in line]
+
+    def left() -> list[str]:
+        """What still runs: the task's process, and those of the session."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):  # it ends while it is looked at
+                line = path.read_bytes().decode(errors="replace")
+                if path.parent.name == pid or Path(session).name in line:
+                    found.append(line)
+        return found
+
+    wait_for(lambda: not left())  # ended processes take a moment to go, on a busy machine
