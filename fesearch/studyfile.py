@@ -13,6 +13,8 @@ from fesearch.own import family_of, run_files
 from fesearch.registry import nearest, short_name
 from fesearch.study import Study, checked
 
+_LISTS = ("families", "objectives", "track")
+
 
 def read(
     source: str, flags: Mapping[str, Any] | None = None, sets: tuple[str, ...] = ()
@@ -22,14 +24,17 @@ def read(
     Args:
         source: a shipped study file, else a model family, else a path: of a TOML file, or of a
             Python file that declares a family.
-        flags: key -> value; None leaves the key as it is. Files of the user's own are added to
-            those of the study, and run.
+        flags: key -> value; None leaves the key as it is. Lists may be texts with commas. Files of
+            the user's own are added to those of the study, and run.
         sets: ``KEY=VALUE`` texts, such as "space.depth=48".
 
     Raises:
         InputError: there is no such source, or a text is not of that form.
     """
     flags = {key: value for key, value in (flags or {}).items() if value is not None}
+    for key in _LISTS:
+        if isinstance(flags.get(key), str):
+            flags[key] = flags[key].split(",")
     files = flags.pop("own", [])
     run_files(files)
     keys = _read(source)

@@ -165,7 +165,6 @@ def _asked(source: str, flags: list[str], gpus: int) -> tuple[Study, str | None]
             )
     names = {*Study.model_fields, "families"}
     words = {key: value for key, value in given.items() if key in names}
-    words |= {key: given[key].split(",") for key in ("objectives", "track") if given[key]}
     words |= {"own": given["family_file"], "gpus": gpus}
     keys = read(source, words, tuple(given["set_"] or ()))
     if "families" in keys:

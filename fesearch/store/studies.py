@@ -157,11 +157,12 @@ class Studies(Database):
 
     def portfolio(self, name: str) -> list[StudySummary]:
         """The studies of a search over many families; none where there is none of that name."""
-        return [
-            one
-            for one in self.studies()
-            if one.study.definition.get(PORTFOLIO, {}).get("name") == name
-        ]
+        theirs = {
+            row.id
+            for row in self.study_rows()
+            if row.definition.get(PORTFOLIO, {}).get("name") == name
+        }
+        return [one for one in self.studies() if one.study.id in theirs] if theirs else []
 
     @endures
     def set_state(self, lease: Lease, state: StudyState) -> None:

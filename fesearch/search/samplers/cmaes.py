@@ -13,10 +13,10 @@ from fesearch.errors import InputError
 from fesearch.metrics import Direction
 from fesearch.optional import require
 from fesearch.record import TrialResult
-from fesearch.search.past import Past, Seen
+from fesearch.search.past import Seen
 from fesearch.search.sampler import Method
 from fesearch.search.samplers._optuna import limited, study_of, suggested, tpe_apart
-from fesearch.search.samplers.qmc import QMC
+from fesearch.search.samplers._told import Told
 from fesearch.seeds import derive
 from fesearch.space import Config, Float, Int, Space, Value, number
 
@@ -29,7 +29,7 @@ LARGEST, BEST = 1000, 100
 """Trials that TPE looks at for what CMA-ES cannot take."""
 
 
-class CMAES:
+class CMAES(Told):
     """A normal distribution that moves and turns towards the better half of each generation.
 
     It is rebuilt for each suggestion from the trials so far: they are its generations, in order of
@@ -44,12 +44,9 @@ class CMAES:
     def __init__(
         self, space: Space, seed: int, direction: Direction, priors: Iterable[TrialResult] = ()
     ) -> None:
-        self._space = space
-        self._seed = seed
+        super().__init__(space, seed, direction, priors)
         self._numbers = numbers(space)
         self._size = 4 + math.floor(3 * math.log(len(self._numbers)))  # the tutorial, table 1
-        self._spread = QMC(space, seed)
-        self._past = Past(direction, priors)
 
     def suggest(self, number: int) -> dict[str, Value] | None:
         if self._spread.exhausted:
@@ -63,16 +60,6 @@ class CMAES:
         point = dict(zip(self._numbers, evolved.ask(), strict=True))
         config = self._completed(point, trials, number)
         return self._spread.another(number) if self._spread.given(config) else config
-
-    def begin(self, number: int, family: str, config: Config) -> None:
-        self._spread.begin(number, family, config)
-        self._past.begin(number, config)
-
-    def report(self, number: int, resource: int, best: float | None) -> None:
-        self._past.report(number, resource, best)
-
-    def finish(self, result: TrialResult) -> None:
-        self._past.finish(result)
 
     def _evolved(self, told: Sequence[tuple[Config, float]]) -> "CMA":
         """The distribution after all whole generations."""

@@ -1,38 +1,25 @@
 """Optuna's Gaussian process with log expected improvement: for budgets of some hundred trials."""
 
-from collections.abc import Iterable
-
 import optuna
 
-from fesearch.metrics import Direction
-from fesearch.record import TrialResult
-from fesearch.search.past import Past
 from fesearch.search.sampler import Method
 from fesearch.search.samplers._optuna import STARTUP, config_of, limited, study_of, tpe_apart
-from fesearch.search.samplers.qmc import QMC
+from fesearch.search.samplers._told import Told
 from fesearch.seeds import derive
-from fesearch.space import Config, Space, Value
+from fesearch.space import Value
 
 LARGEST, BEST = 300, 100
 """Trials the process is fitted to, the best of them and the latest: its cost grows as their cube.
 """
 
 
-class GP:
+class GP(Told):
     """A Gaussian process over the parameters that every config has, fitted anew for each trial.
 
     Those that exist under conditions are drawn by TPE, each by itself. The first trials are
     quasi-random points. Of trials stopped early it sees what ``Past`` says. A config given before
     is replaced by a random new one.
     """
-
-    def __init__(
-        self, space: Space, seed: int, direction: Direction, priors: Iterable[TrialResult] = ()
-    ) -> None:
-        self._space = space
-        self._seed = seed
-        self._spread = QMC(space, seed)
-        self._past = Past(direction, priors)
 
     def suggest(self, number: int) -> dict[str, Value] | None:
         if self._spread.exhausted:
@@ -50,16 +37,6 @@ class GP:
         study = study_of(limited(trials, LARGEST, BEST), self._space, sampler)
         config = config_of(study.ask(), self._space)
         return self._spread.another(number) if self._spread.given(config) else config
-
-    def begin(self, number: int, family: str, config: Config) -> None:
-        self._spread.begin(number, family, config)
-        self._past.begin(number, config)
-
-    def report(self, number: int, resource: int, best: float | None) -> None:
-        self._past.report(number, resource, best)
-
-    def finish(self, result: TrialResult) -> None:
-        self._past.finish(result)
 
 
 SAMPLER = Method("gp", "Gaussian process", GP, learns=True, costly=True)
