@@ -15,7 +15,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-FESEARCH, RAY = (str(Path(sys.executable).with_name(name)) for name in ("fesearch", "ray"))
+FESEARCH, RAY, SHELLCHECK = (
+    str(Path(sys.executable).with_name(name)) for name in ("fesearch", "ray", "shellcheck")
+)
+"""Programs of this environment, which need not be the one of the shell."""
 METALS = ("Al", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Zr", "Nb", "Mo", "Sn", "Mg")
 PATIENCE = 240.0  # seconds until a test gives up waiting, on a machine that others load
 

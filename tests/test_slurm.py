@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lab import SHELLCHECK
 
 from fesearch.cli.app import run
 from fesearch.cluster import slurm
@@ -148,7 +149,7 @@ def test_a_preamble_that_would_take_the_rest_for_its_text() -> None:
 
 
 def test_the_body_is_as_shellcheck_wants_it() -> None:
-    checked = subprocess.run(["shellcheck", "-"], input=script(JOB), capture_output=True, text=True)
+    checked = subprocess.run([SHELLCHECK, "-"], input=script(JOB), capture_output=True, text=True)
     assert (checked.stdout, checked.returncode) == ("", 0)
 
 

@@ -238,7 +238,8 @@ class Page(Tally):
     def _recent_table(self, most: int) -> "Table":
         unit = self.settings.family.resource.unit
         table = _table("ended", "state", self.settings.metric.title, unit, "seconds", "reason")
-        for result in list(reversed(self.recent))[:most]:
+        ended = list(self.recent)  # at once: an iterator over it may be overtaken
+        for result in ended[::-1][:most]:
             _add(
                 table,
                 str(result.number),

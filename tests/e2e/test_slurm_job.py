@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from driven import check_optuna_agrees, results
 from fakeslurm import Slurm, limit_is_near
-from lab import PATIENCE, Lab, wait_for, write_data
+from lab import PATIENCE, SHELLCHECK, Lab, wait_for, write_data
 
 from fesearch.errors import FesearchError
 
@@ -57,7 +57,7 @@ def write_script(lab: Lab, *words: str) -> Path:
     given = ["--nodes", "2", "--cpus-per-node", "1", "--disk", disk, "--to", str(to), *words]
     lab.run("cluster", "slurm", "irnet", *given, "--", *STUDY)
     checked = subprocess.run(
-        ["shellcheck", "--exclude", "SC2016", to], capture_output=True, text=True
+        [SHELLCHECK, "--exclude", "SC2016", to], capture_output=True, text=True
     )
     assert (checked.stdout, checked.returncode) == ("", 0)
     return to

@@ -293,10 +293,12 @@ def test_postgresql_restarted(lab: Lab, undisturbed: dict[str, Any]) -> None:
             name = f"restarted-{place}"
             driver = lab.begin("study", "start", *NETS, *INLINE, "--name", name, "--storage", url)
             wait_for_first(url, name, driver)
+            driver.send_signal(signal.SIGSTOP)  # or it may be done before the server has stopped
             if place % 2 == 0:
                 server.stop()
             else:
                 os.kill(server.get_pid(), signal.SIGQUIT)
+            driver.send_signal(signal.SIGCONT)
             time.sleep(3.0)
             server.ensure_postgres_running()
             assert driver.wait(PATIENCE) == 0, lab.err
