@@ -64,7 +64,11 @@ class Frail:
             raise OSError("disk I/O error")
         self.calls.append("begin")
 
-    report = finish = begin
+    finish = begin
+
+    def reports(self, reports: Sequence[object]) -> None:
+        for _ in reports:
+            self.begin()
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -94,6 +98,7 @@ def test_a_failure_is_said_once_and_what_it_missed_is_written_later(
 ) -> None:
     now = [100.0]
     monkeypatch.setattr(projection.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(projection, "SECONDS_BETWEEN_WRITES", 0.0)
     mirrors = [Frail(), Frail()]
     given, said = iter(mirrors), []
     projected = Projection(lambda: next(given), said.append)  # type: ignore[arg-type, return-value]
@@ -123,6 +128,24 @@ def test_a_failure_near_the_end_is_made_good_at_the_end() -> None:
     assert next(given, None) is None
 
 
+def test_a_busy_search_writes_a_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(projection.time, "monotonic", lambda: now[0])
+    mirror = Frail()
+    projected = Projection(lambda: mirror, pytest.fail)  # type: ignore[arg-type, return-value]
+    projected.begin(0, "irnet", {})
+    assert len(mirror.calls) == 1
+    for resource in range(1, 10):
+        projected.report(0, resource, 0.5)
+    assert len(mirror.calls) == 1
+    now[0] += projection.SECONDS_BETWEEN_WRITES
+    projected.report(0, 10, 0.5)
+    assert len(mirror.calls) == 11
+    projected.report(0, 11, 0.5)
+    projected.write()  # as the heartbeat does
+    assert len(mirror.calls) == 12
+
+
 def test_what_is_wrong_from_the_beginning_is_raised() -> None:
     def taken() -> Mirror:
         raise InputError("The name is taken.", "Choose another.")
@@ -135,15 +158,16 @@ def test_a_search_goes_on_without_optunas_tables(
     forests: Study, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(projection, "SECONDS_BETWEEN_TRIALS", 0.0)
-    report, count = Mirror.report, [0]
+    monkeypatch.setattr(projection, "SECONDS_BETWEEN_WRITES", 0.0)
+    reports, count = Mirror.reports, [0]
 
     def failing(self: Mirror, *words: Any) -> None:
         count[0] += isinstance(self.storage, RDBStorage)  # not the sampler's own
         if isinstance(self.storage, RDBStorage) and 2 <= count[0] <= 4:
             raise OSError("disk I/O error")
-        report(self, *words)
+        reports(self, *words)
 
-    monkeypatch.setattr(Mirror, "report", failing)
+    monkeypatch.setattr(Mirror, "reports", failing)
     listener = Listener()
     outcome = start.start(forests, sqlite_url, watchers=[listener])
     assert {result.state for result in outcome.results} == {TrialState.COMPLETE}

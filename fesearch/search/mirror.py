@@ -18,7 +18,9 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._rdb.models import TrialIntermediateValueModel
 from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
@@ -35,6 +37,7 @@ from fesearch.store.engine import (
     sqlite_file,
     synchronous,
 )
+from fesearch.store.studies import insert_missing
 
 NUMBER = "fesearch_trial"
 PARENT = "fesearch_parent"
@@ -113,14 +116,26 @@ class Mirror:
 
     def report(self, number: int, resource: int, best: float | None) -> None:
         """The best value so far at a resource; None, where there is none or it diverged, is NaN."""
-        value = math.nan if best is None else best
-        self.storage.set_trial_intermediate_value(self._ids[number], resource, value)
+        self.reports([(number, resource, best)])
+
+    def reports(self, reports: Iterable[tuple[int, int, float | None]]) -> None:
+        """Several at once, (number, resource, best) each; in a database, in one statement."""
+        values = [
+            (self._ids[number], resource, math.nan if best is None else best)
+            for number, resource, best in reports
+        ]
+        if isinstance(self.storage, RDBStorage):
+            _insert_values(self.storage, values)
+        else:
+            for value in values:
+                self.storage.set_trial_intermediate_value(*value)
 
     def finish(self, result: TrialResult) -> None:
         """A trial has ended; one that ended before is left as it is, since Optuna's are final."""
-        optuna_id = self._ids[result.number]
-        if self.storage.get_trial(optuna_id).state.is_finished():
-            return
+        with contextlib.suppress(UpdateFinishedTrialError):
+            self._finish(self._ids[result.number], result)
+
+    def _finish(self, optuna_id: int, result: TrialResult) -> None:
         if result.reason:
             self.storage.set_trial_user_attr(optuna_id, "reason", result.reason)
         self.storage.set_trial_user_attr(optuna_id, "fesearch_state", result.state.value)
@@ -147,12 +162,15 @@ class Mirror:
             for trial in self.study.get_trials(deepcopy=False)
             if trial.state.is_finished()
         }
-        for result in results:
-            if self._ids.get(result.number) in finished:
-                continue
+        rest = [one for one in results if self._ids.get(one.number) not in finished]
+        for result in rest:
             self.begin(result.number, result.family, result.config, result.parent)
-            for resource, best in curves.get(result.number, ()):
-                self.report(result.number, resource, best)
+        self.reports(
+            (result.number, resource, best)
+            for result in rest
+            for resource, best in curves.get(result.number, ())
+        )
+        for result in rest:
             if result.state.finished:
                 self.finish(result)
         self._end_strays(set(self._ids.values()) | finished)
@@ -174,6 +192,21 @@ class Mirror:
         for trial in self.study.get_trials(deepcopy=False):
             if trial._trial_id not in known:
                 self.storage.set_trial_state_values(trial._trial_id, state=OptunaState.FAIL)
+
+
+def _insert_values(storage: RDBStorage, values: Iterable[tuple[int, int, float]]) -> None:
+    """Write intermediate values; those that are there stay, since a report never changes.
+
+    Optuna has a transaction for each, of four statements.
+    """
+    rows = []
+    for trial_id, step, value in values:
+        stored, kind = TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
+        row = {"trial_id": trial_id, "step": step, "intermediate_value": stored}
+        rows.append({**row, "intermediate_value_type": kind})
+    if rows:
+        with storage.engine.begin() as connection:
+            insert_missing(connection, TrialIntermediateValueModel.__table__, rows)
 
 
 def refuse_taken(url: str, name: str) -> None:

@@ -2,19 +2,26 @@
 
 import contextlib
 import math
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from fesearch.errors import first_line
 from fesearch.record import TrialResult
 from fesearch.search.mirror import Mirror
 from fesearch.space import Config
 
+_Begun = tuple[int, str, Config, int | None]
+_Report = tuple[int, int, float | None]
 SECONDS_BETWEEN_TRIALS = 30.0
+SECONDS_BETWEEN_WRITES = 0.5
+"""Of a busy search; in a lull the heartbeat of the driver writes what waits."""
 
 
 class Projection:
-    """Writes to a mirror in the database; after a failure leaves it be, and later opens it anew.
+    """Writes to a mirror in the database, a batch at a time; after a failure it opens it anew.
+
+    What is not yet written when the driver is killed is among what a resume reconciles.
 
     Args:
         opened: makes a mirror and reconciles it with the store. What it raises at first is raised
@@ -25,20 +32,41 @@ class Projection:
     def __init__(self, opened: Callable[[], Mirror], say: Callable[[str], None]) -> None:
         self._opened = opened
         self._say = say
+        self._lock = threading.Lock()
         self._mirror: Mirror | None = opened()
-        self._failed_at = 0.0
+        self._failed_at = self._written_at = -math.inf
+        self._forget()
 
     def begin(self, number: int, family: str, config: Config, parent: int | None = None) -> None:
         """See ``Mirror.begin``."""
-        self._write(lambda mirror: mirror.begin(number, family, config, parent))
+        with self._lock:
+            self._begun.append((number, family, config, parent))
+        self._write_if_due()
 
     def report(self, number: int, resource: int, best: float | None) -> None:
         """See ``Mirror.report``."""
-        self._write(lambda mirror: mirror.report(number, resource, best))
+        with self._lock:
+            self._reports.append((number, resource, best))
+        self._write_if_due()
 
     def finish(self, result: TrialResult) -> None:
         """See ``Mirror.finish``."""
-        self._write(lambda mirror: mirror.finish(result))
+        with self._lock:
+            self._ended.append(result)
+        self._write_if_due()
+
+    def write(self) -> None:
+        """Write what waits to be written, from any thread."""
+        with self._lock:
+            begun, reports, ended = self._begun, self._reports, self._ended
+            self._forget()
+            self._written_at = time.monotonic()
+            self._try(lambda mirror: _change(mirror, begun, reports, ended))
+
+    def settle(self) -> None:
+        """Write what waits, and try once more to make it whole, at the end of a search."""
+        self._failed_at = -math.inf
+        self.write()
 
     def close(self) -> None:
         """Let go of the database."""
@@ -47,12 +75,16 @@ class Projection:
             with contextlib.suppress(Exception):  # there may be nothing to let go of any more
                 mirror.close()
 
-    def settle(self) -> None:
-        """Try once more to make it whole, at the end of a search."""
-        self._failed_at = -math.inf
-        self._write(lambda mirror: None)
+    def _forget(self) -> None:
+        self._begun: list[_Begun] = []
+        self._reports: list[_Report] = []
+        self._ended: list[TrialResult] = []
 
-    def _write(self, change: Callable[[Mirror], None]) -> None:
+    def _write_if_due(self) -> None:
+        if time.monotonic() - self._written_at >= SECONDS_BETWEEN_WRITES:
+            self.write()
+
+    def _try(self, change: Callable[[Mirror], None]) -> None:
         """Make a change; after a failure it is among those that the reconciliation makes."""
         try:
             if self._mirror is not None:
@@ -66,3 +98,17 @@ class Projection:
                 self._say(f"Optuna's tables cannot be written ({why}); the search goes on.")
             self.close()
             self._failed_at = time.monotonic()
+
+
+def _change(
+    mirror: Mirror,
+    begun: Iterable[_Begun],
+    reports: Iterable[_Report],
+    ended: Iterable[TrialResult],
+) -> None:
+    """A trial begins before its reports and ends after them."""
+    for trial in begun:
+        mirror.begin(*trial)
+    mirror.reports(reports)
+    for result in ended:
+        mirror.finish(result)

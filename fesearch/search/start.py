@@ -228,15 +228,16 @@ def _drive(
         settings = settings_of(row, prepared, limit)
         with (
             tracking.tracked(study.track, _subject(row, prepared)) as trackers,
-            _core(
-                store, url, lease, settings, study.sampler, [keeper, *trackers, *watchers]
-            ) as core,
+            _core(store, url, lease, settings, study.sampler, [keeper, *trackers, *watchers]) as (
+                core,
+                projection,
+            ),
         ):
             budget = Budget(store, row, prepared, core, limited=limit is not None)
             store.endure(core.note, lambda: core.stopping)
             for line in row.definition.get("why", ()):
                 core.note(line)
-            with _heartbeat(store, lease, core, budget), interrupt.stops(core):
+            with _heartbeat(store, lease, core, budget, projection), interrupt.stops(core):
                 _search(store, lease, core, budget, prepared)
     except BaseException:
         with suppress(FesearchError):  # what ended the search is what counts
@@ -282,8 +283,8 @@ def _core(
     settings: Settings,
     sampler: str,
     watchers: Sequence[Watcher],
-) -> Iterator[Core]:
-    """The core of a study, as its records leave it."""
+) -> Iterator[tuple[Core, Projection]]:
+    """The core of a study, as its records leave it, and what people see of it."""
     row, direction = lease.study, settings.metric.direction
 
     def opened() -> Mirror:
@@ -300,7 +301,7 @@ def _core(
     )
     core.restore(store.trials(row), recorded(store, row))
     try:
-        yield core
+        yield core, projection
     finally:
         projection.settle()
         projection.close()
@@ -334,7 +335,9 @@ def _clear(folder: Path) -> None:
 
 
 @contextmanager
-def _heartbeat(store: Store, lease: Lease, core: Core, budget: Budget) -> Iterator[None]:
+def _heartbeat(
+    store: Store, lease: Lease, core: Core, budget: Budget, projection: Projection
+) -> Iterator[None]:
     """Show that the driver lives, and do what others ask for: stop, or go on for longer.
 
     Whatever goes wrong with it stops the search in good order: a driver without a heartbeat would
@@ -350,6 +353,7 @@ def _heartbeat(store: Store, lease: Lease, core: Core, budget: Budget) -> Iterat
                 if store.stop_requested(lease.study):
                     core.stop("stopped on request")
                 budget.renew()
+                projection.write()
             except FesearchError as error:
                 core.stop(error.message)
             except Exception as error:  # noqa: BLE001

@@ -15,6 +15,8 @@ from fesearch.store.schema import CONTROLS, LEASES, STUDIES, UtcTime
 from fesearch.store.types import Lease, StudyRow
 
 EXPIRES = timedelta(seconds=60)  # without a heartbeat
+_LOCK = sa.select(STUDIES.c.id).where(STUDIES.c.id == sa.bindparam("study")).with_for_update()
+_HELD = sa.select(LEASES).where(LEASES.c.study_id == sa.bindparam("study"))
 
 
 class Leases(Database):
@@ -145,7 +147,7 @@ def refuse_ousted(connection: sa.Connection, lease: Lease) -> None:
 
 def lock(connection: sa.Connection, study: StudyRow) -> None:
     """The row of a study is locked before all others of it, so that no two wait for each other."""
-    connection.execute(sa.select(STUDIES.c.id).where(STUDIES.c.id == study.id).with_for_update())
+    connection.execute(_LOCK, {"study": study.id})
 
 
 def _driver(connection: sa.Connection, study: StudyRow) -> Any:
@@ -167,7 +169,7 @@ def _refuse(row: Any, study: StudyRow) -> None:
 
 
 def _held(connection: sa.Connection, study_id: int) -> Any:
-    return connection.execute(sa.select(LEASES).where(LEASES.c.study_id == study_id)).one_or_none()
+    return connection.execute(_HELD, {"study": study_id}).one_or_none()
 
 
 def _beat(connection: sa.Connection, lease: Lease) -> None:

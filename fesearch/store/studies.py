@@ -198,13 +198,17 @@ def add_division(
         insert_missing(connection, MEMBERS, {**row, "fingerprint": member.fingerprint})
 
 
-def insert_missing(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> None:
-    """Insert a row unless one with its primary or unique key is there."""
+def insert_missing(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+) -> None:
+    """Insert a row, or each of several, unless one with its primary or unique key is there."""
     # Readers need neither: the one of PostgreSQL alone costs them an eighth of their time.
     from sqlalchemy.dialects import postgresql, sqlite
 
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(insert(table).values(row).on_conflict_do_nothing())
+    connection.execute(insert(table).on_conflict_do_nothing(), rows)
 
 
 def key_of(row: sa.Row[Any]) -> ResultKey:

@@ -19,6 +19,20 @@ from fesearch.store.schema import KEYS, REPORTS, STUDIES, TRIALS
 from fesearch.store.types import Lease, ReportRow, StudyRow
 
 _RESULT = sa.select(*(TRIALS.c[field.name] for field in fields(TrialResult)))
+# Made once: to build them for each report would cost as much as to run them.
+_NEXT_SEQUENCE = (
+    sa.update(STUDIES)
+    .where(STUDIES.c.id == sa.bindparam("study"))
+    .values(last_sequence=STUDIES.c.last_sequence + 1)
+    .returning(STUDIES.c.last_sequence)
+)
+_RUNNING = (
+    sa.update(TRIALS)
+    .where(TRIALS.c.study_id == sa.bindparam("study"), TRIALS.c.number == sa.bindparam("trial"))
+    .where(TRIALS.c.state == TrialState.RUNNING)
+    .returning(TRIALS.c.id)
+)
+_REPORT = sa.insert(REPORTS)
 LARGEST_NUMBER = 2**31 - 1  # of a trial: both databases hold it in an INTEGER
 REPORT_BUG = "Please report this; the study goes on with: fesearch study resume"
 
@@ -122,16 +136,11 @@ class Trials(Database):
                 refuse_ousted(connection, lease)
                 if again and (kept := _sequence(connection, study, number, report.resource)):
                     return kept
-                sequence = connection.execute(
-                    sa.update(STUDIES)
-                    .where(STUDIES.c.id == study.id)
-                    .values(last_sequence=STUDIES.c.last_sequence + 1)
-                    .returning(STUDIES.c.last_sequence)
-                ).scalar_one()
+                sequence = connection.execute(_NEXT_SEQUENCE, {"study": study.id}).scalar_one()
                 changes = progress if result is None else {**progress, **_end(result)}
                 trial_id = _update_running(connection, study, number, changes)
                 connection.execute(
-                    sa.insert(REPORTS),
+                    _REPORT,
                     {
                         "trial_id": trial_id,
                         "resource": report.resource,
@@ -278,11 +287,7 @@ def _update_running(
         its id.
     """
     trial_id = connection.execute(
-        sa.update(TRIALS)
-        .where(TRIALS.c.study_id == study.id, TRIALS.c.number == number)
-        .where(TRIALS.c.state == TrialState.RUNNING)
-        .values(changes)
-        .returning(TRIALS.c.id)
+        _RUNNING.values(changes), {"study": study.id, "trial": number}
     ).scalar_one_or_none()
     if trial_id is None:
         raise FesearchError(f"Trial {number} of '{study.name}' is not running.", REPORT_BUG)
