@@ -3,12 +3,14 @@
     python benchmarks/plain_script.py DATA.npz CONFIGS.json OUT.json --family irnet --epochs 9
 
 trains the configs of a list with the library's defaults and nothing of fesearch but the module of
-the network, so that both do the same arithmetic; ``search.py`` calls it and compares.
+the network, so that both do the same arithmetic; ``search.py`` calls it and compares. With
+``--seconds 240`` the second file has a space, and it searches that for so long; ``anytime.py``.
 """
 
 import argparse
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +60,24 @@ def forest_trial(config: dict[str, Any], arrays: Any) -> None:
     tune.report({"mae": float(np.mean(np.abs(forest.predict(val_x) - val_y)))})
 
 
+def domain(low: float, high: float, log: bool = False) -> Any:
+    """Ray's domain of a range, its ends included."""
+    from ray import tune
+
+    if isinstance(low, int):
+        return tune.lograndint(low, high + 1) if log else tune.randint(low, high + 1)
+    return tune.loguniform(low, high) if log else tune.uniform(low, high)
+
+
 def main() -> None:
+    began = time.time()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("data", "configs", "out"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--family", required=True)
     parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--seconds", type=int, help="search a space for so long, not a list")
+    parser.add_argument("--seed", type=int)
     given = parser.parse_args()
     import ray
     from ray import tune
@@ -72,27 +86,31 @@ def main() -> None:
 
     loaded = np.load(given.data)
     arrays = [loaded[name] for name in ("train_x", "train_y", "val_x", "val_y")]
-    configs = json.loads(given.configs.read_text())
+    asked = json.loads(given.configs.read_text())
     ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False)
     trial = forest_trial if given.family == "random_forest" else net_trial
-    choices = {
-        "index": tune.choice(list(range(len(configs)))),
-        "family": given.family,
-        "epochs": given.epochs,
-    }
-    points = [{"index": index} for index in range(len(configs))]
+    fixed = {"family": given.family, "epochs": given.epochs}
+    if given.seconds:
+        drawn = {name: domain(**bounds) for name, bounds in asked["space"].items()}
+        space = {"config": {**asked["fixed"], **drawn}}
+        search, samples = OptunaSearch(seed=given.seed), -1
+    else:
+        space = {"index": tune.choice(list(range(len(asked))))}
+        search = OptunaSearch(points_to_evaluate=[{"index": i} for i in range(len(asked))])
+        samples = len(asked)
 
     def chosen(config: dict[str, Any], held: Any) -> None:
-        trial({**config, "config": configs[config["index"]]}, held)
+        trial({"config": asked[config["index"]] if "index" in config else None, **config}, held)
 
     tuner = tune.Tuner(
         tune.with_parameters(chosen, held=arrays),
-        param_space=choices,
+        param_space={**space, **fixed},
         tune_config=tune.TuneConfig(
             metric="mae",
             mode="min",
-            num_samples=len(configs),
-            search_alg=OptunaSearch(points_to_evaluate=points),
+            num_samples=samples,
+            time_budget_s=given.seconds and began + given.seconds - time.time(),
+            search_alg=search,
             scheduler=ASHAScheduler(max_t=given.epochs, grace_period=1, reduction_factor=3),
         ),
     )
@@ -100,7 +118,13 @@ def main() -> None:
     frames = [result.metrics for result in results if result.metrics]
     epochs = sum(metrics["training_iteration"] for metrics in frames)
     best = min(metrics["mae"] for metrics in frames)
-    given.out.write_text(json.dumps({"epochs": epochs, "best": best, "trials": len(frames)}))
+    told = {"epochs": epochs, "best": best, "trials": len(frames)}
+    if given.seconds:
+        curves = [one.metrics_dataframe for one in results if one.metrics_dataframe is not None]
+        told["reports"] = [
+            pair for curve in curves for pair in zip(curve["timestamp"], curve["mae"], strict=True)
+        ]
+    given.out.write_text(json.dumps(told, default=float))
 
 
 if __name__ == "__main__":

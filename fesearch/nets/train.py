@@ -11,6 +11,7 @@ from torch.nn import functional
 from fesearch.arrays import Arrays, Layout, broken, check, check_finite, prefixed, section
 from fesearch.errors import InputError
 from fesearch.nets.config import complete, epochs
+from fesearch.nets.optimizer import STATE, Optimizer
 from fesearch.nets.schedule import Schedule
 from fesearch.scaling import Scaling
 from fesearch.seeds import derive
@@ -24,14 +25,6 @@ _LOSSES: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "mse": functional.mse_loss,
     "mae": functional.l1_loss,
     "huber": functional.huber_loss,
-}
-_OPTIMIZER_STATE = {
-    "sgd": (),
-    "momentum": ("momentum_buffer",),
-    "adam": ("step", "exp_avg", "exp_avg_sq"),
-    "adamw": ("step", "exp_avg", "exp_avg_sq"),
-    "rmsprop": ("step", "square_avg"),
-    "adadelta": ("step", "square_avg", "acc_delta"),
 }
 
 
@@ -75,7 +68,12 @@ class NetLearner:
         self._device = torch.device(device)
         with _seeded(self._device, seed, "weights"):
             self._net = make().to(self._device)
-        self._optimizer = _optimizer(self._config, self._net)
+        self._optimizer = Optimizer(
+            str(self._config["optimizer"]),
+            self._net.parameters(),
+            decay=float(self._config["weight_decay"]),  # type: ignore[arg-type]
+            momentum=float(self._config.get("momentum") or 0.0),
+        )
         self._loss = _LOSSES[str(self._config["loss"])]
         self._batch_size = int(self._config["batch_size"])  # type: ignore[arg-type]
         self._rate = float(self._config["learning_rate"])  # type: ignore[arg-type]
@@ -104,12 +102,9 @@ class NetLearner:
         with _seeded(self._device, self._seed, "epoch", self._epoch):
             order = batches(torch.randperm(len(self._y)).to(self._device), self._batch_size)
             for step, rows in enumerate(order):
-                rate = self._rate * self._schedule.at(self._epoch, step / len(order))
-                for group in self._optimizer.param_groups:
-                    group["lr"] = rate
-                self._optimizer.zero_grad(set_to_none=True)
+                self._optimizer.clear()
                 self._loss(self._net(self._x[rows]), self._y[rows]).backward()  # type: ignore[no-untyped-call]
-                self._optimizer.step()
+                self._optimizer.step(self._rate * self._schedule.at(self._epoch, step / len(order)))
         self._epoch += 1
         predictions = self._scaling.prediction(_outputs(self._net, self._val_x))
         self._schedule.seen(float(np.mean(np.abs(predictions - self._val_y))))
@@ -124,15 +119,9 @@ class NetLearner:
 
     def checkpoint(self) -> Arrays:
         """The net, the optimizer's state of each weight, and the number of epochs."""
-        held = self._optimizer.state_dict()["state"]
-        state = {
-            f"{index}.{name}": held[index][name]
-            for index in held
-            for name in _OPTIMIZER_STATE[str(self._config["optimizer"])]
-        }
         return {
             **prefixed(_numpy(self._net.state_dict()), "net."),
-            **prefixed(_numpy(state), "optimizer."),
+            **prefixed(_numpy(self._optimizer.state()), "optimizer."),
             **prefixed(self._schedule.arrays(), "schedule."),
             "epoch": np.array(self._epoch, np.int64),
             "features": np.array(self._x.shape[1], np.int64),
@@ -155,16 +144,11 @@ class NetLearner:
             raise broken(f"The checkpoint is of {rest['features']} features a row.")
         self._schedule.restore(schedule)
         self._net.load_state_dict(_tensors(section(checkpoint, "net.")))
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in _tensors(section(checkpoint, "optimizer.")).items():
-            index, name = key.split(".")
-            state.setdefault(int(index), {})[name] = value
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self._optimizer.restore(_tensors(section(checkpoint, "optimizer.")))
         self._epoch = int(checkpoint["epoch"])
 
     def _optimizer_layout(self) -> dict[str, Layout]:
-        names = _OPTIMIZER_STATE[str(self._config["optimizer"])]
+        names = STATE[str(self._config["optimizer"])]
         number = np.dtype(np.float32)
         return {
             f"optimizer.{index}.{name}": Layout(() if name == "step" else weight.shape, number)
@@ -233,23 +217,6 @@ def _outputs(net: nn.Module, x: torch.Tensor) -> np.ndarray:
     with torch.inference_mode():
         found: np.ndarray = torch.cat([net(rows) for rows in torch.split(x, CHUNK)]).cpu().numpy()
     return found
-
-
-def _optimizer(config: Config, net: nn.Module) -> torch.optim.Optimizer:
-    """Torch's optimizer at torch's defaults; fused into one pass over all weights where it can."""
-    kind = config["optimizer"]
-    rate, decay = float(config["learning_rate"]), float(config["weight_decay"])  # type: ignore[arg-type]
-    weights = list(net.parameters())
-    if kind == "adam":
-        return torch.optim.Adam(weights, lr=rate, weight_decay=decay, fused=True)
-    if kind == "adamw":
-        return torch.optim.AdamW(weights, lr=rate, weight_decay=decay, fused=True)
-    if kind == "rmsprop":
-        return torch.optim.RMSprop(weights, lr=rate, weight_decay=decay)
-    if kind == "adadelta":
-        return torch.optim.Adadelta(weights, lr=rate, weight_decay=decay)
-    momentum = float(config["momentum"]) if kind == "momentum" else 0.0  # type: ignore[arg-type]
-    return torch.optim.SGD(weights, lr=rate, momentum=momentum, weight_decay=decay, fused=True)
 
 
 @contextmanager

@@ -1,0 +1,167 @@
+"""Best validation MAE against the clock: fesearch, and what a user would pick instead.
+
+    python benchmarks/anytime.py ../shared/data/mp_e_form_folds.csv.gz
+
+Searches of one space (a dnn of 3 to 10 layers) on fold 0 of mp_e_form, of which only training and
+validation rows are read, each for the same time from the start of its process, one after another:
+
+- ``fesearch``: as it is by default (its choice of sampler, ASHA);
+- ``random``, ``tpe``: fesearch with random search, or Optuna's TPE, and no pruning;
+- ``plain``: ``plain_script.py``, which is Ray Tune with its OptunaSearch and ASHA, a DataLoader,
+  Adam; it is given its features, scaled.
+
+Written to benchmarks/results/: the best validation MAE of each at several times, for each seed; and
+the seconds until it was as good as ``tpe`` of that seed at the end. fesearch's features lie in its
+cache, as in all searches but the first. ``--smoke`` takes every 50th row and twenty seconds.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _results import write
+from fold0 import run, thinned
+from search import NETS, SCRIPT, scaled, toml
+
+SPLIT = "column:fold0"
+EPOCHS = 27
+SPACE: dict[str, Any] = {
+    "depth": {"low": 3, "high": 10},
+    "width": {"low": 0.0625, "high": 0.25, "log": True},
+    "learning_rate": {"low": 1e-5, "high": 1e-1, "log": True},
+    "batch_size": {"low": 64, "high": 512, "log": True},
+}
+FIXED = {name: value for name, value in NETS.items() if name != "batch_size"}
+NOT_IN_SCRIPT = {"layers": None, "dropout": 0.0, "schedule": "constant", "weight_decay": 1e-8}
+POLICIES = {
+    "fesearch": [],
+    "random": ["--sampler", "random", "--pruner", "none"],
+    "tpe": ["--sampler", "tpe", "--pruner", "none"],
+}
+Curve = list[tuple[float, float]]
+"""(seconds since the process started, best validation MAE so far), ascending."""
+
+
+def best_so_far(reports: list[tuple[float, float]]) -> Curve:
+    """The reports that were better than all before."""
+    curve: Curve = []
+    for seconds, value in sorted(reports):
+        if np.isfinite(value) and (not curve or value < curve[-1][1]):
+            curve.append((seconds, float(value)))
+    return curve
+
+
+def ours(policy: str, seconds: int, seed: int) -> Curve:
+    """A search by fesearch, in the folder this process is in."""
+    import sqlalchemy as sa
+
+    from fesearch.store.results import Store
+    from fesearch.store.schema import REPORTS
+
+    name = f"{policy}-{seed}"
+    fixed = {**FIXED, **NOT_IN_SCRIPT}
+    sets = [f"space.{key}={toml(value)}" for key, value in {**fixed, **SPACE}.items()]
+    words = ["--name", name, "--data", "mp_e_form", "--split", SPLIT, "--preset", "full"]
+    words += ["--trials", "1000", "--max-epochs", str(EPOCHS), "--time-limit", f"{seconds}s"]
+    began = time.time()
+    run(
+        *("study", "start", "dnn", *words, "--seed", str(seed), *POLICIES[policy]),
+        *(word for text in sets for word in ("--set", text)),
+    )
+    with Store.open(f"sqlite:///{Path('fesearch.db').resolve()}", create=False) as store:
+        query = sa.select(REPORTS.c.recorded_at, REPORTS.c.best)
+        query = query.where(REPORTS.c.study_id == store.study(name).id, REPORTS.c.best.is_not(None))
+        with store.read() as connection:
+            rows = connection.execute(query).all()
+    return best_so_far([(at.timestamp() - began, best) for at, best in rows])
+
+
+def plain(seconds: int, seed: int) -> Curve:
+    """The same by the plain script."""
+    Path("space.json").write_text(json.dumps({"fixed": FIXED, "space": SPACE}))
+    words = ["data.npz", "space.json", "out.json", "--family", "dnn", "--epochs", str(EPOCHS)]
+    began = time.time()
+    subprocess.run(
+        [sys.executable, str(SCRIPT), *words, "--seconds", str(seconds), "--seed", str(seed)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    reports = json.loads(Path("out.json").read_text())["reports"]
+    return best_so_far([(at - began, value) for at, value in reports])
+
+
+def save_data(file: Path) -> None:
+    """Import the file, and write its rows with their features for the plain script."""
+    from fesearch import library, split
+    from fesearch.features import build
+    from fesearch.featureset import Inputs
+
+    run(
+        *("data", "import", str(file), "--name", "mp_e_form", "--formula", "formula"),
+        *("--target", "target", "--unit", "eV/atom", "--columns", "fold0"),
+    )
+    data = library.load("mp_e_form")
+    matrix = build("magpie", Inputs.of(data)).matrix
+    parts = split.make(data, split.SplitSpec.parse(SPLIT))
+    scaled(parts.development(matrix, data.target("target")), Path("data.npz"))
+
+
+def at(curve: Curve, seconds: float) -> float | None:
+    """The best value known then."""
+    known = [value for when, value in curve if when <= seconds]
+    return round(known[-1], 5) if known else None
+
+
+def reached(curve: Curve, value: float) -> float | None:
+    """Seconds until a value was reached, None where it was not."""
+    return next((round(when, 1) for when, found in curve if found <= value), None)
+
+
+def measure(seconds: int, seeds: int, smoke: bool) -> None:
+    """Every policy with every seed; what is known is written after each seed."""
+    lines: list[dict[str, Any]] = []
+    for seed in range(1, seeds + 1):
+        curves = {policy: ours(policy, seconds, seed) for policy in POLICIES}
+        curves["plain"] = plain(seconds, seed)
+        goal = curves["tpe"][-1][1]
+        for policy, curve in curves.items():
+            line: dict[str, Any] = {"family": "dnn", "policy": policy, "seed": seed}
+            for part in (8, 4, 2, 1):
+                line[f"mae_at_{seconds // part}_s"] = at(curve, seconds / part)
+            line["last"] = round(curve[-1][1], 5)
+            line["seconds_to_tpe"] = reached(curve, goal)
+            print(line, flush=True)
+            lines.append(line)
+        if not smoke:
+            write("anytime", lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("file", type=Path, help="mp_e_form_folds.csv.gz")
+    parser.add_argument("--seconds", type=int, default=240, help="of each search")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--smoke", action="store_true")
+    given = parser.parse_args()
+    file = given.file.resolve()
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(scratch)
+        os.environ["FESEARCH_STORAGE"] = f"sqlite:///{scratch}/fesearch.db"
+        if given.smoke:
+            file = thinned(file, Path("thinned.csv.gz").resolve())
+        save_data(file)
+        measure(
+            20 if given.smoke else given.seconds, 1 if given.smoke else given.seeds, given.smoke
+        )
+
+
+if __name__ == "__main__":
+    main()
