@@ -25,6 +25,7 @@ def net_trial(config: dict[str, Any], arrays: Any) -> None:
 
     from fesearch.nets.stack import Stack
 
+    torch.manual_seed(config["seed"])
     train_x, train_y, val_x, val_y = (torch.tensor(a, dtype=torch.float32) for a in arrays)
     shortcut = "layer" if config["family"] == "irnet" else "none"
     net = Stack.of(config["config"], inputs=train_x.shape[1], shortcut=shortcut).net()
@@ -56,7 +57,8 @@ def forest_trial(config: dict[str, Any], arrays: Any) -> None:
     from sklearn.ensemble import RandomForestRegressor
 
     train_x, train_y, val_x, val_y = arrays
-    forest = RandomForestRegressor(**config["config"]).fit(train_x, train_y)
+    forest = RandomForestRegressor(**config["config"], random_state=config["seed"])
+    forest.fit(train_x, train_y)
     tune.report({"mae": float(np.mean(np.abs(forest.predict(val_x) - val_y)))})
 
 
@@ -77,7 +79,7 @@ def main() -> None:
     parser.add_argument("--family", required=True)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--seconds", type=int, help="search a space for so long, not a list")
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     import ray
     from ray import tune
@@ -89,14 +91,15 @@ def main() -> None:
     asked = json.loads(given.configs.read_text())
     ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False)
     trial = forest_trial if given.family == "random_forest" else net_trial
-    fixed = {"family": given.family, "epochs": given.epochs}
+    fixed = {"family": given.family, "epochs": given.epochs, "seed": given.seed}
     if given.seconds:
         drawn = {name: domain(**bounds) for name, bounds in asked["space"].items()}
         space = {"config": {**asked["fixed"], **drawn}}
         search, samples = OptunaSearch(seed=given.seed), -1
     else:
         space = {"index": tune.choice(list(range(len(asked))))}
-        search = OptunaSearch(points_to_evaluate=[{"index": i} for i in range(len(asked))])
+        points = [{"index": index} for index in range(len(asked))]
+        search = OptunaSearch(points_to_evaluate=points, seed=given.seed)
         samples = len(asked)
 
     def chosen(config: dict[str, Any], held: Any) -> None:
@@ -118,6 +121,8 @@ def main() -> None:
     frames = [result.metrics for result in results if result.metrics]
     epochs = sum(metrics["training_iteration"] for metrics in frames)
     best = min(metrics["mae"] for metrics in frames)
+    if given.family == "random_forest":  # trees, all of them
+        epochs = sum(config["n_estimators"] for config in asked)
     told = {"epochs": epochs, "best": best, "trials": len(frames)}
     if given.seconds:
         curves = [one.metrics_dataframe for one in results if one.metrics_dataframe is not None]

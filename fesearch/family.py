@@ -5,13 +5,14 @@ A family is one file in ``families/`` that declares ``FAMILY``; heavy libraries 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from fesearch.arrays import Arrays
 from fesearch.errors import InputError
 from fesearch.registry import Registry, unknown
-from fesearch.space import Config, Space
+from fesearch.space import Config, Space, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,6 +114,7 @@ class Family:
         published: the space exactly as the source prints it.
         full: a wider space that a practitioner of today would search.
         best: the best config its source reports; the first trial of every study.
+        unstated: what a config without these parameters means; values of ``full`` alone.
         resource: what its training is counted in.
         build, load: see the protocols.
         check: refuses a config no model can be built from (InputError naming the parameter).
@@ -144,6 +146,7 @@ class Family:
     seeded: bool = True
     linear: bool = False
     element_weights: "Callable[[Arrays, Sequence[str]], Mapping[str, np.ndarray]] | None" = None
+    unstated: Config = field(default_factory=dict)
 
     def space(self, preset: str) -> Space:
         """The space of a preset, "published" or "full".
@@ -154,6 +157,10 @@ class Family:
         if preset not in PRESETS:
             raise unknown("preset", preset, PRESETS, f"--preset {'|'.join(PRESETS)}")
         return self.published if preset == "published" else self.full
+
+    def first(self, space: Space, given: Config = MappingProxyType({})) -> dict[str, Value]:
+        """The best config with these values in it, or the nearest to that in a space."""
+        return space.nearest({**self.unstated, **self.best, **given})
 
     def extendable(self, config: Config) -> bool:
         """Whether a trial that has reached its end can go on as if it had been a later one.

@@ -14,7 +14,7 @@ from fesearch.metrics import ALL_METRICS, Metric, metric_named
 from fesearch.own import Source, features_in_full, mentioned, run_files
 from fesearch.paths import checked_name
 from fesearch.registry import nearest
-from fesearch.space import Config, Domain, Float, Space, Value, When
+from fesearch.space import Config, Domain, Float, Int, Space, Value, When
 from fesearch.splitspec import SplitSpec
 from fesearch.tracker import TRACKERS
 
@@ -163,15 +163,30 @@ class Study(BaseModel):
     def resolved(self, target: str) -> "Study":
         """The study with what it left to defaults said, so that no later default changes it.
 
+        A schedule of the learning rate ends no later than ``max_epochs`` does.
+
         Args:
             target: what it leaves to the order of columns in its data.
         """
         said = {
             "target": target,
+            "space": {**self._schedules(), **self.space},
             "features": self.features or self.declared_family().features,
             "split": str(self.split_spec()),
         }
         return self.model_copy(update=said)
+
+    def _schedules(self) -> dict[str, Any]:
+        """The ends of schedules that the preset has, none beyond the end of a trial."""
+        family, most = self.declared_family(), self.max_epochs
+        name = family.resource.unit  # a parameter that is called so is the config's own end
+        entry = family.space(self.preset).parameters.get(name)
+        domain = entry.domain if isinstance(entry, When) else entry
+        if most is None or not isinstance(domain, Int) or domain.high <= most:
+            return {}
+        if domain.low >= most:
+            return {name: most}
+        return {name: {"low": domain.low, "high": most, "log": domain.log}}
 
     def moved(self, place: Mapping[str, Any]) -> "Study":
         """The study with other values for keys of ``PLACE``.
@@ -312,7 +327,7 @@ def _having(family: Family, space: Space, parameter: str) -> Iterator[Config]:
     """Configs of the space that have a parameter, one for each value that brings it about."""
     entry = space.parameters[parameter]
     if not isinstance(entry, When):
-        yield space.nearest(family.best)
+        yield family.first(space)
         return
     for config in _having(family, space, entry.parameter):
         deciding = space.active(entry.parameter, config)

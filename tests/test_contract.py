@@ -166,6 +166,33 @@ def blind(config: Config, arrays: Arrays, **rest: Any) -> Callable[[np.ndarray],
     return lambda x: np.where(np.isfinite(x[:, 0]), checked(x), np.nan)
 
 
+class Frozen(Mean):
+    """A network with a weight that no gradient reaches."""
+
+    def model(self) -> Arrays:
+        return {**super().model(), "net.unused": np.ones(2)}
+
+
+def with_unused(config: Config, arrays: Arrays, **rest: Any) -> Callable[[np.ndarray], np.ndarray]:
+    if "net.unused" not in arrays:
+        raise InputError("There is no 'net.unused'.", "Give it.")
+    return load(config, {name: arrays[name] for name in arrays if name != "net.unused"}, **rest)
+
+
+def one_of(*values: int) -> Space:
+    return Space({"a": Choice(values, source="a test")})
+
+
+def at_corners_alone(
+    config: Config, data: Development, *, seed: int, threads: int, device: str
+) -> Learner:
+    if config["a"] not in (1, 99):
+        raise InputError("No model has that a.", "Give another.")
+    return Mean(config, data, seed)
+
+
+WIDER = Space({"a": Choice((1, 2), source="a test"), "b": Choice((1, 2, 3), source="a test")})
+
 BROKEN = {
     "nothing": (family(), set()),
     "no source": (family(source=""), {"says_where_it_is_from"}),
@@ -193,11 +220,29 @@ BROKEN = {
         family(Short),
         {
             "corners_of_a_space_are_trained",
+            "drawn_configs_are_trained",
             "predictions_are_finite_and_differ_by_row",
             "a_model_stays_when_training_goes_on",
             "a_trial_reports_every_step",
             "a_trial_stops_within_a_step",
         },
+    ),
+    "a config between the corners that cannot be built": (
+        family(
+            published=one_of(1, 99),
+            full=one_of(*range(1, 100)),
+            check=one_of(*range(1, 100)).check,
+            build=at_corners_alone,
+        ),
+        {"drawn_configs_are_trained"},
+    ),
+    "a parameter that the best config does not mean": (
+        family(full=WIDER, check=lambda config: WIDER.check({"b": 1, **config})),
+        {"the_first_trial_is_its_best_config"},
+    ),
+    "a weight that is not trained": (
+        family(Frozen, load=with_unused),
+        {"training_changes_every_weight"},
     ),
     "no checkpoint": (
         family(Forgetful),
@@ -248,7 +293,7 @@ def test_every_check_says_what_it_asks() -> None:
     for check in CHECKS:
         assert check.__doc__
         assert check.__doc__.splitlines()[0].endswith(".")
-    assert len(CHECKS) == len(set(CHECKS)) == 23
+    assert len(CHECKS) == len(set(CHECKS)) == 26
 
 
 def test_another_process_trains_ones_own_and_tells_what_went_wrong(tmp_path: Path) -> None:
@@ -289,7 +334,7 @@ def test_a_family_that_fails_is_told_so(tmp_path: Path, capsys: pytest.CaptureFi
     [line] = [line for line in done.out.splitlines() if line.startswith("failed")]
     assert line.split(None, 1)[1].endswith("It has no title.")
     assert done.err.splitlines()[-2:] == [
-        f"{full('ridges', path)} fails 1 of 23 checks.",
+        f"{full('ridges', path)} fails 1 of 26 checks.",
         f"For tracebacks type: fesearch -v families check {path}",
     ]
     assert "skipped" in done.out  # it is linear

@@ -271,3 +271,24 @@ def test_names_that_are_no_name(name: str) -> None:
 def test_what_the_store_keeps_of_a_study_is_the_study() -> None:
     study = load("smoke", {"gpus_per_trial": 1, "split": "random:seed=3"})
     assert from_keys(study.model_dump(mode="json"), "smoke") == study
+
+
+@pytest.mark.parametrize(
+    ("sets", "ends"),
+    [
+        ([], {}),
+        (["max_epochs=600"], {}),
+        (["max_epochs=100"], {"low": 20, "high": 100, "log": True}),
+        (["max_epochs=9"], 9),
+        (["max_epochs=100", "space.epochs=30"], 30),
+    ],
+)
+def test_a_schedule_ends_with_the_trial(sets: list[str], ends: object) -> None:
+    study = load("irnet", {"preset": "full"}, sets).resolved("target")
+    assert study.space.get("epochs", {}) == ends
+    assert study.resolved("target") == study
+    space = study.search_space()
+    for seed in range(40):
+        config = space.sample(seed)
+        if config["schedule"] in ("cosine", "one_cycle"):
+            assert config["epochs"] <= (study.max_epochs or 500)

@@ -27,6 +27,7 @@ Check: TypeAlias = Callable[[Family], str | None]
 
 SMALLER: Config = {"width": 1 / 16, "depth": 4}
 MOST_STEPS = 200  # until a family has to have learned something
+DRAWN = 3  # configs of a space to be trained
 SAMPLES = 200  # configs drawn from a space to be checked; to be timed, a tenth
 
 
@@ -65,12 +66,16 @@ def learner_of(family: Family, config: Config, data: Development, seed: int = 1)
 
 def small(family: Family) -> Config:
     """The family's best config, shallower and narrower where it is a network: quick to train."""
-    config = {name: SMALLER.get(name, value) for name, value in family.best.items()}
+    return _smaller(family, family.best)
+
+
+def _smaller(family: Family, config: Config) -> Config:
+    smaller = {name: SMALLER.get(name, value) for name, value in config.items()}
     try:
-        family.check(config)
+        family.check(smaller)
     except InputError:  # its width or depth is another thing
-        return family.best
-    return config
+        return config
+    return smaller
 
 
 def fitted(family: Family, data: Development, advances: int = 2) -> FittedModel:
@@ -156,6 +161,45 @@ def corners_of_a_space_are_trained(family: Family) -> None:
             learner = learner_of(family, config, data)
             _require_predictions(learner.advance(), data, f"of {config}")
             require(learner.parameters > 0, f"{config} has no parameters after a step.")
+
+
+def drawn_configs_are_trained(family: Family) -> None:
+    """Some configs between the corners build, and train for a step."""
+    data = data_for(family, rows=64)
+    for preset in PRESETS:
+        space = family.space(preset)
+        for seed in range(DRAWN):
+            config = _smaller(family, space.sample(seed))
+            shape = learner_of(family, config, data).advance().shape
+            require(shape == data.val_y.shape, f"Predictions of {config} have the shape {shape}.")
+
+
+def training_changes_every_weight(family: Family) -> str | None:
+    """A gradient reaches every array that a network learns."""
+    learner = learner_of(family, small(family), data_for(family))
+    learner.advance()
+    before = {name: np.array(array) for name, array in learner.model().items()}
+    if not any(name.startswith("net.") for name in before):
+        return "it is no network of torch's"
+    for _ in range(3):
+        learner.advance()
+    for name, array in learner.model().items():
+        if name.startswith("net."):
+            require(not np.array_equal(before[name], array), f"Training leaves '{name}' as it was.")
+    return None
+
+
+def the_first_trial_is_its_best_config(family: Family) -> None:
+    """Of either space; what a space has beside it is at what the best config means by it."""
+    meant = {**family.unstated, **family.best}
+    for preset in PRESETS:
+        first = family.first(family.space(preset))
+        invented = [name for name in first if name not in meant]
+        require(
+            not invented,
+            f"The best config does not say what {', '.join(invented)} of the {preset} space is: "
+            "add it to 'unstated'.",
+        )
 
 
 def predictions_are_finite_and_differ_by_row(family: Family) -> None:
@@ -355,6 +399,9 @@ CHECKS: tuple[Check, ...] = (
     a_missing_parameter_is_refused_or_means_the_best,
     an_impossible_value_is_refused_by_name,
     corners_of_a_space_are_trained,
+    drawn_configs_are_trained,
+    the_first_trial_is_its_best_config,
+    training_changes_every_weight,
     predictions_are_finite_and_differ_by_row,
     missing_features_are_no_obstacle,
     beats_the_mean_on_a_linear_target,

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from fesearch.arrays import Arrays
 from fesearch.family import Family, Learner, Predictor, Resource
-from fesearch.nets.config import FULL_TRAINING, OURS, TRAINING, check_net, complete, epochs
+from fesearch.nets.config import (
+    FULL_TRAINING,
+    OURS,
+    TRAINING,
+    UNSTATED,
+    check_net,
+    complete,
+    epochs,
+)
 from fesearch.nets.elements import of_embedding
 from fesearch.space import Choice, Config, Float, Int, Space
 
@@ -122,6 +130,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check,
+    unstated=UNSTATED,
     suits=suits,
     length=epochs,
     features="element_sequence",

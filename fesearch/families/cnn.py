@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from fesearch.arrays import Arrays
 from fesearch.errors import InputError
 from fesearch.family import Family, Learner, Predictor, Resource
-from fesearch.nets.config import FULL_TRAINING, OURS, TRAINING, check_net, complete, epochs
+from fesearch.nets.config import (
+    FULL_TRAINING,
+    OURS,
+    TRAINING,
+    UNSTATED,
+    check_net,
+    complete,
+    epochs,
+)
 from fesearch.space import Choice, Config, Float, Int, Space
 
 if TYPE_CHECKING:
@@ -146,6 +154,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check,
+    unstated=UNSTATED,
     suits=suits,
     length=epochs,
     features="element_grid",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from fesearch.arrays import Arrays
 from fesearch.family import Family, Learner, Predictor, Resource
-from fesearch.nets.config import BY_DEPTH, FULL_STACK, OURS, check_stack, epochs
+from fesearch.nets.config import BY_DEPTH, FULL_STACK, OURS, UNSTATED, check_stack, epochs
 from fesearch.nets.elements import of_first_layer
 from fesearch.space import Choice, Config, Space, When
 
@@ -82,6 +82,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check_stack,
+    unstated=UNSTATED,
     length=epochs,
     gpu=True,
     element_weights=of_first_layer,

@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING
 
 from fesearch.arrays import Arrays
 from fesearch.family import Family, Learner, Predictor, Resource
-from fesearch.nets.config import BEST_2019, FULL_STACK, PUBLISHED_2019, check_stack, epochs
+from fesearch.nets.config import (
+    BEST_2019,
+    FULL_STACK,
+    PUBLISHED_2019,
+    UNSTATED,
+    check_stack,
+    epochs,
+)
 from fesearch.nets.elements import of_first_layer
 from fesearch.space import Config, Space
 
@@ -58,6 +65,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check_stack,
+    unstated=UNSTATED,
     length=epochs,
     gpu=True,
     element_weights=of_first_layer,

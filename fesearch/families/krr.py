@@ -44,7 +44,7 @@ FULL = Space(
     {
         "kernel": Choice(NAMES, source=OURS),
         "alpha": Float(1e-4, 1.0, log=True, source=OURS),
-        "gamma": Float(0.03, 10.0, log=True, source=OURS),
+        "gamma": Float(1e-3, 10.0, log=True, source=OURS),
         "rows": Choice((None,), source=OURS),
     }
 )

@@ -18,6 +18,7 @@ from fesearch.nets.config import (
     FULL_STACK,
     NORMS,
     PUBLISHED_2019,
+    UNSTATED,
     check_stack,
     epochs,
 )
@@ -65,6 +66,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check_stack,
+    unstated=UNSTATED,
     length=epochs,
     gpu=True,
     element_weights=of_first_layer,

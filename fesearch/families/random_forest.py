@@ -61,9 +61,13 @@ BEST: Config = {
 }
 
 
+UNSTATED: Config = {"min_samples_leaf": 1}
+"""What the published space leaves at scikit-learn's default."""
+
+
 def complete(config: Config) -> Config:
-    """The config with what the published space leaves at scikit-learn's default."""
-    return {"min_samples_leaf": 1, **config}
+    """The config with what the published space does not have."""
+    return {**UNSTATED, **config}
 
 
 def check(config: Config) -> None:
@@ -107,5 +111,6 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check,
+    unstated=UNSTATED,
     length=length,
 )

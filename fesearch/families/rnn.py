@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from fesearch.arrays import Arrays
 from fesearch.family import Family, Learner, Predictor, Resource
-from fesearch.nets.config import FULL_TRAINING, OURS, TRAINING, check_net, complete, epochs
+from fesearch.nets.config import (
+    FULL_TRAINING,
+    OURS,
+    TRAINING,
+    UNSTATED,
+    check_net,
+    complete,
+    epochs,
+)
 from fesearch.nets.elements import of_recurrent
 from fesearch.space import Choice, Config, Float, Int, Space
 
@@ -118,6 +126,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check,
+    unstated=UNSTATED,
     suits=suits,
     length=epochs,
     features="element_sequence",

@@ -40,7 +40,7 @@ FULL = Space(
     {
         "c": Float(0.1, 100.0, log=True, source=OURS),
         "epsilon": Float(0.01, 0.3, log=True, source=OURS),
-        "gamma": Float(0.03, 10.0, log=True, source=OURS),
+        "gamma": Float(1e-3, 10.0, log=True, source=OURS),
         "rows": Choice((None,), source=OURS),
     }
 )

@@ -29,7 +29,7 @@ COMPONENTS = "Jha 2019, 4.1.1"
 TRAINING: dict[str, Entry] = {
     "loss": Choice(LOSSES),
     "optimizer": Choice(OPTIMIZERS),
-    "momentum": When("optimizer", ("momentum",), Float(0.0, 0.999)),
+    "momentum": When("optimizer", ("momentum",), Float(1e-3, 0.999)),
     "learning_rate": Float(1e-12, 1e3),
     "schedule": Choice(SCHEDULES),
     "epochs": When("schedule", ENDING, Int(1, 1_000_000)),
@@ -128,10 +128,16 @@ def check_stack(config: Config) -> None:
     layers, limits = whole["layers"], STACK
     if isinstance(layers, str):
         limits = STACK.replace("layers", layers)
-        if any(run.dropout for run in parse(layers)) and not whole["dropout"]:
+        dropout = any(run.dropout for run in parse(layers))
+        if dropout and not whole["dropout"]:
             raise InputError(
                 f"The layers '{layers}' have dropout (D), but 'dropout' is 0.",
                 "Give dropout a value, as in --preset full --set space.dropout=0.1",
+            )
+        if whole["dropout"] and not dropout:
+            raise InputError(
+                f"'dropout' is {whole['dropout']}, but the layers '{layers}' have none (D).",
+                "Type: --set space.dropout=0, or write D where it belongs.",
             )
     limits.check(whole)
 

@@ -66,6 +66,8 @@ class NetLearner:
         self._config = complete(config)
         self._seed = seed
         self._device = torch.device(device)
+        if self._device.type == "cuda":
+            compute_in_fp32()
         with _seeded(self._device, seed, "weights"):
             self._net = make().to(self._device)
         self._optimizer = Optimizer(
@@ -199,6 +201,13 @@ class NetPredictor:
         """Predictions (n,) float64 for features (n, d)."""
         scaled = torch.from_numpy(self._scaling.features(x)).to(self._device)
         return self._scaling.prediction(_outputs(self._net, scaled))
+
+
+def compute_in_fp32() -> None:
+    """No TF32 on CUDA: torch's default for convolutions and recurrent layers has it."""
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+    torch.backends.cudnn.rnn.fp32_precision = "ieee"  # type: ignore[attr-defined]
 
 
 def batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:

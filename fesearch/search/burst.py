@@ -62,7 +62,7 @@ def plan(prepared: Prepared, parallel: int, time_limit: float | None) -> Plan:
     stopping, factor = rungs_of(study, family.resource), study.reduction_factor or FACTOR
     if study.pruner == "median":  # its looks have a trial in common: who passes one, passes most
         stopping, factor = stopping[:1], 2
-    best = prepared.space.nearest(family.best)
+    best = family.first(prepared.space)
     return Plan(
         trials=study.budget(),
         parallel=parallel,
@@ -78,7 +78,7 @@ def plan(prepared: Prepared, parallel: int, time_limit: float | None) -> Plan:
 def _specs(prepared: Prepared) -> list[TrialSpec]:
     study, family = prepared.study, prepared.family
     device = "cuda" if study.gpus and gpu_count() else "cpu"  # its cluster may have them elsewhere
-    configs = [prepared.space.nearest(family.best)]
+    configs = [family.first(prepared.space)]
     configs += [prepared.space.sample(derive(study.seed, "burst", n)) for n in range(1, _MOST)]
     return [
         TrialSpec(

@@ -101,7 +101,7 @@ class Core:
         self._parents: dict[int, int] = {}
         self._turns = Turns()
         self._failures = Failures()
-        self._best = settings.space.nearest(settings.family.best)
+        self._best = settings.family.first(settings.space)
         self._best_given = False
         self._next = 0
         self._exhausted = False

@@ -128,7 +128,7 @@ def _whole(study: Study, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     family, space = study.declared_family(), study.search_space()
     given = {name: _none(space, name, value) for name, value in given.items()}
-    config = _as_listed(space, space.nearest({**family.best, **given}))
+    config = _as_listed(space, family.first(space, given))
     try:
         space.check({**config, **given})
         family.check(config)

@@ -112,7 +112,7 @@ def prepare(
         split=split,
         repeated=repeated,
     )
-    family.suits(prepared.space.nearest(family.best), prepared.development)
+    family.suits(family.first(prepared.space), prepared.development)
     return prepared
 
 
