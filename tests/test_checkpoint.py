@@ -4,7 +4,7 @@ A trial that goes on from either gives the numbers of one that was never interru
 """
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,13 @@ from linear import linear
 from fesearch.family import FAMILIES
 from fesearch.record import Report, TrialSpec
 from fesearch.search import checkpoint as module
-from fesearch.search.checkpoint import BEFORE, CHECKPOINT, read_checkpoints, write_checkpoint
+from fesearch.search.checkpoint import (
+    BEFORE,
+    CHECKPOINT,
+    Checkpoint,
+    read_checkpoints,
+    write_checkpoint,
+)
 from fesearch.search.worker import Worker
 
 DATA = linear(rows=80)
@@ -55,9 +61,14 @@ def halted(spec: TrialSpec, *steps: int) -> None:
             worker.save()
 
 
-def taken_up(spec: TrialSpec) -> list[Report]:
+def whole_ones(spec: TrialSpec) -> Iterator[Checkpoint]:
+    """The checkpoints that a trial can go on from."""
+    return (found for found in read_checkpoints(spec) if found is not None)
+
+
+def taken_up(spec: TrialSpec, complaints: list[str]) -> list[Report]:
     """The reports of a trial as it goes on, the one it repeats first."""
-    worker = Worker(spec, DATA)
+    worker = Worker(spec, DATA, complaints.append)
     reports = [untimed(worker.step())]
     while not reports[-1].last:
         reports.append(untimed(worker.step()))
@@ -90,8 +101,12 @@ def test_from_the_last_checkpoint_or_the_one_before_the_numbers_are_the_same(
     halted(spec, 2, 3)
     assert spec.folder is not None
     damage(spec.folder / CHECKPOINT)
-    good = 3 if damage is nothing else 2
-    assert taken_up(spec) == whole(spec)[good - 1 :]
+    good, said = (3 if damage is nothing else 2), list[str]()
+    assert taken_up(spec, said) == whole(spec)[good - 1 :]
+    went_on = (
+        f"its last checkpoint is damaged or of another version; it goes on after {spec.steps[1]}"
+    )
+    assert said == ([went_on] if damage in (cut, flipped) else [])
 
 
 @pytest.mark.parametrize("family", SMALL)
@@ -103,7 +118,11 @@ def test_with_both_damaged_a_trial_begins_anew_with_the_same_numbers(
     assert spec.folder is not None
     flipped(spec.folder / CHECKPOINT)
     cut(spec.folder / BEFORE)
-    assert taken_up(spec) == whole(spec)
+    said: list[str] = []
+    assert taken_up(spec, said) == whole(spec)
+    assert said == [
+        "its last checkpoint is damaged or of another version, so it trains from the start"
+    ]
 
 
 def test_no_more_than_two_are_kept(tmp_path: Path) -> None:
@@ -111,9 +130,7 @@ def test_no_more_than_two_are_kept(tmp_path: Path) -> None:
     halted(spec, 1, 2, 3, 4)
     assert spec.folder is not None
     assert {path.name for path in spec.folder.glob("*safetensors")} == {CHECKPOINT, BEFORE}
-    assert [saved.report.resource for saved in read_checkpoints(spec)] == list(
-        reversed(spec.steps[2:4])
-    )
+    assert [saved.report.resource for saved in whole_ones(spec)] == list(reversed(spec.steps[2:4]))
 
 
 @pytest.mark.parametrize("moment", ["write", "move"])
@@ -122,8 +139,8 @@ def test_one_that_cannot_be_written_costs_none_that_is_there(
 ) -> None:
     spec = spec_of("xgboost", tmp_path)
     halted(spec, 1, 2)
-    kept = [saved.report for saved in read_checkpoints(spec)]
-    further = next(read_checkpoints(spec))
+    kept = [saved.report for saved in whole_ones(spec)]
+    further = next(whole_ones(spec))
 
     def full(*arguments: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -132,7 +149,7 @@ def test_one_that_cannot_be_written_costs_none_that_is_there(
     with pytest.raises(OSError, match="No space left"):
         write_checkpoint(spec, further)
     monkeypatch.undo()
-    assert [saved.report for saved in read_checkpoints(spec)] == kept
+    assert [saved.report for saved in whole_ones(spec)] == kept
     assert spec.folder is not None
     assert not list(spec.folder.glob(".*")), "what was half written is gone"
 
@@ -142,7 +159,7 @@ def test_killed_between_the_two_moves_the_one_before_is_there(
 ) -> None:
     spec = spec_of("xgboost", tmp_path)
     halted(spec, 1, 2)
-    further = next(read_checkpoints(spec))
+    further = next(whole_ones(spec))
 
     class Killed(BaseException):
         pass
@@ -153,7 +170,7 @@ def test_killed_between_the_two_moves_the_one_before_is_there(
     monkeypatch.setattr("fesearch.paths._to_disk", killed)
     with pytest.raises(Killed):
         write_checkpoint(spec, further)
-    assert [saved.report for saved in read_checkpoints(spec)] == [further.report]
+    assert [saved.report for saved in whole_ones(spec)] == [further.report]
 
 
 def test_numbers_of_every_shape_come_back(tmp_path: Path) -> None:
@@ -166,7 +183,7 @@ def test_numbers_of_every_shape_come_back(tmp_path: Path) -> None:
     }
     report = Report(0, 1, float("nan"), None, None, 0.5, 7)
     write_checkpoint(spec, module.Checkpoint(arrays, report))
-    (found,) = read_checkpoints(spec)
+    (found,) = whole_ones(spec)
     assert found.arrays.keys() == arrays.keys()
     for name, array in arrays.items():
         assert found.arrays[name].shape == array.shape

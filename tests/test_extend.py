@@ -12,7 +12,7 @@ from small import SPACE, Watch, furnished, small, wait_for
 from fesearch.cli.app import run
 from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.record import TrialState
-from fesearch.search import start
+from fesearch.search import heartbeat, start
 from fesearch.search.budget import Budget
 from fesearch.search.checkpoint import CHECKPOINT, END
 from fesearch.search.core import Core
@@ -42,7 +42,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def url(house: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a store that does not exist yet, beside the data and features of ``house``."""
     monkeypatch.setenv("FESEARCH_STORAGE", sqlite_url)
-    monkeypatch.setattr(start, "_SECONDS_BETWEEN_BEATS", 0.01)
+    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.01)
     return sqlite_url
 
 
@@ -85,7 +85,7 @@ def test_a_running_study_takes_up_more_trials(at: int, url: str, house: str) -> 
 def test_an_extension_at_the_very_end_of_a_run_is_not_lost(
     url: str, house: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start, "_SECONDS_BETWEEN_BEATS", 1000.0)
+    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 1000.0)
     complete = Store.complete
 
     def late(store: Store, *arguments: Any) -> bool:
@@ -101,7 +101,7 @@ def test_an_extension_at_the_very_end_of_a_run_is_not_lost(
 def test_an_extension_the_heartbeat_takes_up_once_all_is_done_is_not_lost(
     url: str, house: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start, "_SECONDS_BETWEEN_BEATS", 1000.0)
+    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 1000.0)
     more = Budget.more
 
     def late(budget: Budget) -> bool:

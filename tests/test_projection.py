@@ -146,6 +146,31 @@ def test_a_busy_search_writes_a_batch_at_a_time(monkeypatch: pytest.MonkeyPatch)
     assert len(mirror.calls) == 12
 
 
+def test_a_failure_at_the_end_itself_is_made_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection, "SECONDS_BETWEEN_WRITES", 1000.0)
+    mirrors = [Frail(), Frail()]
+    given, said = iter(mirrors), []
+    projected = Projection(lambda: next(given), said.append)  # type: ignore[arg-type, return-value]
+    projected.begin(0, "irnet", {})
+    projected.report(0, 1, 0.5)
+    mirrors[0].fails = True
+    projected.settle()
+    assert said[-1] == "Optuna's tables can be written again and are whole."
+    assert next(given, None) is None
+
+
+def test_a_thread_does_not_wait_for_another_that_writes() -> None:
+    mirror = Frail()
+    projected = Projection(lambda: mirror, pytest.fail)  # type: ignore[arg-type, return-value]
+    projected.begin(0, "irnet", {})
+    projected.report(0, 1, 0.5)
+    with projected._lock:
+        projected.write(wait=False)
+    assert len(mirror.calls) == 1
+    projected.write()
+    assert len(mirror.calls) == 2
+
+
 def test_what_is_wrong_from_the_beginning_is_raised() -> None:
     def taken() -> Mirror:
         raise InputError("The name is taken.", "Choose another.")

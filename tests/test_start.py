@@ -23,15 +23,16 @@ from fesearch.export import export
 from fesearch.nets.train import NetLearner
 from fesearch.paths import artifacts_dir
 from fesearch.record import Fault, TrialState
-from fesearch.search import copies, start
+from fesearch.search import copies, heartbeat, start
 from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.core import Core
 from fesearch.search.folder import Keeper, study_folder, trial_folder
 from fesearch.search.ledger import StoreLedger
 from fesearch.search.mirror import Mirror, in_database
+from fesearch.search.projection import Projection
 from fesearch.search.worker import LOG, MODEL, Worker
 from fesearch.store.results import Store
-from fesearch.store.types import StudyState
+from fesearch.store.types import Lease, StudyState
 from fesearch.study import Study
 
 
@@ -238,7 +239,7 @@ def reports_of_all(url: str) -> list[Any]:
 
 
 def test_a_request_from_elsewhere_stops(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "_SECONDS_BETWEEN_BEATS", 0.01)
+    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.01)
 
     def ask(core: Core) -> None:
         with Store.open(url) as store:
@@ -251,15 +252,54 @@ def test_a_request_from_elsewhere_stops(url: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_driver_that_was_taken_over_stops(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "_SECONDS_BETWEEN_BEATS", 0.01)
+    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.01)
 
     def take_over(core: Core) -> None:
         with Store.open(url) as store, store.write() as connection:
             connection.exec_driver_sql("UPDATE fesearch_leases SET token = 'another'")
         wait_for(lambda: bool(core.stopped))
 
+    settled: list[Projection] = []
+    monkeypatch.setattr(Projection, "settle", lambda self: settled.append(self))
     with pytest.raises(OustedError, match="Another process has taken over this study"):
         start.start(small(), url, watchers=[Watch(4, take_over)])
+    assert not settled, "Optuna's tables are the other process's, too"
+
+
+def test_a_driver_that_is_slow_to_begin_has_a_heartbeat(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.01)
+    beats: list[object] = []
+    beat, reconcile = Store.beat, start.reconcile
+
+    def counted(store: Store, lease: Lease) -> None:
+        beats.append(lease)
+        beat(store, lease)
+
+    def slow(*given: Any) -> None:
+        before = len(beats)
+        wait_for(lambda: len(beats) > before + 1)
+        reconcile(*given)
+
+    monkeypatch.setattr(Store, "beat", counted)
+    monkeypatch.setattr(start, "reconcile", slow)
+    assert start.start(small(), url).stopped == ""
+
+
+def test_why_a_study_stopped_is_on_record(url: str) -> None:
+    def broken(core: Core) -> None:
+        raise ValueError("a watcher\0 that breaks")
+
+    with pytest.raises(ValueError, match="that breaks"):
+        start.start(small(), url, watchers=[Watch(2, broken)])
+    row = study_row(url, "deep")
+    assert (row.state, row.reason) == (StudyState.STOPPED, "ValueError: a watcher? that breaks")
+    start.resume("deep", url, watchers=[Watch(2, lambda core: core.stop("enough"))])
+    assert study_row(url, "deep").reason == "enough"
+    start.resume("deep", url)
+    row = study_row(url, "deep")
+    assert (row.state, row.reason) == (StudyState.COMPLETE, "")
 
 
 def test_a_driver_that_was_taken_over_while_halted_writes_nothing_more(
@@ -283,7 +323,7 @@ def test_a_driver_that_was_taken_over_while_halted_writes_nothing_more(
 def test_a_heartbeat_that_fails_stops_the_search_and_says_why(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start, "_SECONDS_BETWEEN_BEATS", 0.01)
+    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.01)
 
     def wait(core: Core) -> None:
         wait_for(lambda: bool(core.stopped))

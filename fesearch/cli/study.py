@@ -90,6 +90,7 @@ def show_study(
         "unit": row.unit,
         "created": row.created_at.isoformat(timespec="seconds"),
         "state": row.state.value,
+        "reason": row.reason,
         "seconds": row.seconds,
         "versions": dict(row.versions),
         "why": list(row.definition.get("why", ())),
@@ -158,6 +159,7 @@ def _line(store: Any, summary: Any) -> dict[str, Any]:
     return {
         "name": row.name,
         "state": state,
+        "reason": row.reason,
         "trials": ended,
         "budget": _budget(row) + summary.children,
         "best": summary.best,

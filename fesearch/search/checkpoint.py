@@ -80,13 +80,12 @@ def _written(spec: TrialSpec, checkpoint: Checkpoint) -> bytes:
     return save(arrays, metadata=said)
 
 
-def read_checkpoints(spec: TrialSpec) -> Iterator[Checkpoint]:
-    """A trial's checkpoints, the last one first: those that are whole and of this very trial."""
+def read_checkpoints(spec: TrialSpec) -> Iterator[Checkpoint | None]:
+    """A trial's checkpoints, the last one first; None for one that is not whole, or not its own."""
     if spec.folder is not None:
         for name in (CHECKPOINT, BEFORE):
-            checkpoint = _read(spec.folder / name, described(spec))
-            if checkpoint is not None:
-                yield checkpoint
+            if (spec.folder / name).exists():
+                yield _read(spec.folder / name, described(spec))
 
 
 def described(spec: TrialSpec) -> str:

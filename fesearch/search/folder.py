@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import stat
+from bisect import insort
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -96,7 +97,14 @@ class Keeper:
                 self._going_on[result.number] = result.parent
         for result in results:
             if result.state.finished:
-                self.ended(result)
+                self._remove_checkpoints(result.number)
+                self._count(result)
+        behind = [number for _, number in self._best[self._keep :]]
+        del self._best[self._keep :]
+        known = {number for _, number in self._best}
+        over = (one.number for one in results if one.state.finished and one.number not in known)
+        self._remove({*behind, *over})
+        self._trim()
 
     def began(self, spec: TrialSpec, resumed: bool) -> None:
         """The end that a trial goes on from stays until it has ended."""
@@ -111,17 +119,28 @@ class Keeper:
 
     def ended(self, result: TrialResult) -> None:
         """A trial needs no checkpoint any more, and its weights only if it is among the best."""
-        folder = folder_of(self._folder, result.number)
-        for path in folder.glob(f"*{CHECKPOINT}*"):
-            path.unlink()  # a worker that was killed may have left one half written, too
+        self._remove_checkpoints(result.number)
         behind = [result.number]
-        if result.value is not None and result.state.usable:
-            self._best.append((self._sign * result.value, result.number))
-            self._best.sort()
+        if self._count(result):
             behind = [number for _, number in self._best[self._keep :]]
             del self._best[self._keep :]
         parent = self._going_on.pop(result.number, None)
         self._remove(behind, [] if parent is None else [parent])
+        self._trim()
+
+    def _count(self, result: TrialResult) -> bool:
+        """Put a trial among the best, wherever it stands; whether it has a value."""
+        if result.value is None or not result.state.usable:
+            return False
+        insort(self._best, (self._sign * result.value, result.number))
+        return True
+
+    def _remove_checkpoints(self, number: int) -> None:
+        for path in folder_of(self._folder, number).glob(f"*{CHECKPOINT}*"):
+            path.unlink()  # a worker that was killed may have left one half written, too
+
+    def _trim(self) -> None:
+        """Remove the worst of those that are kept until the study has room, but for the best."""
         while len(self._best) > 1 and self._is_full():
             self._remove([self._best.pop()[1]])
 

@@ -55,18 +55,28 @@ class Projection:
             self._ended.append(result)
         self._write_if_due()
 
-    def write(self) -> None:
-        """Write what waits to be written, from any thread."""
-        with self._lock:
+    def write(self, *, wait: bool = True) -> None:
+        """Write what waits to be written, from any thread.
+
+        Args:
+            wait: for another thread that is at it; else it is left to that one.
+        """
+        if not self._lock.acquire(blocking=wait):
+            return
+        try:
             begun, reports, ended = self._begun, self._reports, self._ended
             self._forget()
             self._written_at = time.monotonic()
             self._try(lambda mirror: _change(mirror, begun, reports, ended))
+        finally:
+            self._lock.release()
 
     def settle(self) -> None:
-        """Write what waits, and try once more to make it whole, at the end of a search."""
-        self._failed_at = -math.inf
+        """Write what waits at the end of a search; where that fails, try once more to be whole."""
         self.write()
+        if self._mirror is None:
+            self._failed_at = -math.inf
+            self.write()
 
     def close(self) -> None:
         """Let go of the database."""

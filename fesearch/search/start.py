@@ -1,8 +1,6 @@
 """Studies from start to end: created, driven, interrupted, resumed."""
 
-import contextvars
 import shutil
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,15 +14,17 @@ from fesearch.errors import (
     FesearchError,
     InputError,
     NoDatabaseError,
+    OustedError,
     StudyNotFoundError,
     first_line,
 )
 from fesearch.record import TrialResult
 from fesearch.search import inline, interrupt, resources, room, sources, tracking, warm
 from fesearch.search.budget import Budget, settings_of
-from fesearch.search.core import Core, Settings
+from fesearch.search.core import INTERRUPTED, Core, Settings
 from fesearch.search.extend import before_extensions, let_go_on
 from fesearch.search.folder import Keeper, identity, new_folder, study_folder
+from fesearch.search.heartbeat import Heartbeat
 from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
 from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, study_of, versions
@@ -39,7 +39,6 @@ from fesearch.store.types import Lease, StudyRow, StudyState
 from fesearch.study import PLACE, Study
 from fesearch.tracker import Subject
 
-_SECONDS_BETWEEN_BEATS = 15.0
 _SCRATCH = "ray-"
 """How a folder for Ray's own files begins; each driver has one of its own."""
 
@@ -210,38 +209,15 @@ def _drive(
     limit: float | None = None,
     take_over: bool = False,
 ) -> Outcome:
-    study = prepared.study
     lease = store.acquire(row, force=take_over)
     if not take_over:  # who was taken over from may be at work for another moment
         _clear(study_folder(row))
     try:
-        store.set_state(lease, StudyState.RUNNING)
-        sources.keep(row, study)
-        let_go_on(store, row)
-        keeper = Keeper(
-            study_folder(row),
-            study.keep,
-            row.direction,
-            lambda: _needed(store, row),
-            study.disk_limit,
-        )
-        settings = settings_of(row, prepared, limit)
-        with (
-            tracking.tracked(study.track, _subject(row, prepared)) as trackers,
-            _core(store, url, lease, settings, study.sampler, [keeper, *trackers, *watchers]) as (
-                core,
-                projection,
-            ),
-        ):
-            budget = Budget(store, row, prepared, core, limited=limit is not None)
-            store.endure(core.note, lambda: core.stopping)
-            for line in row.definition.get("why", ()):
-                core.note(line)
-            with _heartbeat(store, lease, core, budget, projection), interrupt.stops(core):
-                _search(store, lease, core, budget, prepared)
-    except BaseException:
+        with Heartbeat(store, lease) as heartbeat:
+            core = _at_work(store, url, lease, prepared, watchers, limit, heartbeat)
+    except BaseException as error:
         with suppress(FesearchError):  # what ended the search is what counts
-            store.set_state(lease, StudyState.STOPPED)
+            store.set_state(lease, StudyState.STOPPED, _why(error))
         raise
     finally:
         with suppress(LostError):
@@ -251,13 +227,59 @@ def _drive(
     return Outcome(store.study(row.name), trials, core.stopped, core.hopeless)
 
 
+def _at_work(
+    store: Store,
+    url: str,
+    lease: Lease,
+    prepared: Prepared,
+    watchers: Sequence[Watcher],
+    limit: float | None,
+    heartbeat: Heartbeat,
+) -> Core:
+    """Search, from what is recorded to where the study stops; the core as it stands then."""
+    study, row = prepared.study, lease.study
+    store.set_state(lease, StudyState.RUNNING)
+    sources.keep(row, study)
+    let_go_on(store, row)
+    keeper = Keeper(
+        study_folder(row),
+        study.keep,
+        row.direction,
+        lambda: _needed(store, row),
+        study.disk_limit,
+    )
+    settings = settings_of(row, prepared, limit)
+    with (
+        tracking.tracked(study.track, _subject(row, prepared)) as trackers,
+        _core(store, url, lease, settings, study.sampler, [keeper, *trackers, *watchers]) as (
+            core,
+            projection,
+        ),
+    ):
+        budget = Budget(store, row, prepared, core, limited=limit is not None)
+        store.endure(core.note, lambda: core.stopping)
+        for line in row.definition.get("why", ()):
+            core.note(line)
+        tasks = budget.renew, lambda: projection.write(wait=False)
+        with heartbeat.attending(core, *tasks), interrupt.stops(core):
+            _search(store, lease, core, budget, prepared)
+    return core
+
+
+def _why(error: BaseException) -> str:
+    """What a study is said to have stopped for that an exception ended."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    return error.message if isinstance(error, FesearchError) else first_line(error)
+
+
 def _search(store: Store, lease: Lease, core: Core, budget: Budget, prepared: Prepared) -> None:
     """Search until the core is stopped, or has spent its budget and nobody has added to it."""
     while True:
         _run(core, lease, prepared)
         if core.stopped:
             store.beat(lease)  # it says so where another process has taken over
-            store.set_state(lease, StudyState.STOPPED)
+            store.set_state(lease, StudyState.STOPPED, core.stopped)
             return
         row = budget.row  # taken first: what the heartbeat takes up from here on is another
         if not budget.more() and core.done and store.complete(lease, row):
@@ -289,7 +311,8 @@ def _core(
 
     def opened() -> Mirror:
         mirror = Mirror(in_database(url), row.name, direction, settings.space, identity(row))
-        reconcile(mirror, store.trials(row), recorded(store, row))
+        reports = recorded(store, row)  # first: a trial may end between the two
+        reconcile(mirror, store.trials(row), reports)
         return mirror
 
     projection = Projection(opened, lambda line: core.note(line))
@@ -303,8 +326,20 @@ def _core(
     try:
         yield core, projection
     finally:
-        projection.settle()
+        if _holds(store, lease):  # whoever has taken over writes there now
+            projection.settle()
         projection.close()
+
+
+def _holds(store: Store, lease: Lease) -> bool:
+    """Whether the study is still this driver's, as far as the database says."""
+    try:
+        store.beat(lease)
+    except OustedError:
+        return False
+    except FesearchError:
+        pass
+    return True
 
 
 def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
@@ -332,41 +367,6 @@ def _clear(folder: Path) -> None:
     """Remove what drivers that were killed have left of Ray's in the folder of a study."""
     for scratch in folder.glob(f"{_SCRATCH}*"):
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-@contextmanager
-def _heartbeat(
-    store: Store, lease: Lease, core: Core, budget: Budget, projection: Projection
-) -> Iterator[None]:
-    """Show that the driver lives, and do what others ask for: stop, or go on for longer.
-
-    Whatever goes wrong with it stops the search in good order: a driver without a heartbeat would
-    be taken for dead.
-    """
-    over = threading.Event()
-
-    def beat() -> None:
-        while not over.wait(_SECONDS_BETWEEN_BEATS):
-            try:
-                store.beat(lease)
-                store.publish(due=True)
-                if store.stop_requested(lease.study):
-                    core.stop("stopped on request")
-                budget.renew()
-                projection.write()
-            except FesearchError as error:
-                core.stop(error.message)
-            except Exception as error:  # noqa: BLE001
-                core.stop(f"the heartbeat failed: {first_line(error)}")
-
-    run = contextvars.copy_context().run  # where its artifacts are, too
-    thread = threading.Thread(target=run, args=(beat,), name="fesearch-heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _earlier(study: Study, url: str) -> warm.Earlier | None:

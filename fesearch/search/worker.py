@@ -32,6 +32,7 @@ from fesearch.trial import Running, run
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 MODEL, LOG = "model", "trial.log"
+_DAMAGED = "its last checkpoint is damaged or of another version"
 
 
 class Worker:
@@ -55,7 +56,7 @@ class Worker:
         self._complain = _Once(complain)
         self._log = _Log(spec.folder and spec.folder / LOG, self._complain)
         try:
-            beginning, self._running = _begun(spec, data)
+            beginning, self._running = _begun(spec, data, self._complain)
         except Exception as error:
             self._log.write(f"cannot begin: {described(spec)}")
             raise self._failed(error) from error
@@ -149,18 +150,28 @@ class Worker:
         return TrialError(first_line(error), where, cause_of(error))
 
 
-def _begun(spec: TrialSpec, data: Development) -> tuple[Checkpoint | None, Running]:
+def _begun(
+    spec: TrialSpec, data: Development, complain: Callable[[str], None]
+) -> tuple[Checkpoint | None, Running]:
     """A training from the last checkpoint it can go on from, its parent's end, or the start."""
+    useless = 0
     for checkpoint in _beginnings(spec):
         try:
-            return checkpoint, run([spec], data, [checkpoint.arrays])
+            if checkpoint is not None:
+                running = run([spec], data, [checkpoint.arrays])
+                if useless:
+                    complain(f"{_DAMAGED}; it goes on after {checkpoint.report.resource}")
+                return checkpoint, running
         except InputError:  # whole, but not as this version writes it
-            continue
+            pass
+        useless += 1
+    if useless:
+        complain(f"{_DAMAGED}, so it trains from the start")
     return None, run([spec], data)
 
 
-def _beginnings(spec: TrialSpec) -> Iterator[Checkpoint]:
-    """What a training can go on from, the furthest first."""
+def _beginnings(spec: TrialSpec) -> Iterator[Checkpoint | None]:
+    """What a training can go on from, the furthest first; None for what is there but damaged."""
     yield from read_checkpoints(spec)
     end = read_parents_end(spec)
     if end is not None:

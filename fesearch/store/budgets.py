@@ -70,7 +70,7 @@ class Budgets(Database):
             if now is None or now.definition != row.definition:
                 return False
             change = sa.update(STUDIES).where(STUDIES.c.id == row.id)
-            connection.execute(change.values(state=StudyState.COMPLETE))
+            connection.execute(change.values(state=StudyState.COMPLETE, reason=""))
             return True
 
 

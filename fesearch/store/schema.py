@@ -129,6 +129,7 @@ STUDIES = sa.Table(
     sa.Column("state", _words(StudyState), nullable=False),
     sa.Column("seconds", sa.Double, nullable=False),
     sa.Column("last_sequence", sa.BigInteger, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
     _one_of("state", StudyState, "state"),
     sqlite_autoincrement=True,  # the id of a deleted study is never given to another
 )

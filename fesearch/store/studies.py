@@ -17,7 +17,14 @@ from fesearch.store.leases import holds, refuse_held
 from fesearch.store.outage import endures
 from fesearch.store.queue import add
 from fesearch.store.schema import DIVISIONS, KEYS, MEMBERS, STUDIES, STUDY_KEYS, TRIALS
-from fesearch.store.types import Division, Lease, StudyRow, StudyState, StudySummary
+from fesearch.store.types import (
+    Division,
+    Lease,
+    StudyRow,
+    StudyState,
+    StudySummary,
+    storable,
+)
 
 KEY_COLUMNS = (KEYS.c.data, KEYS.c.target, KEYS.c.metric, KEYS.c.split, KEYS.c.unit)
 _SELECT = sa.select(STUDIES, *KEY_COLUMNS, KEYS.c.direction).join_from(STUDIES, KEYS)
@@ -165,12 +172,16 @@ class Studies(Database):
         return [one for one in self.studies() if one.study.id in theirs] if theirs else []
 
     @endures
-    def set_state(self, lease: Lease, state: StudyState) -> None:
-        """Note where a study stands; nothing happens where the lease has been taken over."""
+    def set_state(self, lease: Lease, state: StudyState, reason: str = "") -> None:
+        """Note where a study stands; nothing happens where the lease has been taken over.
+
+        Args:
+            reason: why it has stopped.
+        """
         with self.write() as connection:
             if holds(connection, lease):
                 change = sa.update(STUDIES).where(STUDIES.c.id == lease.study.id)
-                connection.execute(change.values(state=state))
+                connection.execute(change.values(state=state, reason=storable(reason)))
 
     def delete_study(self, name: str) -> None:
         """Delete a study with all its trials; looks at the test part stay on record.
@@ -255,6 +266,7 @@ def _study(row: sa.Row[Any]) -> StudyRow:
         created_at=row.created_at,
         state=row.state,
         seconds=row.seconds,
+        reason=row.reason,
     )
 
 

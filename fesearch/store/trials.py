@@ -16,7 +16,7 @@ from fesearch.store.looks import looked_at, scored
 from fesearch.store.outage import endures
 from fesearch.store.queue import take
 from fesearch.store.schema import KEYS, REPORTS, STUDIES, TRIALS
-from fesearch.store.types import Lease, ReportRow, StudyRow
+from fesearch.store.types import Lease, ReportRow, StudyRow, storable
 
 _RESULT = sa.select(*(TRIALS.c[field.name] for field in fields(TrialResult)))
 # Made once: to build them for each report would cost as much as to run them.
@@ -171,7 +171,7 @@ class Trials(Database):
         Raises:
             FesearchError: the lease was taken over, or the trial is not RUNNING.
         """
-        changes = {"retries": retries, "reason": _storable(reason)}
+        changes = {"retries": retries, "reason": storable(reason)}
         with self.write() as connection:
             refuse_ousted(connection, lease)
             _update_running(connection, lease.study, number, changes)
@@ -303,15 +303,10 @@ def _end(result: TrialResult) -> dict[str, Any]:
         "best_resource": result.best_resource,
         "seconds": result.seconds,
         "parameters": result.parameters,
-        "reason": _storable(result.reason),
+        "reason": storable(result.reason),
         "fault": result.fault,
         "finished_at": datetime.now(UTC),
     }
-
-
-def _storable(text: str) -> str:
-    """Text that both databases take: a message may hold NUL, or bytes that are no UTF-8."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def _split_raw(raw: float) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class StudyRow:
         versions: package -> version it was started with.
         created_at: in UTC.
         seconds: drivers have worked on it, all resumptions together.
+        reason: why it stopped, an empty text where it has not.
     """
 
     id: int
@@ -71,6 +72,7 @@ class StudyRow:
     created_at: datetime
     state: StudyState
     seconds: float
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -208,3 +210,8 @@ class Lease:
 
     study: StudyRow
     token: str
+
+
+def storable(text: str) -> str:
+    """Text that both databases take: a message may hold NUL, or bytes that are no UTF-8."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
