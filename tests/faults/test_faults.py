@@ -1,13 +1,9 @@
-"""What a search survives: real processes killed, real databases gone, real disks full.
+"""What a search survives: workers and nodes killed, a database restarted, a disk that is full.
 
-The short form runs with all tests; ``make faults`` runs the long one, 25 kills each and 5 restarts:
-``FESEARCH_FAULTS=long pytest tests/faults``. After each fault no finished trial is lost or changed,
-none is there twice, none is left RUNNING by a resume, and every decision is the one that the same
-reports give to a search that nothing disturbed.
+The long form is that of ``test_drivers.py``, whose promises these tests ask for, too.
 """
 
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -21,209 +17,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driven import check_optuna_agrees, results, story
-from lab import PATIENCE, RAY, Lab, kill, sets, wait_for
-
-from fesearch.errors import FesearchError
-from fesearch.record import Decision, TrialResult, TrialState
-from fesearch.search.halving import Halving, first_rung, rungs
-from fesearch.store.results import Store
+from driven import results, story
+from faulty import (
+    DRAW,
+    IN_A_STUDY,
+    INLINE,
+    KILLS,
+    NETS,
+    RANDOM,
+    RESTARTS,
+    check_whole,
+    finished,
+    training,
+    workers,
+)
+from lab import PATIENCE, RAY, Lab, kill, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
-
-IS_LONG = os.environ.get("FESEARCH_FAULTS") == "long"
-KILLS, WITH_RAY, RESTARTS = (25, 25, 5) if IS_LONG else (2, 1, 1)
-IN_A_STUDY = 6  # kills at most
-DRAW = random.Random(20261121)
-
-
-SMALL = ["space.depth=3", "space.width=0.125", "space.batch_size=32", "reduction_factor=2"]
-RATES = ["space.learning_rate=[1e-2, 1e-3, 1e-4]"]
-NETS = ["irnet", "--data", "alloys", "--seed", "1", "--trials", "8", "--max-epochs", "40"]
-NETS += sets(*SMALL, *RATES)
-RANDOM = ["--sampler", "random", "--pruner", "none"]
-"""Results then depend on no order of events, so that parallel trials can be compared too."""
-INLINE = sets("runner=inline")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(house: Lab) -> dict[str, Any]:
-    """Stories of studies that nothing disturbs, by the words that began them."""
-    told = {}
-    for name, words in (("tpe", []), ("random", RANDOM)):
-        house.run("study", "start", *NETS, *words, *INLINE, "--name", name)
-        told[name] = story(house.url, name)
-    return told
-
-
-def now(url: str, name: str) -> list[TrialResult]:
-    """The trials of a study, none where it has not begun."""
-    try:
-        return results(url, name)
-    except FesearchError:
-        return []
-
-
-def finished(url: str, name: str) -> list[TrialResult]:
-    return [one for one in now(url, name) if one.state.finished]
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints what a test has done, in the long form, whose figures are in the README."""
-
-    def say(line: str) -> None:
-        if IS_LONG:
-            with capsys.disabled():
-                print(f"\n{line}: none finished lost, twice or changed, none left RUNNING")
-
-    return say
-
-
-def drive_until_whole(
-    lab: Lab, name: str, words: list[str], kills: int, *, ray: bool = False
-) -> int:
-    """Drive a study, killing its driver at random moments; the number of kills that hit it.
-
-    After each, what had finished is as it was. It is resumed until nothing is left to do.
-
-    Args:
-        ray: Ray takes most of a short search to start; three in four kills come once a trial is
-            in training.
-    """
-    hits, before = 0, list[TrialResult]()
-    while True:
-        known = bool(now(lab.url, name))
-        command = ["resume", name] if known else ["start", *NETS, *words, "--name", name]
-        driver = lab.begin("study", *command, *([] if known else ["--or-resume"]))
-        if hits < kills:
-            at_work(lab, driver, name)
-            if ray and DRAW.random() < 0.75:
-                training(lab, driver, name)
-            time.sleep(DRAW.uniform(0.0, 2.0))
-        if hits >= kills or driver.poll() is not None:
-            assert driver.wait(PATIENCE) == 0, lab.err
-            return hits
-        kill(driver)
-        hits += 1
-        after = {one.number: one for one in finished(lab.url, name)}
-        assert [after[one.number] for one in before] == before
-        before = list(after.values())
-        wait_for(lambda: not lab.processes(), "orphans have ended")
-
-
-def at_work(lab: Lab, driver: "subprocess.Popen[bytes]", name: str) -> None:
-    """Wait until a driver holds its study, or has ended."""
-
-    def seen() -> bool:
-        return driver.poll() is not None or held(lab.url, name)
-
-    wait_for(seen, "a driver is at work")
-
-
-def training(lab: Lab, driver: "subprocess.Popen[bytes]", name: str) -> None:
-    """Wait until a worker of Ray's has reported on a trial that runs, or the driver has ended."""
-    wait_for(lambda: driver.poll() is not None or running(lab, name), "a trial is in training")
-
-
-def held(url: str, name: str) -> bool:
-    """Whether a live driver holds the study."""
-    try:
-        with Store.open(url, create=False) as store:
-            return store.driven(store.study(name))
-    except FesearchError:
-        return False
-
-
-def check_whole(url: str, name: str, trials: int = 8) -> None:
-    """Each trial once and ended, each report once and in order, and Optuna of the same mind."""
-    found = results(url, name)
-    assert [one.number for one in found] == list(range(trials))
-    assert all(one.state.finished for one in found)
-    with Store.open(url, create=False) as store:
-        reports = store.reports(store.study(name))
-    sequences = [report.sequence for report in reports]
-    assert sequences == sorted(set(sequences))
-    for one in found:
-        resources = [report.resource for report in reports if report.number == one.number]
-        assert resources == list(range(1, one.resource + 1))
-    check_optuna_agrees(url, name)
-
-
-def check_decisions(url: str, name: str) -> None:
-    """Every recorded decision is the one that the rule makes of the reports before it."""
-    rule = Halving(rungs(first_rung(1, 2, 40), 2, 40), 2)
-    ends = {one.number: one for one in results(url, name)}
-    with Store.open(url, create=False) as store:
-        reports = store.reports(store.study(name))
-    for report in reports:
-        assert report.best is not None
-        stops = rule.decide(report.number, report.resource, report.best) is Decision.STOP
-        end = ends[report.number]
-        last = end.resource == report.resource
-        if stops:
-            assert (report.decision, end.state) == (Decision.STOP, TrialState.PRUNED)
-        else:
-            assert (report.decision is Decision.STOP) == last
-            assert not last or end.state is TrialState.COMPLETE
-
-
-def test_a_driver_without_ray_killed_at_random_moments(
-    lab: Lab, undisturbed: dict[str, Any], said: Callable[[str], None]
-) -> None:
-    hits = studies = 0
-    while hits < KILLS:
-        name = f"killed-{studies}"
-        hits += drive_until_whole(lab, name, INLINE, min(IN_A_STUDY, KILLS - hits))
-        check_whole(lab.url, name)
-        check_decisions(lab.url, name)
-        assert story(lab.url, name) == undisturbed["tpe"]
-        studies += 1
-    said(f"{hits} kills of drivers without Ray in {studies} studies")
-
-
-def test_a_driver_with_ray_killed_at_random_moments(
-    lab: Lab, undisturbed: dict[str, Any], said: Callable[[str], None]
-) -> None:
-    hits = studies = 0
-    while hits < WITH_RAY:
-        name = f"killed-{studies}"
-        words = RANDOM if studies % 2 == 0 else []
-        kills = min(IN_A_STUDY, WITH_RAY - hits)
-        hits += drive_until_whole(lab, name, [*words, "--cpus", "2"], kills, ray=True)
-        check_whole(lab.url, name)
-        if words:
-            assert results(lab.url, name) == undisturbed["random"][0]
-        else:
-            check_decisions(lab.url, name)
-        studies += 1
-    said(f"{hits} kills of drivers with Ray in {studies} studies")
-
-
-def test_without_a_write_ahead_log(lab: Lab, undisturbed: dict[str, Any]) -> None:
-    """As on a network file system, where SQLite keeps a rollback journal."""
-    mounts = lab.folder / "mounts"
-    mounts.write_text(f"server:/home {lab.folder} nfs4 rw 0 0\n")
-    site = lab.folder / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(
-        "from pathlib import Path\n"
-        "from fesearch.store import filesystem\n"
-        f"filesystem.MOUNTS = Path({str(mounts)!r})\n"
-    )
-    lab.environment["PYTHONPATH"] = str(site)
-    drive_until_whole(lab, "killed", INLINE, min(KILLS, 5))
-    assert not list(lab.folder.glob("fesearch.db-wal"))
-    assert story(lab.url, "killed") == undisturbed["tpe"]
-
-
-def workers(lab: Lab) -> list[int]:
-    """Process ids of Ray's trials."""
-    return [
-        number
-        for number, words in lab.processes().items()
-        if words.startswith(("ray::Trial", "ray::ResourceTr"))
-    ]
 
 
 def test_workers_killed_at_random_moments(
@@ -257,12 +67,6 @@ def hit_a_worker(lab: Lab, driver: "subprocess.Popen[bytes]", name: str) -> bool
     goes_on = f"{name} goes on"
     wait_for(lambda: driver.poll() is not None or len(finished(lab.url, name)) > count, goes_on)
     return bool(there)
-
-
-def running(lab: Lab, name: str) -> bool:
-    """Whether a trial runs and has reported, in a worker that is there."""
-    at_work = any(one.resource and not one.state.finished for one in now(lab.url, name))
-    return at_work and bool(workers(lab))
 
 
 def test_a_node_that_is_lost(lab: Lab, undisturbed: dict[str, Any]) -> None:
@@ -369,6 +173,7 @@ def test_a_disk_that_is_full(lab: Lab, small_disk: Path, undisturbed: dict[str, 
     assert "Stopped: its weights cannot be written: No space left on device" in lab.err
     (listed,) = lab.json("study", "list")
     assert listed["state"] == "STOPPED"
+    assert listed["reason"].startswith("its weights cannot be written: No space left on device")
     before = finished(lab.url, "deep")
     assert before
     assert not list(small_disk.rglob("*tmp*"))
