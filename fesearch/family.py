@@ -115,6 +115,8 @@ class Family:
         full: a wider space that a practitioner of today would search.
         best: the best config its source reports; the first trial of every study.
         unstated: what a config without these parameters means; values of ``full`` alone.
+        layers: a config's network as a text, which its parameter ``layers`` takes; None where no
+            parameter is called so.
         resource: what its training is counted in.
         build, load: see the protocols.
         check: refuses a config no model can be built from (InputError naming the parameter).
@@ -147,6 +149,7 @@ class Family:
     linear: bool = False
     element_weights: "Callable[[Arrays, Sequence[str]], Mapping[str, np.ndarray]] | None" = None
     unstated: Config = field(default_factory=dict)
+    layers: Callable[[Config], str] | None = None
 
     def space(self, preset: str) -> Space:
         """The space of a preset, "published" or "full".

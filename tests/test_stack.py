@@ -4,17 +4,21 @@ from collections import Counter
 from contextlib import suppress
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fesearch.errors import InputError
+from fesearch.family import FAMILIES
 from fesearch.nets.config import BEST_2019 as BEST
 from fesearch.nets.config import FULL_STACK, check_stack
 from fesearch.nets.layers import Run, Shortcut, parse, taper, written
 from fesearch.nets.stack import Block, Stack
+from fesearch.nets.train import NetLearner
 from fesearch.space import Config, Space
+from fesearch.split import Development
 
 PUBLISHED = {
     17: [1024] * 4 + [512] * 3 + [256] * 3 + [128] * 3 + [64] * 2 + [32],
@@ -120,6 +124,21 @@ def test_a_published_text_is_the_network_of_its_depth(
     assert (
         of({**LAYERED, "layers": text}, "none").runs == of({**BEST, "depth": depth}, shortcut).runs
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "shortcut", "count"),
+    [("plain_mlp", "none", 0), ("srnet", "block", 6), ("irnet", "layer", 16)],
+)
+def test_a_family_has_the_shortcut_of_its_paper(name: str, shortcut: Shortcut, count: int) -> None:
+    family = FAMILIES.get(name)
+    assert family.layers is not None
+    assert family.layers(BEST) == PUBLISHED_TEXTS[17, shortcut]
+    x, y = np.eye(4, dtype=np.float32), np.arange(4.0)
+    data = Development(train_x=x, train_y=y, val_x=x, val_y=y)
+    learner = family.build({**BEST, "width": 1 / 16}, data, seed=1, threads=1, device="cpu")
+    assert isinstance(learner, NetLearner)
+    assert sum(block.shortcut is not None for block in blocks(learner._net)) == count
 
 
 def test_runs_of_the_deepest_irnet_may_be_written_apart_as_published() -> None:

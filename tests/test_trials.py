@@ -7,6 +7,7 @@ import pytest
 import searched
 
 from fesearch.cli.app import run
+from fesearch.nets.layers import parse
 from fesearch.record import TrialState
 
 
@@ -33,6 +34,7 @@ def test_one_trial_is_shown_with_its_curve_and_files(
     assert [point["resource"] for point in shown["curve"]] == [1, 2, 3, 4]
     assert shown["curve"][-1]["best"] == shown["value"]
     assert shown["config"] == searched.SMALL_NET
+    assert {layer.shortcut for layer in parse(shown["layers"])} == {"layer"}
     assert Path(shown["log"]).read_text() == "what happened\n"
     assert Path(shown["weights"]).is_dir()
     assert run(["trials", "show", "nets", "0"]) == 0

@@ -106,6 +106,7 @@ def show_trial(
         "seed": one.seed,
         "after_look": one.after_look,
         "config": dict(one.config),
+        "layers": _layers(one),
         "weights": str(weights) if weights.is_dir() else None,
         "log": str(log) if log.is_file() else None,
     }
@@ -137,3 +138,13 @@ def _varying(configs: Sequence[Mapping[str, Value]]) -> set[str]:
         for name in names
         if any(name not in config or config[name] != configs[0].get(name) for config in configs)
     }
+
+
+def _layers(one: Any) -> str | None:
+    """The network of a trial in the notation of IRNet's code, if that can say it."""
+    from fesearch.family import FAMILIES
+
+    if one.family not in FAMILIES.names():
+        return None  # of a package or file that is not here
+    layers = FAMILIES.get(one.family).layers
+    return None if layers is None else layers(one.config)

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 
 from fesearch.arrays import Arrays
 from fesearch.family import Family, Learner, Predictor, Resource
-from fesearch.nets.config import BY_DEPTH, FULL_STACK, OURS, UNSTATED, check_stack, epochs
+from fesearch.nets.config import (
+    BY_DEPTH,
+    FULL_STACK,
+    OURS,
+    UNSTATED,
+    check_stack,
+    epochs,
+    in_layers,
+)
 from fesearch.nets.elements import of_first_layer
 from fesearch.space import Choice, Config, Space, When
 
@@ -83,6 +91,7 @@ FAMILY = Family(
     load=load,
     check=check_stack,
     unstated=UNSTATED,
+    layers=in_layers("none"),
     length=epochs,
     gpu=True,
     element_weights=of_first_layer,

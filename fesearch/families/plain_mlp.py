@@ -21,6 +21,7 @@ from fesearch.nets.config import (
     UNSTATED,
     check_stack,
     epochs,
+    in_layers,
 )
 from fesearch.nets.elements import of_first_layer
 from fesearch.space import Choice, Config, Space, When
@@ -67,6 +68,7 @@ FAMILY = Family(
     load=load,
     check=check_stack,
     unstated=UNSTATED,
+    layers=in_layers("none"),
     length=epochs,
     gpu=True,
     element_weights=of_first_layer,

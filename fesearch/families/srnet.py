@@ -18,6 +18,7 @@ from fesearch.nets.config import (
     UNSTATED,
     check_stack,
     epochs,
+    in_layers,
 )
 from fesearch.nets.elements import of_first_layer
 from fesearch.space import Config, Space
@@ -56,6 +57,7 @@ FAMILY = Family(
     load=load,
     check=check_stack,
     unstated=UNSTATED,
+    layers=in_layers("block"),
     length=epochs,
     gpu=True,
     element_weights=of_first_layer,

@@ -4,10 +4,12 @@ Spaces of the families lie within the limits here, and so must whatever a study 
 outside of them no network can be built or trained.
 """
 
+from collections.abc import Callable
 from types import MappingProxyType
+from typing import cast
 
 from fesearch.errors import InputError
-from fesearch.nets.layers import DEEPEST, SHALLOWEST, parse
+from fesearch.nets.layers import DEEPEST, SHALLOWEST, Norm, Run, Shortcut, parse, tapered, written
 from fesearch.space import Choice, Config, Entry, Float, Int, Space, Value, When
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "gelu", "silu")
@@ -116,6 +118,21 @@ def complete(config: Config) -> dict[str, Value]:
     if config.get("optimizer") != "momentum" and "momentum" not in config:
         del whole["momentum"]
     return whole
+
+
+def runs_of(config: Config, shortcut: Shortcut) -> tuple[Run, ...]:
+    """The hidden layers a checked config describes, by its ``layers`` or its depth and width."""
+    given = complete(config)
+    if given["layers"] is not None:
+        return parse(str(given["layers"]))
+    depth, width = cast(int, given["depth"]), float(cast(float, given["width"]))
+    dropout = float(cast(float, given["dropout"])) > 0
+    return tapered(depth, width, shortcut, cast(Norm | None, given["norm"]), dropout)
+
+
+def in_layers(shortcut: Shortcut) -> Callable[[Config], str]:
+    """A config's network in the notation of IRNet's published code; see ``family.Family``."""
+    return lambda config: written(runs_of(config, shortcut))
 
 
 def check_stack(config: Config) -> None:

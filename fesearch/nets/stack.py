@@ -8,8 +8,8 @@ from typing import cast
 import torch
 from torch import nn
 
-from fesearch.nets.config import complete
-from fesearch.nets.layers import Norm, Run, Shortcut, parse, tapered
+from fesearch.nets.config import complete, runs_of
+from fesearch.nets.layers import Norm, Run, Shortcut
 from fesearch.space import Config
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -46,19 +46,12 @@ class Stack:
     def of(cls, config: Config, *, inputs: int, shortcut: Shortcut) -> "Stack":
         """The stack a checked config describes, by its ``layers`` or its depth and width."""
         given = complete(config)
-        dropout = float(cast(float, given["dropout"]))
-        if given["layers"] is not None:
-            runs = parse(str(given["layers"]))
-        else:
-            depth, width = cast(int, given["depth"]), float(cast(float, given["width"]))
-            norm = cast(Norm | None, given["norm"])
-            runs = tapered(depth, width, shortcut, norm, dropout > 0)
         return cls(
             inputs=inputs,
-            runs=runs,
+            runs=runs_of(config, shortcut),
             activation=str(given["activation"]),
             output_activation=cast(str | None, given["output_activation"]),
-            dropout=dropout,
+            dropout=float(cast(float, given["dropout"])),
         )
 
     def net(self) -> "StackNet":
