@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from fesearch.errors import InputError
+from fesearch.search.ahead import Ahead
 from fesearch.search.budget import rungs_of
 from fesearch.search.core import Core, Settings
 from fesearch.search.curves import Curves
 from fesearch.search.halving import FACTOR
-from fesearch.search.sampler import sampler_named
+from fesearch.search.sampler import SAMPLERS, Sampler, sampler_named
 from fesearch.search.settle import settled
 from fesearch.search.simulated import Clock, Course, Forgetful, Recorded, drive
 from fesearch.study import Study, from_keys
@@ -261,7 +262,10 @@ def simulate(
     clock = Clock()
     settings = settings_of(curves, study, seed, limits)
     sampler = sampler_named(study.sampler, settings.space, seed, settings.metric.direction)
-    core = Core(settings, Recorded(sampler, curves), Forgetful(), clock=clock)
+    asked: Sampler = Recorded(sampler, curves)
+    if workers > 1 and SAMPLERS.get(study.sampler).learns:
+        asked = Ahead(asked)
+    core = Core(settings, asked, Forgetful(), clock=clock)
     return drive(core, curves, workers, clock, answer=answer)
 
 

@@ -5,7 +5,7 @@ store (``restore``) goes on with the decisions of one that was never interrupted
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from fesearch.record import (
 from fesearch.search.faults import Cause
 from fesearch.search.hopeless import Failures
 from fesearch.search.pruner import PRUNERS, Rule, Terms
-from fesearch.search.roles import Ledger, Recorded, Watcher
+from fesearch.search.roles import NONE_BEGUN, LastBegun, Ledger, Recorded, Watcher
 from fesearch.search.sampler import Sampler
 from fesearch.search.turns import Turns
 from fesearch.seeds import derive
@@ -107,34 +107,58 @@ class Core:
         self._exhausted = False
         self._stop_reason = ""
 
-    def restore(self, results: Iterable[TrialResult], reports: Iterable[Recorded]) -> None:
+    def restore(
+        self,
+        results: Iterable[TrialResult],
+        reports: Iterable[Recorded],
+        last_begun: LastBegun = NONE_BEGUN,
+    ) -> None:
         """Take up a search from its records.
 
         Args:
             results: every trial begun so far, in order of number; those RUNNING were interrupted
                 and are given out again first.
             reports: every report in the order it was recorded.
+            last_begun: which of them came before the last trial began, which its sampler may
+                have made the next config of.
         """
-        results = list(results)
+        results, reports = list(results), list(reports)
         known = {result.number: result for result in results}
-        for number, result in known.items():
-            self._given(result)
-            if not result.state.finished:
-                self._running[number] = result
-                self._turns.interrupt(number, alone=result.reason.startswith(_NO_MEMORY))
+        for result in results[:-1]:
+            self._take_up(result)
+        self._recall(reports[: last_begun.reports], known)
+        self._finish(one for one in results if one.number in last_begun.ended)
+        for result in results[-1:]:
+            self._take_up(result)
+        self._recall(reports[last_begun.reports :], known)
+        self._finish(one for one in results if one.number not in last_begun.ended)
+        self._next = max(known, default=-1) + 1
+        self._watch("opened", self, results)
+
+    def _take_up(self, result: TrialResult) -> None:
+        """A trial that was begun before; one that was interrupted is to be given out again."""
+        self._given(result)
+        if not result.state.finished:
+            self._running[result.number] = result
+            self._turns.interrupt(result.number, alone=result.reason.startswith(_NO_MEMORY))
+
+    def _recall(self, reports: Iterable[Recorded], known: Mapping[int, TrialResult]) -> None:
+        """Reports that were decided on before."""
         for recorded in reports:
             result = known[recorded.number]
-            diverged = result.fault is Fault.DIVERGED and recorded.resource == result.resource
+            at_end = recorded.resource == result.resource
+            diverged = result.fault is Fault.DIVERGED and at_end
             self._learn(recorded.number, recorded.resource, recorded.best, diverged)
-            if result.state is TrialState.COMPLETE and recorded.resource == result.resource:
+            if result.state is TrialState.COMPLETE and at_end:
                 self.rule.complete(result.number)
-        for result in known.values():
+
+    def _finish(self, results: Iterable[TrialResult]) -> None:
+        """Trials that ended before."""
+        for result in results:
             if result.state.finished:
                 self._sampler.finish(result)
             if result.state.usable:
                 self._failures.hope()
-        self._next = max(known, default=-1) + 1
-        self._watch("opened", self, results)
 
     def stop(self, reason: str) -> None:
         """Begin nothing more; stop every running trial at its next report, to be resumed."""

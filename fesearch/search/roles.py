@@ -19,6 +19,22 @@ class Recorded:
     best: float | None
 
 
+@dataclass(frozen=True)
+class LastBegun:
+    """What was on record when the last trial began.
+
+    Attributes:
+        reports: how many of them.
+        ended: numbers of the trials that had ended.
+    """
+
+    reports: int = 0
+    ended: frozenset[int] = frozenset()
+
+
+NONE_BEGUN = LastBegun()
+
+
 class Ledger(Protocol):
     """Where the core writes what it decides, one transaction a call; the store, in a study."""
 

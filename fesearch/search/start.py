@@ -20,6 +20,7 @@ from fesearch.errors import (
 )
 from fesearch.record import TrialResult
 from fesearch.search import inline, interrupt, resources, room, sources, tracking, warm
+from fesearch.search.ahead import Ahead
 from fesearch.search.budget import Budget, settings_of
 from fesearch.search.core import INTERRUPTED, Core, Settings
 from fesearch.search.extend import before_extensions, let_go_on
@@ -29,8 +30,8 @@ from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
 from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, study_of, versions
 from fesearch.search.projection import Projection
-from fesearch.search.roles import Watcher
-from fesearch.search.sampler import sampler_named
+from fesearch.search.roles import LastBegun, Watcher
+from fesearch.search.sampler import SAMPLERS, sampler_named
 from fesearch.search.settle import settled
 from fesearch.store.outage import LostError
 from fesearch.store.results import Store
@@ -251,10 +252,10 @@ def _at_work(
     settings = settings_of(row, prepared, limit)
     with (
         tracking.tracked(study.track, _subject(row, prepared)) as trackers,
-        _core(store, url, lease, settings, study.sampler, [keeper, *trackers, *watchers]) as (
-            core,
-            projection,
-        ),
+        _core(
+            *(store, url, lease, settings, study.sampler, _side_by_side(study)),
+            [keeper, *trackers, *watchers],
+        ) as (core, projection),
     ):
         budget = Budget(store, row, prepared, core, limited=limit is not None)
         store.endure(core.note, lambda: core.stopping)
@@ -264,6 +265,13 @@ def _at_work(
         with heartbeat.attending(core, *tasks), interrupt.stops(core):
             _search(store, lease, core, budget, prepared)
     return core
+
+
+def _side_by_side(study: Study) -> bool:
+    """Whether more than one trial can run at a time."""
+    if study.runner == "inline":
+        return False
+    return study.address is not None or room.parallel(study, hardware.cores()) > 1
 
 
 def _why(error: BaseException) -> str:
@@ -304,6 +312,7 @@ def _core(
     lease: Lease,
     settings: Settings,
     sampler: str,
+    side_by_side: bool,
     watchers: Sequence[Watcher],
 ) -> Iterator[tuple[Core, Projection]]:
     """The core of a study, as its records leave it, and what people see of it."""
@@ -316,19 +325,21 @@ def _core(
         return mirror
 
     projection = Projection(opened, lambda line: core.note(line))
-    core = Core(
-        settings,
-        sampler_named(sampler, settings.space, settings.seed, direction, warm.priors(row)),
-        StoreLedger(store, lease, projection, settings.family.resource.unit),
-        watchers,
-    )
-    core.restore(store.trials(row), recorded(store, row))
+    asked = sampler_named(sampler, settings.space, settings.seed, direction, warm.priors(row))
+    ahead = Ahead(asked) if side_by_side and SAMPLERS.get(sampler).learns else None
+    ledger = StoreLedger(store, lease, projection, settings.family.resource.unit)
+    core = Core(settings, ahead or asked, ledger, watchers)
+    core.restore(store.trials(row), recorded(store, row), LastBegun(*store.last_begun(row)))
+    if ahead is not None:
+        ahead.go()
     try:
         yield core, projection
     finally:
         if _holds(store, lease):  # whoever has taken over writes there now
             projection.settle()
         projection.close()
+        if ahead is not None:
+            ahead.close()
 
 
 def _holds(store: Store, lease: Lease) -> bool:

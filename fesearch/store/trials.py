@@ -239,6 +239,24 @@ class Trials(Database):
         with self.read() as connection:
             return [_report(row) for row in connection.execute(query).all()]
 
+    @endures
+    def last_begun(self, study: StudyRow) -> tuple[int, frozenset[int]]:
+        """What was on record when the last trial of a study began.
+
+        Returns:
+            the number of reports, and the numbers of the trials that had ended.
+        """
+        own = TRIALS.c.study_id == study.id
+        latest = sa.select(TRIALS.c.started_at).where(own).order_by(TRIALS.c.number.desc()).limit(1)
+        with self.read() as connection:
+            began = connection.scalar(latest)
+            if began is None:
+                return 0, frozenset()
+            before = sa.and_(REPORTS.c.study_id == study.id, REPORTS.c.recorded_at <= began)
+            reports = connection.scalar(sa.select(sa.func.count()).where(before))
+            ended = sa.select(TRIALS.c.number).where(own, TRIALS.c.finished_at <= began)
+            return int(reports or 0), frozenset(connection.scalars(ended))
+
 
 def results_of(connection: sa.Connection, study_id: int) -> list[TrialResult]:
     """All trials of a study, ordered by number, as the transaction sees them."""
