@@ -8,10 +8,13 @@ runs trials that train nothing (``trivial_family.py``), each case as its own pro
   40 trials of up to 10 reports, two at a time, ASHA on, the start and end of Ray counted for both;
 - ``sqlite`` and ``postgresql``: fesearch without Ray, 1,000 trials of 20 reports, none stopped;
 - ``many``: 11,000 trials of 2 reports on SQLite; the first thousand, and the last, which has
-  10,000 finished trials behind it; and how much memory each trial between them took.
+  10,000 finished trials behind it; and how much memory each trial between them took;
+- ``ray``: 1,100 such trials on Ray, two at a time; the first hundred and the last.
 
-Samplers are TPE. Seconds are of the clock, after imports; ``mib`` is the peak of the process that
-drives. Figures go to benchmarks/results/. ``--smoke`` does a twentieth of it.
+``plain`` is what Ray's documentation has; ``plain-reused`` is the same with the setting by which
+Tune does not start a process for each trial, as fesearch has it. Samplers are TPE. Seconds are of
+the clock, after imports; ``mib`` is the peak of the process that drives. Figures go to
+benchmarks/results/. ``--smoke`` does a twentieth of it.
 """
 
 import argparse
@@ -78,16 +81,16 @@ def search(trials: int, reports: int, url: str, marks: Marks, **keys: Any) -> Fi
     return {"seconds": seconds, "trials": count[0], "reports": count[1], "mib": peak()}
 
 
-def many(trials: int, url: str) -> list[Figures]:
-    """A long search: its first and its last part, a tenth of it each."""
+def many(case: str, trials: int, url: str, **keys: Any) -> list[Figures]:
+    """A long search: its first and its last part, an eleventh of it each."""
     part = trials // 11
     marks = Marks(0, part, trials - part, trials - 1)
-    search(trials, 2, url, marks, runner="inline", pruner="none")
+    search(trials, 2, url, marks, pruner="none", **keys)
     ends = [(0, part), (trials - part, trials - 1)]
     grown = (marks.mib[trials - part] - marks.mib[part]) * 1024 / (trials - 2 * part)
     return [
         {
-            "case": f"many, trials {first} to {last}",
+            "case": f"{case}, trials {first} to {last}",
             "seconds": marks.times[last] - marks.times[first],
             "trials": last - first,
             "reports": 2 * (last - first),
@@ -98,8 +101,12 @@ def many(trials: int, url: str) -> list[Figures]:
     ]
 
 
-def plain(trials: int, reports: int, url: str) -> Figures:
-    """The same by Ray Tune with OptunaSearch and ASHA, as their documentation has it."""
+def plain(trials: int, reports: int, url: str, *, reuse: bool) -> Figures:
+    """The same by Ray Tune with OptunaSearch and ASHA, as their documentation has it.
+
+    Args:
+        reuse: actors, for one trial after the other; Tune's default is not to.
+    """
     import optuna
     import ray
     from ray import tune
@@ -124,6 +131,7 @@ def plain(trials: int, reports: int, url: str) -> Figures:
             mode="min",
             num_samples=trials,
             max_concurrent_trials=2,
+            reuse_actors=reuse,
             search_alg=OptunaSearch(
                 sampler=optuna.samplers.TPESampler(seed=0),
                 storage=optuna.storages.RDBStorage(url),
@@ -145,9 +153,11 @@ def once(case: str, url: str, scale: float) -> list[Figures]:
     logging.getLogger("fesearch").setLevel(logging.ERROR)
     few, middle, long = (max(11, int(count * scale)) for count in (40, 1000, 11_000))
     if case == "many":
-        return many(long, url)
-    if case == "plain":
-        found = plain(few, 10, url)
+        return many(case, long, url, runner="inline")
+    if case == "ray":
+        return many(case, max(22, long // 10), url, runner="ray", cpus=2)
+    if case.startswith("plain"):
+        found = plain(few, 10, url, reuse=case != "plain")
     elif case == "fesearch":
         found = search(few, 10, url, Marks(), runner="ray", cpus=2)
     else:
@@ -194,7 +204,7 @@ def line(found: Figures) -> Figures:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    cases = ["plain", "fesearch", "sqlite", "postgresql", "many"]
+    cases = ["plain", "plain-reused", "fesearch", "sqlite", "postgresql", "ray", "many"]
     parser.add_argument("--case", choices=cases, action="append", help="only these")
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--once", choices=cases, help=argparse.SUPPRESS)
