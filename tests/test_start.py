@@ -287,6 +287,19 @@ def test_a_driver_that_is_slow_to_begin_has_a_heartbeat(
     assert start.start(small(), url).stopped == ""
 
 
+def test_versions_that_a_study_goes_on_with_are_on_record(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start.start(small(), url, watchers=[Watch(2, lambda core: core.stop("enough"))])
+    before = dict(study_row(url, "deep").versions)
+    other = {**before, "torch": "9.9.9"}
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(start, "versions", lambda prepared: other)
+            start.resume("deep", url, watchers=[Watch(1, lambda core: core.stop("enough"))])
+    assert study_row(url, "deep").versions == {**before, "torch": f"{before['torch']} then 9.9.9"}
+
+
 def test_why_a_study_stopped_is_on_record(url: str) -> None:
     def broken(core: Core) -> None:
         raise ValueError("a watcher\0 that breaks")

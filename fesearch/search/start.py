@@ -240,6 +240,7 @@ def _at_work(
     """Search, from what is recorded to where the study stops; the core as it stands then."""
     study, row = prepared.study, lease.study
     store.set_state(lease, StudyState.RUNNING)
+    store.note_versions(lease, versions(prepared))
     sources.keep(row, study)
     let_go_on(store, row)
     keeper = Keeper(

@@ -13,7 +13,7 @@ from fesearch.record import ResultKey, TrialState
 from fesearch.registry import nearest
 from fesearch.space import Config
 from fesearch.store.database import Database
-from fesearch.store.leases import holds, refuse_held
+from fesearch.store.leases import holds, refuse_held, refuse_ousted
 from fesearch.store.outage import endures
 from fesearch.store.queue import add
 from fesearch.store.schema import DIVISIONS, KEYS, MEMBERS, STUDIES, STUDY_KEYS, TRIALS
@@ -27,6 +27,9 @@ from fesearch.store.types import (
 )
 
 KEY_COLUMNS = (KEYS.c.data, KEYS.c.target, KEYS.c.metric, KEYS.c.split, KEYS.c.unit)
+VERSIONS_APART = " then "
+"""Between the versions of a package that a study has run with, one after the other."""
+
 _SELECT = sa.select(STUDIES, *KEY_COLUMNS, KEYS.c.direction).join_from(STUDIES, KEYS)
 
 
@@ -183,6 +186,19 @@ class Studies(Database):
                 change = sa.update(STUDIES).where(STUDIES.c.id == lease.study.id)
                 connection.execute(change.values(state=state, reason=storable(reason)))
 
+    @endures
+    def note_versions(self, lease: Lease, versions: Mapping[str, str]) -> None:
+        """Add versions of packages that a study goes on with, behind those it has had before."""
+        with self.write() as connection:
+            refuse_ousted(connection, lease)
+            row = find(connection, lease.study.name)
+            assert row is not None, "a study that is driven is there"
+            had = row.versions
+            both = {name: _with(had.get(name, ""), one) for name, one in versions.items()}
+            if (now := {**had, **both}) != had:
+                change = sa.update(STUDIES).where(STUDIES.c.id == row.id)
+                connection.execute(change.values(versions=now))
+
     def delete_study(self, name: str) -> None:
         """Delete a study with all its trials; looks at the test part stay on record.
 
@@ -242,6 +258,12 @@ def add_key(connection: sa.Connection, key: ResultKey, unit: str, direction: Dir
             "Import the data once more, under another name and with its unit.",
         )
     return int(found.id)
+
+
+def _with(versions: str, one: str) -> str:
+    """Versions of a package, oldest first, and this one."""
+    had = versions.split(VERSIONS_APART) if versions else []
+    return VERSIONS_APART.join(had if one in had else [*had, one])
 
 
 def find(connection: sa.Connection, name: str) -> StudyRow | None:

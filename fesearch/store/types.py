@@ -54,7 +54,7 @@ class StudyRow:
         key: what its results belong to (the parent's, over a repeated division).
         unit: of the metric, such as "eV/atom"; ``direction`` is which way is better.
         features: digest of the features its models read.
-        versions: package -> version it was started with.
+        versions: package -> version it was started with, and those it has gone on with.
         created_at: in UTC.
         seconds: drivers have worked on it, all resumptions together.
         reason: why it stopped, an empty text where it has not.
