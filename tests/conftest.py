@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import small
 import sqlalchemy as sa
+from driven import story
 from hypothesis import HealthCheck, settings
 from lab import Lab, beside, furnished
 
@@ -126,3 +128,26 @@ def lab(house: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         for name in ("FESEARCH_ARTIFACTS", "FESEARCH_CACHE_DIR"):
             monkeypatch.setenv(name, made.environment[name])
         yield made
+
+
+@pytest.fixture(scope="module")
+def search_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a store with the study ``whole``, in a folder with data and features.
+
+    Nothing interrupts that study; tests compare theirs with it.
+    """
+    with small.furnished(tmp_path_factory.mktemp("search"), small.small("whole")) as url:
+        yield url
+
+
+@pytest.fixture
+def url(search_house: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a store that does not exist yet, beside the data of ``search_house``."""
+    monkeypatch.setenv("FESEARCH_STORAGE", sqlite_url)
+    return sqlite_url
+
+
+@pytest.fixture
+def whole(search_house: str) -> tuple[Any, Any]:
+    """The story of the study that nothing interrupts."""
+    return story(search_house, "whole")

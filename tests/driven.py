@@ -69,3 +69,14 @@ def check_whole(lab: Lab, name: str, trials: int) -> None:
     assert list(folder.rglob(f"*{CHECKPOINT}*")) == []
     assert not (folder / "ray").exists()
     assert {path.split("/")[0] for path in lab.files()} == {"datasets", "studies"}
+
+
+def kept(row: Any, name: str) -> set[int]:
+    """Numbers of the trials that have a file or folder of that name."""
+    return {int(path.parent.name) for path in study_folder(row).glob(f"*/{name}")}
+
+
+def reports_of_all(url: str) -> list[Any]:
+    """Every report of the study ``deep``."""
+    with Store.open(url) as store:
+        return store.reports(store.study("deep"))

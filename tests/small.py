@@ -1,5 +1,7 @@
 """A study of tiny networks, and a watcher that does something to it on the way."""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -87,3 +89,29 @@ def wait_for(condition: Callable[[], bool]) -> None:
             return
         time.sleep(0.01)
     pytest.fail("it did not happen in 30 s")
+
+
+def interrupt(core: Core) -> None:
+    """Ctrl-C in this process."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+class Killed(BaseException):
+    """What no part of the package expects: it stands for the death of the process."""
+
+
+def deadly(original: Callable[..., Any], passage: int, when: str) -> Callable[..., Any]:
+    """``original``, which kills once: at that passage, before or after its work."""
+    passages = 0
+
+    def function(*arguments: Any, **options: Any) -> Any:
+        nonlocal passages
+        passages += 1
+        if passages == passage and when == "before":
+            raise Killed
+        answer = original(*arguments, **options)
+        if passages == passage:
+            raise Killed
+        return answer
+
+    return function

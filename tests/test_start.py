@@ -1,11 +1,9 @@
 """Studies in this process: interrupted, killed and resumed anywhere, they end alike."""
 
 import json
-import os
-import signal
 import sqlite3
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,59 +11,24 @@ from typing import Any
 import optuna
 import pytest
 import searched
-from driven import check_optuna_agrees, results, story, study_row
-from small import SPACE, Watch, furnished, small, wait_for
+from driven import check_optuna_agrees, kept, results, story, study_row
+from small import SPACE, Killed, Watch, deadly, interrupt, small
 
 from fesearch import affordable, dataset, library
 from fesearch.cli.app import run
-from fesearch.errors import FesearchError, InputError, OustedError, StudyNotFoundError
+from fesearch.errors import FesearchError, InputError, StudyNotFoundError
 from fesearch.export import export
 from fesearch.nets.train import NetLearner
 from fesearch.paths import artifacts_dir
 from fesearch.record import Fault, TrialState
-from fesearch.search import copies, heartbeat, start
+from fesearch.search import copies, start
 from fesearch.search.checkpoint import CHECKPOINT
-from fesearch.search.core import Core
-from fesearch.search.folder import Keeper, study_folder, trial_folder
-from fesearch.search.ledger import StoreLedger
+from fesearch.search.folder import study_folder, trial_folder
 from fesearch.search.mirror import Mirror, in_database
-from fesearch.search.projection import Projection
 from fesearch.search.worker import LOG, MODEL, Worker
 from fesearch.store.results import Store
-from fesearch.store.types import Lease, StudyState
+from fesearch.store.types import StudyState
 from fesearch.study import Study
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a store with the study ``whole``, in a folder with data and features.
-
-    Nothing interrupts that study; tests of this module compare theirs with it.
-    """
-    with furnished(tmp_path_factory.mktemp("house"), small("whole")) as url:
-        yield url
-
-
-@pytest.fixture
-def url(house: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of a store that does not exist yet, beside the data and features of ``house``."""
-    monkeypatch.setenv("FESEARCH_STORAGE", sqlite_url)
-    return sqlite_url
-
-
-@pytest.fixture
-def whole(house: str) -> tuple[Any, Any]:
-    """The story of the study that nothing interrupts."""
-    return story(house, "whole")
-
-
-def interrupt(core: Core) -> None:
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def kept(row: Any, name: str) -> set[int]:
-    """Numbers of the trials that have a file or folder of that name."""
-    return {int(path.parent.name) for path in study_folder(row).glob(f"*/{name}")}
 
 
 def test_a_study_ends_with_states_curves_and_files(url: str) -> None:
@@ -90,280 +53,6 @@ def test_the_same_seed_gives_the_same_trials_and_another_does_not(
     start.start(small("other", seed=4), url)
     configs = [result.config for result in results(url, "other")]
     assert configs[1:] != [result.config for result in whole[0]][1:]
-
-
-@pytest.mark.parametrize(
-    ("at", "sent"), [(1, signal.SIGINT), (2, signal.SIGINT), (6, signal.SIGTERM)]
-)
-def test_interrupted_and_resumed_ends_as_if_nothing_had_happened(
-    at: int, sent: signal.Signals, url: str, whole: tuple[Any, Any]
-) -> None:
-    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
-    watch = Watch(at, lambda core: os.kill(os.getpid(), sent))
-    outcome = start.start(small(), url, watchers=[watch])
-    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
-    assert outcome.stopped == "interrupted"
-    assert outcome.row.state is StudyState.STOPPED
-    halted = [r.number for r in outcome.results if r.state is TrialState.RUNNING]
-    assert set(halted) == kept(outcome.row, CHECKPOINT)
-    assert len(halted) <= 1
-    finished = [r for r in outcome.results if r.state.finished]
-
-    watch = Watch()
-    resumed = start.resume("deep", url, watchers=[watch])
-    assert [number for number, again in watch.begun if again] == halted
-    assert story(url, "deep") == whole
-    assert list(resumed.results[: len(finished)]) == finished
-    for number in halted:
-        lines = (trial_folder(resumed.row, number) / LOG).read_text().splitlines()
-        assert sum(" goes on after " in line for line in lines) == 1
-        resources = [r.resource for r in reports_of(url, number)]
-        assert len(lines) == 2 + len(resources)  # no epoch was trained twice
-    check_optuna_agrees(url, "deep")
-
-
-def reports_of(url: str, number: int) -> list[Any]:
-    with Store.open(url) as store:
-        return store.reports(store.study("deep"), number)
-
-
-class Killed(BaseException):
-    """What no part of the package expects: it stands for the death of the process."""
-
-
-PLACES = [
-    (Worker, "step", 2),
-    (Worker, "step", 4),
-    (StoreLedger, "begin", 1),
-    (Store, "begin_trial", 4),
-    (Store, "report", 5),
-    (Mirror, "begin", 8),
-    (Mirror, "report", 9),
-    (Mirror, "finish", 6),
-    (Keeper, "ended", 3),
-]
-"""Where a process may die, and at which passage; mirrors are two, in memory and on disk."""
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize(("kind", "name", "passage"), PLACES)
-def test_killed_anywhere_and_resumed_ends_as_if_nothing_had_happened(
-    kind: type,
-    name: str,
-    passage: int,
-    when: str,
-    url: str,
-    whole: tuple[Any, Any],
-    house: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(kind, name, deadly(getattr(kind, name), passage, when))
-        with pytest.raises(Killed):
-            start.start(small(), url)
-    start.resume("deep", url)
-    assert story(url, "deep") == whole
-    check_optuna_agrees(url, "deep")
-    row = study_row(url, "deep")
-    assert kept(row, CHECKPOINT) == set()
-    assert kept(row, MODEL) == kept(study_row(house, "whole"), MODEL)
-
-
-def deadly(original: Callable[..., Any], passage: int, when: str) -> Callable[..., Any]:
-    """``original``, which kills once: at that passage, before or after its work."""
-    passages = 0
-
-    def function(*arguments: Any, **options: Any) -> Any:
-        nonlocal passages
-        passages += 1
-        if passages == passage and when == "before":
-            raise Killed
-        answer = original(*arguments, **options)
-        if passages == passage:
-            raise Killed
-        return answer
-
-    return function
-
-
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_ends_at_once_and_the_study_can_be_resumed(
-    second: signal.Signals, url: str, whole: tuple[Any, Any]
-) -> None:
-    def twice(core: Core) -> None:
-        interrupt(core)
-        os.kill(os.getpid(), second)
-
-    with pytest.raises(KeyboardInterrupt):
-        start.start(small(), url, watchers=[Watch(5, twice)])
-    assert study_row(url, "deep").state is StudyState.STOPPED
-    start.resume("deep", url)
-    assert story(url, "deep") == whole
-
-
-def test_an_interrupt_at_the_very_end_has_stopped_nothing(url: str) -> None:
-    def late(core: Core) -> None:
-        if core.done and not core.running:
-            interrupt(core)
-
-    last = Watch()
-    last.ended = lambda result: late(last.core)  # type: ignore[method-assign]
-    outcome = start.start(small(), url, watchers=[last])
-    assert (outcome.stopped, outcome.row.state) == ("", StudyState.COMPLETE)
-
-
-def test_the_time_limit_stops_and_a_further_one_goes_on(url: str, whole: tuple[Any, Any]) -> None:
-    def hours_later(core: Core) -> None:
-        core._clock = lambda: float("inf")
-
-    limited = small(time_limit="1h")
-    outcome = start.start(limited, url, watchers=[Watch(7, hours_later)])
-    assert outcome.stopped == "the time limit is reached"
-    assert outcome.row.state is StudyState.STOPPED
-    assert sum(r.state is TrialState.RUNNING for r in outcome.results) == 1
-    assert sum(1 for _ in reports_of_all(url)) == 7
-    with Store.open(url) as store, store.write() as connection:
-        connection.exec_driver_sql("UPDATE fesearch_studies SET seconds = 3600")
-    spent = start.resume("deep", url)
-    assert spent.stopped == "the time limit is reached"
-    assert sum(1 for _ in reports_of_all(url)) == 7
-    assert start.resume("deep", url, time_limit="1h").stopped == ""
-    assert story(url, "deep") == whole
-    assert start.resume("deep", url).stopped == ""
-    assert study_row(url, "deep").state is StudyState.COMPLETE
-
-
-def reports_of_all(url: str) -> list[Any]:
-    with Store.open(url) as store:
-        return store.reports(store.study("deep"))
-
-
-def test_a_request_from_elsewhere_stops(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.01)
-
-    def ask(core: Core) -> None:
-        with Store.open(url) as store:
-            store.request_stop(store.study("deep"))
-        wait_for(lambda: bool(core.stopped))
-
-    outcome = start.start(small(), url, watchers=[Watch(4, ask)])
-    assert outcome.stopped == "stopped on request"
-    assert start.resume("deep", url).stopped == ""
-
-
-def test_a_driver_that_was_taken_over_stops(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.01)
-
-    def take_over(core: Core) -> None:
-        with Store.open(url) as store, store.write() as connection:
-            connection.exec_driver_sql("UPDATE fesearch_leases SET token = 'another'")
-        wait_for(lambda: bool(core.stopped))
-
-    settled: list[Projection] = []
-    monkeypatch.setattr(Projection, "settle", lambda self: settled.append(self))
-    with pytest.raises(OustedError, match="Another process has taken over this study"):
-        start.start(small(), url, watchers=[Watch(4, take_over)])
-    assert not settled, "Optuna's tables are the other process's, too"
-
-
-def test_a_driver_that_is_slow_to_begin_has_a_heartbeat(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.01)
-    beats: list[object] = []
-    beat, reconcile = Store.beat, start.reconcile
-
-    def counted(store: Store, lease: Lease) -> None:
-        beats.append(lease)
-        beat(store, lease)
-
-    def slow(*given: Any) -> None:
-        before = len(beats)
-        wait_for(lambda: len(beats) > before + 1)
-        reconcile(*given)
-
-    monkeypatch.setattr(Store, "beat", counted)
-    monkeypatch.setattr(start, "reconcile", slow)
-    assert start.start(small(), url).stopped == ""
-
-
-def test_versions_that_a_study_goes_on_with_are_on_record(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    start.start(small(), url, watchers=[Watch(2, lambda core: core.stop("enough"))])
-    before = dict(study_row(url, "deep").versions)
-    other = {**before, "torch": "9.9.9"}
-    for _ in range(2):
-        with monkeypatch.context() as patch:
-            patch.setattr(start, "versions", lambda prepared: other)
-            start.resume("deep", url, watchers=[Watch(1, lambda core: core.stop("enough"))])
-    assert study_row(url, "deep").versions == {**before, "torch": f"{before['torch']} then 9.9.9"}
-
-
-def test_why_a_study_stopped_is_on_record(url: str) -> None:
-    def broken(core: Core) -> None:
-        raise ValueError("a watcher\0 that breaks")
-
-    with pytest.raises(ValueError, match="that breaks"):
-        start.start(small(), url, watchers=[Watch(2, broken)])
-    row = study_row(url, "deep")
-    assert (row.state, row.reason) == (StudyState.STOPPED, "ValueError: a watcher? that breaks")
-    start.resume("deep", url, watchers=[Watch(2, lambda core: core.stop("enough"))])
-    assert study_row(url, "deep").reason == "enough"
-    start.resume("deep", url)
-    row = study_row(url, "deep")
-    assert (row.state, row.reason) == (StudyState.COMPLETE, "")
-
-
-def test_a_driver_that_was_taken_over_while_halted_writes_nothing_more(
-    url: str, whole: tuple[Any, Any]
-) -> None:
-    def take_over(core: Core) -> None:
-        with Store.open(url) as store, store.write() as connection:
-            connection.exec_driver_sql("UPDATE fesearch_leases SET token = 'another'")
-
-    with pytest.raises(FesearchError, match="Another process has taken over this study"):
-        start.start(small(), url, watchers=[Watch(4, take_over)])
-    assert len(reports_of_all(url)) == 4
-    assert study_row(url, "deep").state is StudyState.RUNNING
-    with Store.open(url) as store, store.write() as connection:
-        connection.exec_driver_sql("DELETE FROM fesearch_leases")
-    start.resume("deep", url)
-    assert story(url, "deep") == whole
-    check_optuna_agrees(url, "deep")
-
-
-def test_a_heartbeat_that_fails_stops_the_search_and_says_why(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.01)
-
-    def wait(core: Core) -> None:
-        wait_for(lambda: bool(core.stopped))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "stop_requested", lambda *_: {}["no"])
-        outcome = start.start(small(), url, watchers=[Watch(4, wait)])
-    assert outcome.stopped == "the heartbeat failed: KeyError: 'no'"
-    assert start.resume("deep", url).stopped == ""
-
-
-def test_two_drivers_are_one_too_many(url: str) -> None:
-    refusals: list[InputError] = []
-
-    def second(core: Core) -> None:
-        with pytest.raises(InputError) as caught:
-            start.resume("deep", url)
-        refusals.append(caught.value)
-        with pytest.raises(InputError, match="is being driven"):
-            start.delete("deep", url)
-
-    outcome = start.start(small(), url, watchers=[Watch(4, second)])
-    assert refusals[0].message.startswith(
-        f"The study 'deep' is being driven by process {os.getpid()} on "
-    )
-    assert refusals[0].hint == "Wait for it, or type: fesearch study stop deep"
-    assert outcome.row.state is StudyState.COMPLETE
 
 
 def test_a_name_that_exists_is_refused_with_the_ways_out(url: str) -> None:
