@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from fesearch import frame, handle
 from fesearch.errors import InputError
-from fesearch.handle import PortfolioHandle, Studies, StudyHandle
+from fesearch.handle import PortfolioHandle, StudyHandle
+from fesearch.overviews import Studies
 from fesearch.paths import artifacts_at, storage_url
 from fesearch.portfolio import of_keys
 from fesearch.record import nothing_usable

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 from fesearch import notebook, rank
 from fesearch.errors import NoResultError, StudyNotFoundError
 from fesearch.metrics import title_of
+from fesearch.overviews import Ranking, best_of, counts, in_brackets, line_of
 from fesearch.paths import artifacts_at
-from fesearch.rankrows import rows_of
 from fesearch.record import TrialResult
 from fesearch.store.results import Store
 from fesearch.store.types import StudyRow, StudySummary
@@ -33,67 +33,6 @@ if TYPE_CHECKING:
     from fesearch.search.roles import Watcher
 
 _SHOWN = 5  # trials, or families, that a notebook shows
-
-
-class Ranking(tuple[rank.Table, ...]):
-    """Tables of what was trained on identical divisions, as ``fesearch rank`` prints them."""
-
-    __slots__ = ()
-
-    def to_dataframe(self) -> "pd.DataFrame":
-        """A row for each entry of every table."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows())
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Each entry, and each ensemble that was looked at, as ``fesearch rank --format json``.
-
-        A score on the test part is None while that is sealed.
-        """
-        return [row for table in self for row in rows_of(table)]
-
-    def _repr_html_(self) -> str:
-        return "".join(
-            notebook.table(
-                f"{table.data}, {table.summary.key.target}: {table.division.spec}",
-                [
-                    {
-                        "#": entry.position,
-                        "study": entry.trial.study,
-                        "trial": entry.trial.number,
-                        "family": entry.trial.family,
-                        _heading("validation", table): entry.trial.value,
-                        _heading("test", table): "sealed" if entry.test is None else entry.test,
-                        **_compared(table, entry),
-                        "parameters": entry.trial.parameters,
-                        "trials": entry.effort.trials,
-                        "config": entry.trial.config,
-                    }
-                    for entry in table.entries
-                ],
-            )
-            for table in self
-        )
-
-
-def _compared(table: rank.Table, entry: rank.Entry) -> dict[str, Any]:
-    """Interval and ties, where any entry of the table has them."""
-    found: dict[str, Any] = {}
-    if any(one.look for one in table.entries):
-        interval = entry.look.how.interval if entry.look else None
-        found["95 % of MAE"] = interval and " … ".join(map(notebook.text, interval))
-    if any(one.standing for one in table.entries):
-        found["ties"] = entry.standing.ties if entry.standing else None
-    return found
-
-
-def _heading(part: str, table: rank.Table) -> str:
-    return f"{part} {title_of(table.summary.key.metric)} {_in(table.summary.unit)}".rstrip()
-
-
-def _in(unit: str) -> str:
-    return f"({unit})" if unit else ""
 
 
 class Handle(ABC):
@@ -382,7 +321,7 @@ class StudyHandle(Handle):
 
     def __repr__(self) -> str:
         [one] = self.summaries()
-        return notebook.brief("study", self.name, f"{_counts(one)}, {_best(one)}")
+        return notebook.brief("study", self.name, f"{counts(one)}, {best_of(one)}")
 
     def _repr_html_(self) -> str:
         [one] = self.summaries()
@@ -390,11 +329,11 @@ class StudyHandle(Handle):
         usable = _usable(self.trials)
         sign = 1 if row.direction == "minimize" else -1
         usable.sort(key=lambda trial: sign * (trial.value or 0.0))
-        heading = f"validation {title_of(row.key.metric)} {_in(row.unit)}".rstrip()
+        heading = f"validation {title_of(row.key.metric)} {in_brackets(row.unit)}".rstrip()
         about = {
             "state": row.state.value,
-            "trials": _counts(one),
-            "best": _best(one),
+            "trials": counts(one),
+            "best": best_of(one),
             "family": row.definition["study"]["family"],
             "data": f"{row.definition['study']['data']}, target {row.key.target}",
             "division": row.definition["study"]["split"],
@@ -449,36 +388,11 @@ class PortfolioHandle(Handle):
         return {one.name: one.holdout(**asked) for one in self.studies}
 
     def __repr__(self) -> str:
-        said = "; ".join(f"{one.study.name}: {_best(one)}" for one in self.summaries())
+        said = "; ".join(f"{one.study.name}: {best_of(one)}" for one in self.summaries())
         return notebook.brief("search over families", self.name, said or "nothing begun")
 
     def _repr_html_(self) -> str:
-        return notebook.table(f"Search {self.name}", [_line(one) for one in self.summaries()])
-
-
-class Studies(tuple[StudySummary, ...]):
-    """The studies of a store, as ``fesearch study list`` prints them."""
-
-    __slots__ = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What ``fesearch.open`` takes."""
-        return tuple(one.study.name for one in self)
-
-    def to_dataframe(self) -> "pd.DataFrame":
-        """A row for each study."""
-        import pandas as pd
-
-        return pd.DataFrame([_line(one) for one in self])
-
-    def __repr__(self) -> str:
-        return "\n".join(
-            notebook.brief("study", one.study.name, f"{_counts(one)}, {_best(one)}") for one in self
-        )
-
-    def _repr_html_(self) -> str:
-        return notebook.table("Studies", [_line(one) for one in self])
+        return notebook.table(f"Search {self.name}", [line_of(one) for one in self.summaries()])
 
 
 @contextmanager
@@ -526,31 +440,6 @@ def _row(study: str, trial: TrialResult) -> dict[str, Any]:
         "reason": trial.reason,
         **{f"config.{name}": value for name, value in trial.config.items()},
     }
-
-
-def _line(one: StudySummary) -> dict[str, Any]:
-    row = one.study
-    return {
-        "name": row.name,
-        "state": row.state.value,
-        "trials": sum(count for state, count in one.trials.items() if state.finished),
-        "best": one.best,
-        "metric": f"{title_of(row.key.metric)} {_in(row.unit)}".rstrip(),
-        "family": row.definition["study"]["family"],
-        "data": row.definition["study"]["data"],
-    }
-
-
-def _counts(one: StudySummary) -> str:
-    words = [f"{count} {state.value}" for state, count in one.trials.items() if count]
-    return ", ".join(words) or "no trial"
-
-
-def _best(one: StudySummary) -> str:
-    if one.best is None:
-        return "no usable trial"
-    title, unit = title_of(one.study.key.metric), one.study.unit
-    return f"best validation {title} {notebook.text(one.best)} {unit}".rstrip()
 
 
 def _usable(trials: Sequence[TrialResult]) -> list[TrialResult]:

@@ -1,4 +1,4 @@
-"""Studies in this process: interrupted, killed and resumed anywhere, they end alike."""
+"""Studies from their beginning: what they leave, what is refused, what is deleted."""
 
 import json
 import sqlite3
