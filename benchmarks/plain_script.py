@@ -118,7 +118,7 @@ def main() -> None:
         ),
     )
     results = tuner.fit()
-    frames = [result.metrics for result in results if result.metrics]
+    frames = [result.metrics for result in results if "mae" in (result.metrics or {})]
     epochs = sum(metrics["training_iteration"] for metrics in frames)
     best = min(metrics["mae"] for metrics in frames)
     if given.family == "random_forest":  # trees, all of them
