@@ -12,11 +12,12 @@ validation rows are read, each for the same time from the start of its process, 
 
 Written to benchmarks/results/: the best validation MAE of each at several times, for each seed; and
 the seconds until it was as good as ``tpe`` of that seed at the end. fesearch's features lie in its
-cache, as in all searches but the first. ``--smoke`` takes every 50th row and twenty seconds.
+cache, as in all searches but the first. ``--smoke`` takes every 50th row and a minute.
 """
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -117,7 +118,7 @@ def save_data(file: Path) -> None:
 def at(curve: Curve, seconds: float) -> float | None:
     """The best value known then."""
     known = [value for when, value in curve if when <= seconds]
-    return round(known[-1], 5) if known else None
+    return known[-1] if known else None
 
 
 def reached(curve: Curve, value: float) -> float | None:
@@ -131,13 +132,13 @@ def measure(seconds: int, seeds: int, smoke: bool) -> None:
     for seed in range(1, seeds + 1):
         curves = {policy: ours(policy, seconds, seed) for policy in POLICIES}
         curves["plain"] = plain(seconds, seed)
-        goal = curves["tpe"][-1][1]
+        goal = at(curves["tpe"], math.inf)
         for policy, curve in curves.items():
             line: dict[str, Any] = {"family": "dnn", "policy": policy, "seed": seed}
             for part in (8, 4, 2, 1):
                 line[f"mae_at_{seconds // part}_s"] = at(curve, seconds / part)
-            line["last"] = round(curve[-1][1], 5)
-            line["seconds_to_tpe"] = reached(curve, goal)
+            line["last"] = at(curve, math.inf)
+            line["seconds_to_tpe"] = None if goal is None else reached(curve, goal)
             print(line, flush=True)
             lines.append(line)
         if not smoke:
