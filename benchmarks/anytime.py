@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 from _results import write
-from fold0 import run, thinned
+from fold0 import run, start, thinned
 from search import NETS, SCRIPT, scaled, toml
 
 SPLIT = "column:fold0"
@@ -72,8 +72,8 @@ def ours(policy: str, seconds: int, seed: int) -> Curve:
     words = ["--name", name, "--data", "mp_e_form", "--split", SPLIT, "--preset", "full"]
     words += ["--trials", "1000", "--max-epochs", str(EPOCHS), "--time-limit", f"{seconds}s"]
     began = time.time()
-    run(
-        *("study", "start", "dnn", *words, "--seed", str(seed), *POLICIES[policy]),
+    start(
+        *("dnn", *words, "--seed", str(seed), *POLICIES[policy]),
         *(word for text in sets for word in ("--set", text)),
     )
     with Store.open(f"sqlite:///{Path('fesearch.db').resolve()}", create=False) as store:
@@ -160,7 +160,7 @@ def main() -> None:
             file = thinned(file, Path("thinned.csv.gz").resolve())
         save_data(file)
         measure(
-            20 if given.smoke else given.seconds, 1 if given.smoke else given.seeds, given.smoke
+            60 if given.smoke else given.seconds, 1 if given.smoke else given.seeds, given.smoke
         )
 
 

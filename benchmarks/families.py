@@ -12,13 +12,12 @@ family together, on one core each. ``--smoke`` takes every 50th row and one tria
 import argparse
 import json
 import os
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from _results import write
-from fold0 import run, thinned
+from fold0 import run, start, thinned
 
 from fesearch.family import FAMILIES
 
@@ -51,11 +50,7 @@ def search(family: str, limit: str, smoke: bool) -> dict[str, object]:
     words += ["--name", f"{family}-fold0", "--time-limit", limit, "--seed", "1"]
     words += ["--trials", "3", *BUDGETS.get(family, [])]
     words += ["--trials", "1"] if smoke else []
-    try:
-        run("study", "start", family, *words)
-    except subprocess.CalledProcessError as error:
-        if error.returncode != 3:  # no trial with a result
-            raise
+    start(family, *words)
     trials = json.loads(run("trials", f"{family}-fold0", "--format", "json"))
     usable = [trial for trial in trials if trial["value"] is not None]
     if not usable:

@@ -35,6 +35,15 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
+def start(*arguments: str) -> None:
+    """A search; one that ends without a usable trial has been one."""
+    try:
+        run("study", "start", *arguments)
+    except subprocess.CalledProcessError as error:
+        if error.returncode != 3:
+            raise
+
+
 def thinned(source: Path, to: Path, every: int = 50) -> Path:
     """The header and every 50th row of a gzip CSV file, as another."""
     with gzip.open(source, "rt") as lines, gzip.open(to, "wt") as kept:
