@@ -99,11 +99,9 @@ class Keeper:
             if result.state.finished:
                 self._remove_checkpoints(result.number)
                 self._count(result)
-        behind = [number for _, number in self._best[self._keep :]]
         del self._best[self._keep :]
-        known = {number for _, number in self._best}
-        over = (one.number for one in results if one.state.finished and one.number not in known)
-        self._remove({*behind, *over})
+        kept = {number for _, number in self._best}
+        self._remove([r.number for r in results if r.state.finished and r.number not in kept])
         self._trim()
 
     def began(self, spec: TrialSpec, resumed: bool) -> None:
@@ -147,7 +145,7 @@ class Keeper:
     def _is_full(self) -> bool:
         return self._disk_limit is not None and size_of(self._folder) > self._disk_limit
 
-    def _remove(self, behind: Iterable[int], parents: Iterable[int] = ()) -> None:
+    def _remove(self, behind: Collection[int], parents: Iterable[int] = ()) -> None:
         """Remove what is kept of trials that have fallen behind, and the ends of parents."""
         for number in behind:
             shutil.rmtree(folder_of(self._folder, number) / MODEL, ignore_errors=True)

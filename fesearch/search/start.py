@@ -30,7 +30,7 @@ from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
 from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, study_of, versions
 from fesearch.search.projection import Projection
-from fesearch.search.roles import LastBegun, Watcher
+from fesearch.search.roles import NONE_BEGUN, LastBegun, Watcher
 from fesearch.search.sampler import SAMPLERS, sampler_named
 from fesearch.search.settle import settled
 from fesearch.store.outage import LostError
@@ -330,7 +330,8 @@ def _core(
     ahead = Ahead(asked) if side_by_side and SAMPLERS.get(sampler).learns else None
     ledger = StoreLedger(store, lease, projection, settings.family.resource.unit)
     core = Core(settings, ahead or asked, ledger, watchers)
-    core.restore(store.trials(row), recorded(store, row), LastBegun(*store.last_begun(row)))
+    last_begun = NONE_BEGUN if ahead is None else LastBegun(*store.last_begun(row))
+    core.restore(store.trials(row), recorded(store, row), last_begun)
     if ahead is not None:
         ahead.go()
     try:

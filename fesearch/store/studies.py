@@ -27,7 +27,7 @@ from fesearch.store.types import (
 )
 
 KEY_COLUMNS = (KEYS.c.data, KEYS.c.target, KEYS.c.metric, KEYS.c.split, KEYS.c.unit)
-VERSIONS_APART = " then "
+_VERSIONS_APART = " then "
 """Between the versions of a package that a study has run with, one after the other."""
 
 _SELECT = sa.select(STUDIES, *KEY_COLUMNS, KEYS.c.direction).join_from(STUDIES, KEYS)
@@ -262,8 +262,8 @@ def add_key(connection: sa.Connection, key: ResultKey, unit: str, direction: Dir
 
 def _with(versions: str, one: str) -> str:
     """Versions of a package, oldest first, and this one."""
-    had = versions.split(VERSIONS_APART) if versions else []
-    return VERSIONS_APART.join(had if one in had else [*had, one])
+    had = versions.split(_VERSIONS_APART) if versions else []
+    return _VERSIONS_APART.join(had if one in had else [*had, one])
 
 
 def find(connection: sa.Connection, name: str) -> StudyRow | None:
