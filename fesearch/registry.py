@@ -5,10 +5,14 @@ Declarations of files that the user names are added while a program runs. Their 
 """
 
 import difflib
+import hashlib
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 from fesearch.errors import InputError
@@ -27,6 +31,21 @@ def unknown(kind: str, word: str, known: Iterable[str], listing: str) -> InputEr
     near = nearest(word, known)
     hint = f"Did you mean '{near}'? " if near else ""
     return InputError(f"There is no {kind} '{word}'.", f"{hint}Type: {listing}")
+
+
+@dataclass(frozen=True)
+class PlugIn:
+    """An installed package that declares something by an entry point.
+
+    Attributes:
+        package, version: as it was installed.
+        sha256: of its code: all Python files of the module that the entry point names, or of the
+            package which that is in. A change of code need not change the version.
+    """
+
+    package: str
+    version: str
+    sha256: str
 
 
 class Registry(Generic[T]):
@@ -86,10 +105,12 @@ class Registry(Generic[T]):
         added = [full for full in self._added if short_name(full) == name]
         return added[-1] if added else name
 
-    def distribution(self, name: str) -> tuple[str, str] | None:
-        """Name and version of the installed package that plugs in ``name``, if one does."""
+    def plug_in(self, name: str) -> PlugIn | None:
+        """The installed package that declares ``name``, if one does."""
         point = None if name in self._built_in() else self._plugged_in().get(name)
-        return (point.dist.name, point.dist.version) if point and point.dist else None
+        if point is None or point.dist is None:
+            return None
+        return PlugIn(point.dist.name, point.dist.version, _code_of(point.module))
 
     def get(self, name: str) -> T:
         """The declaration called ``name``.
@@ -156,6 +177,23 @@ class Registry(Generic[T]):
             "its code is another.",
             hint,
         )
+
+
+def _code_of(module: str) -> str:
+    """SHA-256 over the Python files of a module's package, by name and content."""
+    found = importlib.util.find_spec(module.partition(".")[0])
+    if found is None or found.origin is None:  # of a namespace package there is that module alone
+        found = importlib.util.find_spec(module)
+    places = [Path(place) for place in (found and found.submodule_search_locations) or ()]
+    files = {file.relative_to(place): file for place in places for file in place.rglob("*.py")}
+    if not files and found is not None and found.origin is not None:
+        files = {Path(module): Path(found.origin)}
+    sha256 = hashlib.sha256()
+    for name in sorted(files):
+        content = files[name].read_bytes()
+        sha256.update(f"{name.as_posix()}\n{len(content)}\n".encode())
+        sha256.update(content)
+    return sha256.hexdigest()
 
 
 def short_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
@@ -239,7 +240,7 @@ def test_what_only_reads_the_store_runs_no_code(
     ]
 
 
-def test_a_plug_in_is_found_and_its_version_recorded(
+def test_a_plug_in_is_found_and_its_version_and_code_recorded(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "site"
@@ -264,6 +265,12 @@ def test_a_plug_in_is_found_and_its_version_recorded(
         row = store.study("ridges")
     assert row.versions["own-plug-in"] == "1.2"
     assert row.definition["own"] == []
+    assert start.resume("ridges", url).usable  # the code is what it was
+    write(folder, "own_plug_in.py", RIDGES, WORST, LENGTHS, "# changed\n")
+    with pytest.raises(InputError) as caught:
+        start.resume("ridges", url)
+    changed = r"The code of own-plug-in of 'ridges' is \w{12} now and was \w{12} when it was .*"
+    assert re.fullmatch(changed, caught.value.message)
     with pytest.raises(InputError) as caught:
         load("raven")
     assert caught.value.message == "The family 'raven' calls itself 'ridges'."

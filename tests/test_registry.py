@@ -71,3 +71,33 @@ def test_a_declaration_of_another_kind_is_refused(shapes: Registry[str]) -> None
 @pytest.mark.parametrize(("word", "found"), [("irnt", "irnet"), ("IRNET", "irnet"), ("zz", None)])
 def test_the_nearest_word(word: str, found: str | None) -> None:
     assert nearest(word, ["irnet", "random_forest"]) == found
+
+
+def test_a_plug_in_has_the_hash_of_its_package_or_of_its_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "hued"
+    package.mkdir()
+    for place in (package / "__init__.py", package / "helper.py", tmp_path / "single.py"):
+        place.write_text("COLOUR = 'red'\n")
+    facts = tmp_path / "hued-2.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: hued\nVersion: 2.0\n")
+    (facts / "entry_points.txt").write_text(
+        "[colours]\nred = hued.helper:COLOUR\ncrimson = single:COLOUR\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    colours = Registry("colour", str, "colours", "COLOUR", "colours list", built_in={})
+    first, alone = colours.plug_in("red"), colours.plug_in("crimson")
+    assert first is not None
+    assert alone is not None
+    assert (first.package, first.version) == ("hued", "2.0")
+    assert colours.plug_in("red") == first
+    (package / "__init__.py").write_text("COLOUR = 'reddish'\n")
+    changed = colours.plug_in("red")
+    assert changed is not None
+    assert changed.sha256 != first.sha256
+    assert colours.plug_in("crimson") == alone
+    (tmp_path / "single.py").write_text("COLOUR = 'dark'\n")
+    assert colours.plug_in("crimson") != alone
+    assert colours.plug_in("blue") is None

@@ -16,6 +16,7 @@ from fesearch.features import Features, available, build
 from fesearch.featureset import FEATURE_SETS, Inputs
 from fesearch.metrics import ALL_METRICS, Metric
 from fesearch.record import ResultKey
+from fesearch.registry import PlugIn
 from fesearch.search import sources
 from fesearch.space import Space
 from fesearch.split import Development, Repeated, Split, fingerprint, make, members
@@ -139,6 +140,9 @@ def prepare_again(
         "division": (prepared.key.split[:12], row.key.split[:12]),
         "features": (prepared.features.digest[:12], row.features[:12]),
     }
+    for one in plug_ins(prepared):
+        before = row.definition.get("plug_ins", {}).get(one.package, one.sha256)
+        now[f"code of {one.package}"] = one.sha256[:12], before[:12]
     for what, (found, recorded) in now.items():
         if found != recorded:
             raise InputError(
@@ -238,10 +242,15 @@ def versions(prepared: Prepared) -> dict[str, str]:
     """Versions of Python and of the packages results depend on, plug-ins of the study included."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     found |= {name: importlib.metadata.version(name) for name in ("fesearch", *_PACKAGES)}
+    return found | {one.package: one.version for one in plug_ins(prepared)}
+
+
+def plug_ins(prepared: Prepared) -> list[PlugIn]:
+    """The installed packages that declare the study's family, metric or feature sets."""
     terms = [term.name.partition(":")[0] for term in prepared.features.combination.terms]
-    plug_ins = (
-        FAMILIES.distribution(prepared.family.name),
-        ALL_METRICS.distribution(prepared.metric.name),
-        *map(FEATURE_SETS.distribution, terms),
+    found = (
+        FAMILIES.plug_in(prepared.family.name),
+        ALL_METRICS.plug_in(prepared.metric.name),
+        *map(FEATURE_SETS.plug_in, terms),
     )
-    return found | dict(plug_in for plug_in in plug_ins if plug_in is not None)
+    return [one for one in found if one is not None]

@@ -28,7 +28,15 @@ from fesearch.search.folder import Keeper, identity, new_folder, study_folder
 from fesearch.search.heartbeat import Heartbeat
 from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
-from fesearch.search.prepare import Prepared, Progress, prepare, prepare_again, study_of, versions
+from fesearch.search.prepare import (
+    Prepared,
+    Progress,
+    plug_ins,
+    prepare,
+    prepare_again,
+    study_of,
+    versions,
+)
 from fesearch.search.projection import Projection
 from fesearch.search.roles import NONE_BEGUN, LastBegun, Watcher
 from fesearch.search.sampler import SAMPLERS, sampler_named
@@ -127,6 +135,7 @@ def start(
                 "why": why,
                 "folder": new_folder(study.name),
                 "own": sources.recorded(prepared.study),
+                "plug_ins": {one.package: one.sha256 for one in plug_ins(prepared)},
                 "priors": earlier.priors(prepared) if earlier else [],
                 **(noted or {}),
             },
