@@ -7,12 +7,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import ray
-from ray._private import worker
+from ray._private import services, worker
 
 from fesearch.errors import InputError
 
@@ -55,14 +56,15 @@ def session(
     quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
     with _interrupt_held_back() as deliver, _sigterm_left_alone(), _without_messages():
         if address is None:
-            context = ray.init(
-                address="local",  # whatever cluster runs here or RAY_ADDRESS names
-                num_cpus=cpus,
-                num_gpus=gpus,
-                include_dashboard=False,
-                _system_config={"worker_niceness": niceness},
-                **quiet,
-            )
+            with _in_groups_of_their_own():
+                context = ray.init(
+                    address="local",  # whatever cluster runs here or RAY_ADDRESS names
+                    num_cpus=cpus,
+                    num_gpus=gpus,
+                    include_dashboard=False,
+                    _system_config={"worker_niceness": niceness},
+                    **quiet,
+                )
         else:
             context = _join(address, **quiet)
     folder = Path(context.address_info["session_dir"]) if address is None else None
@@ -158,6 +160,21 @@ def _without_messages() -> Iterator[None]:
         yield
     finally:
         worker.listen_error_messages = before
+
+
+@contextmanager
+def _in_groups_of_their_own() -> Iterator[None]:
+    """Ray's processes start in process groups of their own.
+
+    What a terminal or a batch system sends to all of ours then reaches this process alone, which
+    stops trials in good order. Without Ray it could not: Ray ends a process that has lost it.
+    """
+    before = services.ConsolePopen
+    services.ConsolePopen = partial(before, process_group=0)
+    try:
+        yield
+    finally:
+        services.ConsolePopen = before
 
 
 def _join(address: str, **options: Any) -> Any:

@@ -78,11 +78,14 @@ def check_interrupted(lab: Lab, driver: "subprocess.Popen[bytes]") -> list[int]:
     return halted
 
 
-def test_ctrl_c_with_ray_and_resumed(lab: Lab, undisturbed: list[TrialResult]) -> None:
-    """A terminal sends it to Ray's processes too."""
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_with_ray_and_resumed(
+    sent: signal.Signals, lab: Lab, undisturbed: list[TrialResult]
+) -> None:
+    """A terminal sends Ctrl-C to the whole process group, and batch systems SIGTERM."""
     driver = lab.begin("study", "start", *LONG, "--name", "deep", "--cpus", "2")
     wait_for(lambda: ended(lab, "deep", 1) and reported(lab, "deep"), "a trial has ended")
-    os.killpg(driver.pid, signal.SIGINT)
+    os.killpg(driver.pid, sent)
     halted = check_interrupted(lab, driver)
 
     lab.run("study", "resume", "deep")
