@@ -133,8 +133,8 @@ class Trees:
             at = np.where(to_left, at + 1, right[at])
 
     def _check_offsets(self) -> None:
-        rising = self.count >= 1 and bool(np.all(np.diff(self.offsets) >= 1))
-        if not rising or self.offsets[0] != 0 or self.offsets[-1] != self.nodes:
+        rising = bool(np.all(self.offsets[1:] > self.offsets[:-1]))  # a difference could overflow
+        if self.count < 1 or not rising or (self.offsets[0], self.offsets[-1]) != (0, self.nodes):
             raise broken("The offsets of the forest do not divide its nodes into trees.")
 
     def _check_nodes(self, width: int) -> None:

@@ -132,6 +132,7 @@ def test_a_forest_made_by_hand(arrays: dict[str, np.ndarray]) -> None:
         ("offsets", np.array([1, 3, 4], "i8"), "do not divide"),
         ("offsets", np.array([0, 3, 3, 4], "i8"), "do not divide"),
         ("offsets", np.array([0, -3, 4], "i8"), "do not divide"),
+        ("offsets", np.array([0, 2**63 - 1, -(2**63), -1, 4], "i8"), "do not divide"),
         ("offsets", np.array([], "i8"), "do not divide"),
     ],
 )
