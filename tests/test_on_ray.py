@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import own_files
@@ -173,3 +174,26 @@ def test_what_ray_said_last_is_kept_where_a_search_fails(
     (log,) = (Path(os.environ["FESEARCH_ARTIFACTS"]) / "studies").glob(f"*/{on_ray.LOG}")
     assert "==> raylet.out <==" in log.read_text()
     start.resume("moody", sqlite_url)
+
+
+def test_time_in_which_the_driver_was_held_up_is_not_the_trials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, ended = [0.0], list[str]()
+    monkeypatch.setattr(on_ray.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(on_ray.ray, "kill", ended.append)
+    trial = SimpleNamespace(trial_id="one", temporary_state=SimpleNamespace(ray_actor="actor"))
+    deadlines = on_ray._Deadlines(on_ray._Link(core=None), limit=10.0)  # type: ignore[arg-type]
+
+    def steps_until(end: float) -> None:
+        while clock[0] < end:
+            clock[0] += 1.0
+            deadlines.on_step_begin(0, [])
+
+    deadlines.on_trial_start(0, [], trial)
+    steps_until(9.0)
+    clock[0] += 600.0  # the database was away
+    steps_until(609.0 + 10.0 + on_ray.GRACE - 9.0)
+    assert ended == []
+    steps_until(609.0 + 10.0 + on_ray.GRACE + 1.0)
+    assert ended == ["actor"]

@@ -32,6 +32,7 @@ GRACE = 60.0
 """Seconds beyond its time limit after which a trial that does not report is ended: it may have
 been at imports, or is about to report."""
 LOG = "ray.log"
+_SECONDS_OF_A_STEP = 5.0  # of Tune's loop; a longer one was held up, and reports may be waiting
 _SECONDS_TO_LET_GO = 5.0  # of memory, by trials that were stopped for one that must be alone
 
 _ENVIRONMENT = {
@@ -201,12 +202,17 @@ class _Decisions(_Unsaved, FIFOScheduler):  # type: ignore[misc]
 
 
 class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
-    """Ends the actors whose trials give no sign of life for longer than a trial may take."""
+    """Ends the actors whose trials give no sign of life for longer than a trial may take.
+
+    While the driver itself is held up, by a database that is away or a signal that halts it, it
+    hears of none: that time does not count.
+    """
 
     def __init__(self, link: _Link, limit: float) -> None:
         self._link = link
         self._patience = limit + GRACE
         self._signs: dict[str, tuple[float, Any]] = {}
+        self._began_step = math.inf
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self._signs[trial.trial_id] = time.monotonic(), trial
@@ -223,7 +229,13 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
         self._signs.pop(trial.trial_id, None)
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
-        earliest = time.monotonic() - self._patience
+        now = time.monotonic()
+        if (held_up := now - self._began_step) > _SECONDS_OF_A_STEP:
+            self._signs = {
+                one: (seen + held_up, trial) for one, (seen, trial) in self._signs.items()
+            }
+        self._began_step = now
+        earliest = now - self._patience
         for trial_id, (seen, trial) in list(self._signs.items()):
             if seen < earliest:
                 del self._signs[trial_id]
