@@ -76,6 +76,8 @@ class TrialSpec:
         folder: where its best weights, checkpoint and log are kept; None keeps nothing.
         parent: number of the trial it goes on from, whose end is its beginning.
         time_limit: seconds of computation after which it ends at its next report; None is never.
+        reached: resource of its last report on record, before an interruption; None, it is not
+            known. Up to there it is trained again and ends neither for its patience nor its time.
     """
 
     number: int
@@ -91,6 +93,7 @@ class TrialSpec:
     folder: Path | None = None
     parent: int | None = None
     time_limit: float | None = None
+    reached: int | None = None
 
 
 @dataclass(frozen=True)

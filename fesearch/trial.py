@@ -129,8 +129,13 @@ class _Member:
     def _finished(self) -> bool:
         state, patience = self._state, self._spec.patience
         waited = state.resource - state.best_resource
-        tired = patience is not None and waited >= patience
+        tired = patience is not None and waited >= patience and not self._trains_again
         return state.diverged or tired or state.resource >= self._spec.steps[-1]
+
+    @property
+    def _trains_again(self) -> bool:
+        """What it reports is on record already."""
+        return self._state.resource < (self._spec.reached or 0)
 
     def advance(self) -> Report:
         """Train up to the next step of the spec and score the model there."""
@@ -147,7 +152,8 @@ class _Member:
         reason = self._divergence(raw)
         state.diverged = reason is not None
         state.seconds += time.perf_counter() - began
-        if self._spec.time_limit is not None and state.seconds >= self._spec.time_limit:
+        limit = self._spec.time_limit
+        if limit is not None and state.seconds >= limit and not self._trains_again:
             self.stopped = True
         known = not math.isnan(state.best)
         return Report(

@@ -16,6 +16,7 @@ from linear import linear
 from fesearch.family import FAMILIES
 from fesearch.record import Report, TrialSpec
 from fesearch.search import checkpoint as module
+from fesearch.search import worker
 from fesearch.search.checkpoint import (
     BEFORE,
     CHECKPOINT,
@@ -103,9 +104,7 @@ def test_from_the_last_checkpoint_or_the_one_before_the_numbers_are_the_same(
     damage(spec.folder / CHECKPOINT)
     good, said = (3 if damage is nothing else 2), list[str]()
     assert taken_up(spec, said) == whole(spec)[good - 1 :]
-    went_on = (
-        f"its last checkpoint is damaged or of another version; it goes on after {spec.steps[1]}"
-    )
+    went_on = f"{worker._DAMAGED}; it goes on after {spec.steps[1]}"
     assert said == ([went_on] if damage in (cut, flipped) else [])
 
 
@@ -120,9 +119,7 @@ def test_with_both_damaged_a_trial_begins_anew_with_the_same_numbers(
     cut(spec.folder / BEFORE)
     said: list[str] = []
     assert taken_up(spec, said) == whole(spec)
-    assert said == [
-        "its last checkpoint is damaged or of another version, so it trains from the start"
-    ]
+    assert said == [f"{worker._DAMAGED}, so it trains from the start"]
 
 
 def test_no_more_than_two_are_kept(tmp_path: Path) -> None:

@@ -139,6 +139,27 @@ def test_a_report_recorded_before_is_answered_and_not_recorded_again():
     assert [resource for _, resource, _, _ in book.reports] == [1, 2]
 
 
+def test_a_trial_that_ends_where_it_is_trained_again_keeps_its_result():
+    """Trained again it may take longer, and its time limit come at a report that is on record."""
+    limit = 10.0
+    for resource, changes, state in [
+        (3, {"seconds": 11.0}, TrialState.PRUNED),
+        (3, {}, TrialState.COMPLETE),  # on a GPU its patience may end it elsewhere
+        (2, {"diverged": "NaN"}, TrialState.FAIL),
+    ]:
+        book = Book()
+        core = core_of(book, pruner="none", rungs=(), trial_time_limit=limit)
+        spec = core.suggest()
+        for epoch in (1, 2, 3):
+            core.report(spec.number, report_of(spec, epoch))
+        again = report_of(spec, resource, last=True, **changes)
+        assert core.report(spec.number, again) is Decision.STOP
+        assert [resource for _, resource, _, _ in book.reports] == [1, 2, 3]
+        ended = book.results[spec.number]
+        assert (ended.state, ended.resource, ended.value) == (state, 3, again.best)
+        assert not core.running
+
+
 def test_divergence_is_a_failed_trial_that_the_sampler_hears_of():
     book = Book()
     core = core_of(book)

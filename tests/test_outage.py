@@ -225,7 +225,9 @@ def test_postgresql_is_restarted_under_a_driver(
         heart.join()
         assert failures == []
         assert [trial.number for trial in store.trials(study)] == list(range(60))
-        assert [row.sequence for row in store.reports(study)] == list(range(1, 61))
+        assert [row.sequence for row in store.reports(study)] == list(
+            range(2, 122, 2)
+        )  # beginnings count
         assert store.driven(study)
         store.release(lease)
     assert said[0].startswith("The database failed: ")

@@ -80,6 +80,37 @@ def test_a_trial_killed_after_a_rung_reports_at_that_rung_again(spec: TrialSpec)
     assert [untimed(again.step()) for _ in range(5)] == whole(spec)[1:]
 
 
+def test_up_to_its_last_report_on_record_a_trial_ends_neither_for_time_nor_for_patience(
+    spec: TrialSpec,
+) -> None:
+    for limits in ({"time_limit": 1e-9}, {"patience": 1}):
+        hurried = Worker(replace(spec, **limits, reached=4, folder=None), DATA)
+        reports = [hurried.step()]
+        while not reports[-1].last:
+            reports.append(hurried.step())
+        assert len(reports) >= 4
+        if "time_limit" in limits:
+            assert len(reports) == 4
+
+
+def test_a_checkpoint_beyond_what_is_on_record_is_not_gone_on_from(spec: TrialSpec) -> None:
+    """Where a backup of the database was restored; reports would be missing for ever."""
+    first = Worker(spec, DATA)
+    reports = [untimed(first.step()) for _ in range(5)]
+    first.save()
+    assert untimed(Worker(replace(spec, reached=4), DATA).step()) == reports[4]
+    said: list[str] = []
+    behind = Worker(replace(spec, reached=3), DATA, said.append)
+    assert untimed(behind.step()) == reports[1]  # that of the rung, kept as the one before
+    assert said == [
+        "its last checkpoint is damaged, of another version or beyond what is on record; "
+        "it goes on after 2"
+    ]
+    new = Worker(replace(spec, reached=0), DATA, said.append)
+    assert untimed(new.step()) == reports[0]
+    assert said[-1].endswith("so it trains from the start")
+
+
 def test_seconds_go_on_too(spec: TrialSpec) -> None:
     first = Worker(spec, DATA)
     spent = [first.step().seconds for _ in range(2)][-1]

@@ -256,11 +256,17 @@ class Core:
     def report(self, number: int, report: Report) -> Decision:
         """Decide on a report of a running trial.
 
-        A report at a resource recorded before an interruption is answered, not recorded again.
+        A report at a resource recorded before an interruption is answered, not recorded again; if
+        the trial ends there now, by its time limit say, its end is recorded.
         """
         if number not in self._running:
             return Decision.STOP
         standing = self._running[number]
+        if report.resource <= standing.resource and (report.last or report.diverged):
+            ended = self._ended(_after(standing, report), report)
+            self._ledger.finish(ended)
+            self._end(ended)
+            return Decision.STOP
         if report.resource > standing.resource:
             standing, decision = self._decide(standing, report)
             self._ledger.report(number, report, decision, standing)
@@ -326,27 +332,23 @@ class Core:
     def _decide(self, standing: TrialResult, report: Report) -> tuple[TrialResult, Decision]:
         diverged = report.diverged is not None
         decision = self._learn(standing.number, report.resource, report.best, diverged)
-        standing = replace(
-            standing,
-            value=report.best,
-            resource=report.resource,
-            best_resource=report.best_resource,
-            seconds=report.seconds,
-            parameters=report.parameters,
-        )
-        if diverged:
-            reason = f"diverged: {report.diverged}"
-            failed = replace(standing, state=TrialState.FAIL, fault=Fault.DIVERGED, reason=reason)
-            return failed, Decision.STOP
-        if report.last:
-            over = self._over(standing)
-            if over.state is TrialState.COMPLETE:
-                self.rule.complete(over.number)
-            return over, Decision.STOP
+        standing = _after(standing, report)
+        if diverged or report.last:
+            return self._ended(standing, report), Decision.STOP
         if decision is Decision.STOP:
             reason = self._behind(standing.number, report)
             return replace(standing, state=TrialState.PRUNED, reason=reason), decision
         return standing, decision
+
+    def _ended(self, standing: TrialResult, report: Report) -> TrialResult:
+        """How a trial stands that trains no further by itself."""
+        if report.diverged is not None:
+            reason = f"diverged: {report.diverged}"
+            return replace(standing, state=TrialState.FAIL, fault=Fault.DIVERGED, reason=reason)
+        over = self._over(standing)
+        if over.state is TrialState.COMPLETE:
+            self.rule.complete(over.number)
+        return over
 
     def _learn(self, number: int, resource: int, best: float | None, diverged: bool) -> Decision:
         """Tell the sampler and the rungs of a report; the same when it is read from the store."""
@@ -417,6 +419,7 @@ class Core:
             folder=folder and folder / f"{standing.number:06d}",
             time_limit=settings.trial_time_limit,
             parent=standing.parent,
+            reached=standing.resource,
         )
 
     @property
@@ -435,3 +438,15 @@ class Core:
     def _watch(self, event: str, *arguments: object) -> None:
         for watcher in self._watchers:
             getattr(watcher, event)(*arguments)
+
+
+def _after(standing: TrialResult, report: Report) -> TrialResult:
+    """Where a trial stands after a report, one that it made again included."""
+    return replace(
+        standing,
+        value=report.best,
+        resource=max(report.resource, standing.resource),
+        best_resource=report.best_resource,
+        seconds=report.seconds,
+        parameters=report.parameters,
+    )

@@ -32,7 +32,7 @@ from fesearch.trial import Running, run
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 MODEL, LOG = "model", "trial.log"
-_DAMAGED = "its last checkpoint is damaged or of another version"
+_DAMAGED = "its last checkpoint is damaged, of another version or beyond what is on record"
 
 
 class Worker:
@@ -171,11 +171,24 @@ def _begun(
 
 
 def _beginnings(spec: TrialSpec) -> Iterator[Checkpoint | None]:
-    """What a training can go on from, the furthest first; None for what is there but damaged."""
-    yield from read_checkpoints(spec)
+    """What a training can go on from, the furthest first; None for what is there but of no use."""
+    for checkpoint in read_checkpoints(spec):
+        yield checkpoint if checkpoint and not _is_beyond(spec, checkpoint.report) else None
     end = read_parents_end(spec)
     if end is not None:
         yield end
+
+
+def _is_beyond(spec: TrialSpec, report: Report) -> bool:
+    """Whether reports between what is on record and a checkpoint would be missing for ever.
+
+    A backup that was restored, or a power cut, leaves a database behind its checkpoints; a driver
+    that was killed misses the one report of the checkpoint itself.
+    """
+    if not spec.reached:
+        return spec.reached is not None and spec.parent is None and report.resource > spec.steps[0]
+    further = (step for step in spec.steps if step > spec.reached)
+    return report.resource > next(further, spec.reached)
 
 
 class _Once:

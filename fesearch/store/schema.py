@@ -165,6 +165,8 @@ TRIALS = sa.Table(
     sa.Column("after_look", sa.Boolean, nullable=False),
     sa.Column("parent", sa.Integer),
     sa.Column("retries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("began", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("ended", sa.BigInteger),  # with it a place in the study's order of events
     sa.Column("started_at", UtcTime, nullable=False),
     sa.Column("finished_at", UtcTime),
     sa.ForeignKeyConstraint(

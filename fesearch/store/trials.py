@@ -88,6 +88,7 @@ class Trials(Database):
                 refuse_ousted(connection, lease)
                 if again and _begun(connection, study, spec):
                     return
+                row["began"] = _next_sequence(connection, study)
                 connection.execute(sa.insert(TRIALS).values(row))
                 if queued is not None:
                     take(connection, queued, spec.number)
@@ -117,7 +118,7 @@ class Trials(Database):
             again: the last attempt may have been kept; then nothing is written.
 
         Returns:
-            its sequence number in the study.
+            its sequence number in the study, whose trials' beginnings have such numbers too.
 
         Raises:
             FesearchError: the lease was taken over, the trial is not RUNNING, or has a report at
@@ -136,8 +137,8 @@ class Trials(Database):
                 refuse_ousted(connection, lease)
                 if again and (kept := _sequence(connection, study, number, report.resource)):
                     return kept
-                sequence = connection.execute(_NEXT_SEQUENCE, {"study": study.id}).scalar_one()
-                changes = progress if result is None else {**progress, **_end(result)}
+                sequence = _next_sequence(connection, study)
+                changes = progress if result is None else {**progress, **_end(result, sequence)}
                 trial_id = _update_running(connection, study, number, changes)
                 connection.execute(
                     _REPORT,
@@ -159,7 +160,7 @@ class Trials(Database):
                 f"{report.resource}: there is one already, or it is not whole.",
                 REPORT_BUG,
             ) from None
-        return int(sequence)
+        return sequence
 
     @endures
     def retry_trial(self, lease: Lease, number: int, retries: int, reason: str) -> None:
@@ -193,7 +194,8 @@ class Trials(Database):
                 refuse_ousted(connection, lease)
                 if again and _ended(connection, study, result):
                     return
-                _update_running(connection, study, result.number, _end(result))
+                ended = _end(result, _next_sequence(connection, study))
+                _update_running(connection, study, result.number, ended)
         except sa.exc.IntegrityError:
             raise FesearchError(
                 f"The database refused the end of trial {result.number} of '{study.name}': "
@@ -247,14 +249,14 @@ class Trials(Database):
             the number of reports, and the numbers of the trials that had ended.
         """
         own = TRIALS.c.study_id == study.id
-        latest = sa.select(TRIALS.c.started_at).where(own).order_by(TRIALS.c.number.desc()).limit(1)
+        latest = sa.select(TRIALS.c.began).where(own).order_by(TRIALS.c.number.desc()).limit(1)
         with self.read() as connection:
             began = connection.scalar(latest)
             if began is None:
                 return 0, frozenset()
-            before = sa.and_(REPORTS.c.study_id == study.id, REPORTS.c.recorded_at <= began)
+            before = sa.and_(REPORTS.c.study_id == study.id, REPORTS.c.sequence <= began)
             reports = connection.scalar(sa.select(sa.func.count()).where(before))
-            ended = sa.select(TRIALS.c.number).where(own, TRIALS.c.finished_at <= began)
+            ended = sa.select(TRIALS.c.number).where(own, TRIALS.c.ended <= began)
             return int(reports or 0), frozenset(connection.scalars(ended))
 
 
@@ -262,6 +264,11 @@ def results_of(connection: sa.Connection, study_id: int) -> list[TrialResult]:
     """All trials of a study, ordered by number, as the transaction sees them."""
     query = _RESULT.where(TRIALS.c.study_id == study_id).order_by(TRIALS.c.number)
     return [TrialResult(*row) for row in connection.execute(query).all()]
+
+
+def _next_sequence(connection: sa.Connection, study: StudyRow) -> int:
+    """The place of an event in the study's order: that a trial begins, reports, ends."""
+    return int(connection.execute(_NEXT_SEQUENCE, {"study": study.id}).scalar_one())
 
 
 def _key_id(key: ResultKey) -> sa.ScalarSelect[int]:
@@ -312,9 +319,10 @@ def _update_running(
     return int(trial_id)
 
 
-def _end(result: TrialResult) -> dict[str, Any]:
+def _end(result: TrialResult, sequence: int) -> dict[str, Any]:
     """The columns of a trial that an end decides; the rest stands as last reported."""
     return {
+        "ended": sequence,
         "state": result.state,
         "value": result.value,
         "resource": result.resource,
