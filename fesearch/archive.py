@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fesearch import __version__, toml
+from fesearch import __version__, predictions, toml
 from fesearch import archivefile as form
 from fesearch.archivefile import ArchiveFile, lines
 from fesearch.errors import InputError, first_line
-from fesearch.paths import atomic_write
+from fesearch.paths import artifacts_at, atomic_write, checked_name
 from fesearch.store.results import Store
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def write(
     """Write a study into a new file, whole or not at all; the same study gives the same bytes.
 
     Predictions are those of trials whose weights are kept: of the validation part, and of the test
-    part where the record has a look at the trial.
+    part where the record has a look at the trial; and all that looks have left, which rankings
+    compare row by row.
 
     Args:
         url: of the store.
@@ -75,6 +76,8 @@ def write(
         members[form.VALIDATION] = _predictions(prepared, prepared.split.val, models)
     if looked:
         members[form.TEST] = _predictions(prepared, prepared.split.test, looked)
+    if seen := list(_looks(row)):
+        members[form.LOOKS] = lines(seen)
     if with_data:
         members |= {form.DATA: _json(_notes(prepared.dataset)), form.DATA_ROWS: _data(prepared)}
     try:
@@ -88,7 +91,7 @@ def write(
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[str, str]]:
-    """A store with the study of an archive, as long as it lasts.
+    """A store with the study of an archive and what looks have left, as long as it lasts.
 
     Yields:
         its URL, and the name of the study.
@@ -98,11 +101,14 @@ def opened(path: Path) -> Iterator[tuple[str, str]]:
     """
     with ArchiveFile(path) as archive, tempfile.TemporaryDirectory(prefix="fesearch-") as folder:
         tables = archive.tables()
-        _check_study(archive, tables["studies"])
+        identity = _check_study(archive, tables["studies"])
         url = f"sqlite:///{folder}/archive.db"
         with Store.open(url) as store:
             [name] = store.receive([tables])
-        yield url, name
+        with artifacts_at(Path(folder)):
+            if form.LOOKS in archive:
+                _restore_looks(archive, predictions.holdout_folder(identity))
+            yield url, name
 
 
 def data(path: Path) -> "Dataset | None":
@@ -144,8 +150,12 @@ def data(path: Path) -> "Dataset | None":
             raise archive.damaged(f"'{form.DATA_ROWS}' is no data set ({why})") from None
 
 
-def _check_study(archive: ArchiveFile, studies: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse what a store takes and a ranking cannot use."""
+def _check_study(archive: ArchiveFile, studies: Sequence[Mapping[str, Any]]) -> str:
+    """Refuse what a store takes and a ranking cannot use.
+
+    Returns:
+        the name of the study's folder among the artifacts.
+    """
     if len(studies) != 1:
         raise archive.damaged(f"it has {len(studies)} studies")
     definition = studies[0].get("definition")
@@ -153,6 +163,37 @@ def _check_study(archive: ArchiveFile, studies: Sequence[Mapping[str, Any]]) -> 
     words = ("data", "family")
     if not isinstance(study, dict) or not all(isinstance(study.get(word), str) for word in words):
         raise archive.damaged("its study has no data or no family")
+    try:
+        return checked_name("folder of a study", str(definition["folder"]))
+    except (LookupError, InputError) as error:
+        raise archive.damaged(f"its study has no folder ({first_line(error)})") from None
+
+
+def _looks(row: "StudyRow") -> Iterator[dict[str, Any]]:
+    """Predictions of test rows that looks have left, by the names of their files."""
+    from fesearch.search.folder import identity
+
+    folder = predictions.holdout_folder(identity(row))
+    for path in sorted(folder.glob(f"*{predictions.SUFFIX}")):
+        found = predictions.kept(identity(row), path.name)
+        if found is not None:
+            yield {"name": path.name, **{key: a.tolist() for key, a in vars(found).items()}}
+
+
+def _restore_looks(archive: ArchiveFile, folder: Path) -> None:
+    """Lay predictions out as they were; the name of each is made of its content."""
+    import numpy as np
+
+    kinds = {"rows": np.int64, "truth": np.float64, "predicted": np.float64, "groups": np.int64}
+    for kept in archive.rows(form.LOOKS):
+        try:
+            arrays = {key: np.array(kept[key], kind) for key, kind in kinds.items()}
+            name = predictions.Predictions(**arrays).save(folder)
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            why = first_line(error)
+            raise archive.damaged(f"'{form.LOOKS}' has no predictions ({why})") from None
+        if name != kept["name"]:
+            raise archive.damaged(f"'{form.LOOKS}' is not what was kept as {kept['name']!r}")
 
 
 def _kept(store: Store, row: "StudyRow", prepared: "Prepared") -> "dict[int, FittedModel]":
@@ -264,6 +305,7 @@ tables/looks.jsonl          looks at the test part
 tables/…                    divisions and keys that the numbers belong to, configs that wait
 predictions/validation.csv  of the trials whose weights were kept
 predictions/test.csv        of those that were scored on the test part, on record
+predictions/looks.jsonl     what each look predicted, which rankings compare row by row
 data.json, data.jsonl       the data, if they were asked for
 
 To rank it again:        fesearch rank --from FILE

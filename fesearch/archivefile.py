@@ -22,6 +22,7 @@ FEATURES = "features.json"
 ROWS = "rows.csv"
 VALIDATION = "predictions/validation.csv"
 TEST = "predictions/test.csv"
+LOOKS = "predictions/looks.jsonl"
 DATA = "data.json"
 DATA_ROWS = "data.jsonl"
 TABLES = "tables/"
@@ -46,6 +47,7 @@ MEMBERS = (
     *(f"{TABLES}{name}.jsonl" for name in TABLE_NAMES),
     VALIDATION,
     TEST,
+    LOOKS,
     DATA,
     DATA_ROWS,
     MANIFEST,
@@ -173,7 +175,7 @@ class ArchiveFile:
             most = _SLACK + _MOST_PACKED * info.compress_size
             if info.file_size > min(most, _LARGEST):
                 raise self.damaged(f"'{name}' would unpack to {info.file_size} bytes")
-        optional = {VALIDATION, TEST, DATA, DATA_ROWS}
+        optional = {VALIDATION, TEST, LOOKS, DATA, DATA_ROWS}
         for name in MEMBERS:
             if name not in seen and name not in optional:
                 raise self.damaged(f"it has no '{name}'")
