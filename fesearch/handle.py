@@ -89,10 +89,11 @@ class Handle(ABC):
         import pandas as pd
 
         with Store.look(self.url) as store:
+            studies = [store.study(name) for name in self.names]
             rows = [
-                _row(name, trial)
-                for name in self.names
-                for trial in store.trials(store.study(name))
+                _row(row.name, trial, words[trial.state])
+                for row, words in ((row, store.words(row)) for row in studies)
+                for trial in store.trials(row)
             ]
         return pd.DataFrame(rows)
 
@@ -426,11 +427,11 @@ def ended(name: str, stopped: str) -> None:
         raise KeyboardInterrupt(f"Go on with: fesearch.open({name!r}).resume()")
 
 
-def _row(study: str, trial: TrialResult) -> dict[str, Any]:
+def _row(study: str, trial: TrialResult, state: str) -> dict[str, Any]:
     return {
         "study": study,
         "number": trial.number,
-        "state": trial.state.value,
+        "state": state,
         "value": trial.value,
         "family": trial.family,
         "resource": trial.resource,

@@ -12,7 +12,7 @@ from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.folder import study_folder
 from fesearch.search.mirror import NUMBER, in_database
 from fesearch.store.results import Store
-from fesearch.store.types import StudyRow
+from fesearch.store.types import StudyRow, StudyState
 
 
 def results(url: str, name: str) -> list[TrialResult]:
@@ -48,8 +48,10 @@ def check_optuna_agrees(url: str, name: str) -> None:
     for result in ours:
         trial = by_number[result.number]
         diverged = result.fault is Fault.DIVERGED
-        state = "PRUNED" if diverged else result.state.value
-        assert (trial.state, trial.params) == (OptunaState[state], dict(result.config))
+        state = OptunaState["PRUNED" if diverged else result.state.value]
+        halted = not result.state.finished and row.state is not StudyState.RUNNING
+        assert trial.state == (OptunaState.WAITING if halted else state)
+        assert trial.params == dict(result.config)
         if result.state is TrialState.COMPLETE or result.state is TrialState.PRUNED:
             assert trial.value == result.value
         curve = {r.resource: r.best for r in reports if r.number == result.number}

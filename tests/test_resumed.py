@@ -8,6 +8,7 @@ import pytest
 from driven import check_optuna_agrees, kept, reports_of_all, story, study_row
 from small import Killed, Watch, deadly, interrupt, small
 
+import fesearch
 from fesearch.record import TrialState
 from fesearch.search import start
 from fesearch.search.checkpoint import CHECKPOINT
@@ -36,6 +37,10 @@ def test_interrupted_and_resumed_ends_as_if_nothing_had_happened(
     assert set(halted) == kept(outcome.row, CHECKPOINT)
     assert len(halted) <= 1
     finished = [r for r in outcome.results if r.state.finished]
+    check_optuna_agrees(url, "deep")
+    shown = fesearch.open("deep", storage=url).to_dataframe().set_index("number").state
+    assert [number for number in shown.index if shown[number] == "WAITING"] == halted
+    assert "RUNNING" not in set(shown)
 
     watch = Watch()
     resumed = start.resume("deep", url, watchers=[watch])

@@ -35,12 +35,12 @@ def list_trials(
 
     with Store.look(storage_url(storage)) as store:
         row = store.study(study)
-        trials = store.trials(row)
+        trials, words = store.trials(row), store.words(row)
     varying = _varying([one.config for one in trials])
     rows = [
         {
             "number": one.number,
-            "state": one.state.value,
+            "state": words[one.state],
             "value": one.value,
             "family": one.family,
             "config": {
@@ -82,14 +82,14 @@ def show_trial(
 
     with Store.look(storage_url(storage)) as store:
         row = store.study(study)
-        one = store.trial(row, number)
+        one, words = store.trial(row, number), store.words(row)
         reports = store.reports(row, number)
         origin = store.origin(row, number)
     weights, log = model_folder(row, number), log_file(row, number)
     facts = {
         "study": row.name,
         "trial": one.number,
-        "state": one.state.value,
+        "state": words[one.state],
         "reason": one.reason,
         "origin": origin,
         "parent": one.parent,

@@ -93,13 +93,14 @@ def study(url: str, identity: int) -> dict[str, Any]:
     with Store.look(url) as store:
         row = store.study_of(identity)
         division = store.division(row.key.data, row.key.split)
+        words = store.words(row)
         best = store.some_trials(row, states=USABLE, best_first=True, count=BEST)
         failed = store.some_trials(row, states=[TrialState.FAIL], newest_first=True, count=FAILED)
         looks = len(store.looks_at(row))
     return {
         "row": row,
         "word": word(row.name),
-        "best": trial_table(row, best),
+        "best": trial_table(row, best, words),
         "failed": failed,
         "facts": facts(row, division, looks),
         "file": toml.dumps(row.definition["study"]),
@@ -124,7 +125,7 @@ def trials(
     states = tuple(TrialState) if state is None else (state,)
     with Store.look(url) as store:
         row = store.study_of(identity)
-        counts = store.counts(row)
+        counts, words = store.counts(row), store.words(row)
         start = (page - 1) * PAGE
         shown = store.some_trials(
             row, states=states, best_first=best_first, start=start, count=PAGE
@@ -133,7 +134,8 @@ def trials(
     return {
         "row": row,
         "counts": counts,
-        "table": trial_table(row, shown),
+        "words": words,
+        "table": trial_table(row, shown, words),
         "reasons": any(one.reason for one in shown),
         "total": total,
         "page": page,
@@ -152,7 +154,7 @@ def trial(url: str, identity: int, number: int) -> dict[str, Any]:
         row = store.study_of(identity)
         one = store.trial(row, number)
         reports = store.reports(row, number)
-        origin = store.origin(row, number)
+        origin, words = store.origin(row, number), store.words(row)
     shown = reports[-CURVE:]
     curve = Table(
         (
@@ -166,6 +168,7 @@ def trial(url: str, identity: int, number: int) -> dict[str, Any]:
     return {
         "row": row,
         "trial": one,
+        "state": words[one.state],
         "trained": amount(one.resource, one.unit),
         "origin": origin,
         "curve": curve,
@@ -217,12 +220,14 @@ def digest(key: ResultKey) -> str:
     return hashlib.sha256("\0".join(astuple(key)).encode()).hexdigest()[:16]
 
 
-def trial_table(row: StudyRow, shown: Sequence[TrialResult]) -> Table:
-    """Trials as columns of words."""
+def trial_table(
+    row: StudyRow, shown: Sequence[TrialResult], words: Mapping[TrialState, str]
+) -> Table:
+    """Trials as columns of words, their states by ``Store.words``."""
     return Table(
         (
             Column("trial", [one.number for one in shown]),
-            Column("state", [one.state.value for one in shown]),
+            Column("state", [words[one.state] for one in shown]),
             Column(f"validation {title_of(row.key.metric)}", [o.value for o in shown], row.unit),
             Column("trained", [amount(one.resource, one.unit) for one in shown]),
             Column("time", [one.seconds for one in shown], "s"),
@@ -275,13 +280,14 @@ def _state(store: Store, row: StudyRow) -> str:
 
 
 def _progress(store: Store, row: StudyRow) -> dict[str, Any]:
-    counts = store.counts(row)
+    counts, words = store.counts(row), store.words(row)
     best = store.some_trials(row, states=USABLE, best_first=True, count=1)
     found = best[0] if best and best[0].value is not None else None
     return {
         "row": row,
         "state": _state(store, row),
         "counts": counts,
+        "words": words,
         "ended": sum(count for state, count in counts.items() if state.finished),
         "budget": _budget(row),
         "best": found,

@@ -173,7 +173,17 @@ class Mirror:
         for result in rest:
             if result.state.finished:
                 self.finish(result)
+            else:
+                self._set([result.number], OptunaState.RUNNING)
         self._end_strays(set(self._ids.values()) | finished)
+
+    def halt(self, numbers: Iterable[int]) -> None:
+        """These trials are in training no more and wait to go on."""
+        self._set(numbers, OptunaState.WAITING)
+
+    def _set(self, numbers: Iterable[int], state: OptunaState) -> None:
+        for number in numbers:
+            self.storage.set_trial_state_values(self._ids[number], state=state)
 
     def close(self) -> None:
         """Let go of the database the storage is in, if it is in one."""

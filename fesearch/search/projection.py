@@ -4,7 +4,7 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from fesearch.errors import first_line
 from fesearch.record import TrialResult
@@ -71,12 +71,18 @@ class Projection:
         finally:
             self._lock.release()
 
-    def settle(self) -> None:
-        """Write what waits at the end of a search; where that fails, try once more to be whole."""
+    def settle(self, halted: Sequence[int] = ()) -> None:
+        """Write what waits at the end of a search; where that fails, try once more to be whole.
+
+        Args:
+            halted: trials that have not ended, and are in training no more.
+        """
         self.write()
         if self._mirror is None:
             self._failed_at = -math.inf
             self.write()
+        with self._lock:
+            self._try(lambda mirror: mirror.halt(halted))
 
     def close(self) -> None:
         """Let go of the database."""

@@ -347,7 +347,7 @@ def _core(
         yield core, projection
     finally:
         if _holds(store, lease):  # whoever has taken over writes there now
-            projection.settle()
+            projection.settle(core.running)
         projection.close()
         if ahead is not None:
             ahead.close()

@@ -9,11 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from fesearch.errors import InputError, OustedError
+from fesearch.record import TrialState
 from fesearch.store.database import Database
 from fesearch.store.outage import endures
 from fesearch.store.schema import CONTROLS, LEASES, STUDIES, UtcTime
 from fesearch.store.types import Lease, StudyRow
 
+WAITING = "WAITING"  # Optuna's word for a trial that nobody trains
 EXPIRES = timedelta(seconds=60)  # without a heartbeat
 _LOCK = sa.select(STUDIES.c.id).where(STUDIES.c.id == sa.bindparam("study")).with_for_update()
 _HELD = sa.select(LEASES).where(LEASES.c.study_id == sa.bindparam("study"))
@@ -80,6 +82,11 @@ class Leases(Database):
         """Whether a live driver holds the study."""
         with self.read() as connection:
             return _driver(connection, study) is not None
+
+    def words(self, study: StudyRow) -> dict[TrialState, str]:
+        """State -> what people read, Optuna's words: undriven, a trial not ended is WAITING."""
+        going = TrialState.RUNNING.value if self.driven(study) else WAITING
+        return {**{state: state.value for state in TrialState}, TrialState.RUNNING: going}
 
     def refuse_driven(self, study: StudyRow) -> None:
         """Go on only where no live driver holds the study now; ask ``acquire`` to keep it so.
