@@ -14,7 +14,7 @@ from fesearch.errors import InputError
 from fesearch.family import FAMILIES
 from fesearch.nets.config import BEST_2019 as BEST
 from fesearch.nets.config import FULL_STACK, check_stack
-from fesearch.nets.layers import Run, Shortcut, parse, taper, written
+from fesearch.nets.layers import Norm, Run, Shortcut, parse, taper, written
 from fesearch.nets.stack import Block, Stack
 from fesearch.nets.train import NetLearner
 from fesearch.space import Config, Space
@@ -109,6 +109,8 @@ PUBLISHED_TEXTS = {
     (17, "block"): "1024BAx4R-512BAx3R-256BAx3R-128BAx3R-64BAx2R-32BAx1R-1",
     (17, "layer"): "1024BARx4-512BARx3-256BARx3-128BARx3-64BARx2-32BARx1-1",
     (24, "layer"): "1024BARx4-512BARx4-256BARx4-128BARx4-64BARx3-32BARx2-16BARx2-1",
+    (24, "none"): "1024BAx4-512BAx4-256BAx4-128BAx4-64BAx3-32BAx2-16BAx2-1",
+    (24, "block"): "1024BAx4R-512BAx4R-256BAx4R-128BAx4R-64BAx3R-32BAx2R-16BAx2R-1",
     (48, "block"): "1024BAx4R-1024BAx4R-512BAx4R-512BAx4R-256BAx4R-256BAx4R-128BAx4R-128BAx4R"
     "-64BAx4R-64BAx4R-32BAx4R-16BAx3R-1",
 }
@@ -124,6 +126,39 @@ def test_a_published_text_is_the_network_of_its_depth(
     assert (
         of({**LAYERED, "layers": text}, "none").runs == of({**BEST, "depth": depth}, shortcut).runs
     )
+
+
+@pytest.mark.parametrize(
+    ("run", "norm", "shortcut"),
+    [
+        ("8x2", None, "none"),
+        ("8Ax2", None, "none"),
+        ("8Rx2", None, "layer"),
+        ("8BAx2", "before", "none"),
+        ("8BARx2", "before", "layer"),
+        ("8Bx2", "after", "none"),
+        ("8BRx2", "after", "layer"),
+        ("8Bx2R", "after", "block"),
+    ],
+)
+def test_letters_mean_what_they_do_in_the_published_code(
+    run: str, norm: Norm | None, shortcut: Shortcut
+) -> None:
+    assert parse(f"{run}-1") == (Run(8, 2, norm, shortcut),)
+
+
+@pytest.mark.parametrize(
+    ("norm", "shortcut", "text"),
+    [
+        ("after", "none", "1024Bx4-512Bx3-256Bx3-128Bx3-64Bx2-32Bx1-1"),
+        ("after", "layer", "1024BRx4-512BRx3-256BRx3-128BRx3-64BRx2-32BRx1-1"),
+        (None, "none", "1024Ax4-512Ax3-256Ax3-128Ax3-64Ax2-32Ax1-1"),
+    ],
+)
+def test_the_published_code_builds_what_is_written(
+    norm: str | None, shortcut: Shortcut, text: str
+) -> None:
+    assert written(of({**BEST, "norm": norm}, shortcut).runs) == text
 
 
 @pytest.mark.parametrize(
@@ -179,6 +214,8 @@ def test_any_other_text_is_refused(text: str) -> None:
         ("1024BRAx4-1", "'layers' is '1024BRAx4-1', and '1024BRAx4' is no run"),
         ("1024BAx4R-8AxR-1", "and '8AxR' is no run"),
         ("64BARx4R-1", "and '64BARx4R' is no run"),
+        ("8ABx2-1", "and '8ABx2' is no run"),
+        ("1024Bx4-1R", "'layers' is '1024Bx4-1R', and its output 1R has a ReLU."),
         ("64BARx1-1", "'layers' is '64BARx1-1', 2 layers."),
         ("", "'layers' is '', and '' is no run"),
     ],

@@ -4,9 +4,11 @@ Widths are those of IRNet (Jha et al., KDD 2019, doi:10.1145/3292500.3330703, Ta
 table has 1024 in the 256-wide row of its deepest network; the published code has 256, used here.
 
 The text is the one of IRNet's published code: ``1024BARx4-512BARx3-…-1`` is four layers of 1024
-with batch norm (B), activation (A) and a shortcut around each (R), and so on to the output.
-``AB`` is the norm after the activation; ``1024BAx4R`` has one shortcut around its four layers, as
-SRNet has; ``1024x4D``, as ElemNet writes it, has activations alone, and dropout behind the run.
+with batch norm (B), activation (A) and a shortcut around each (R), and so on to the output. Every
+layer has an activation, and a B without an A is the norm after it: ``1024BRx4``. ``1024BAx4R`` has
+one shortcut around its four layers, as SRNet has; ``1024x4D``, as ElemNet writes it, has
+activations alone, and dropout behind the run. That code's ``dropouts`` are the shares that are
+kept, one a run; ``dropout`` here is the share that is dropped, behind every run with a D.
 """
 
 import re
@@ -38,7 +40,7 @@ NARROWEST = 8
 WIDEST = 1 << 14
 """Of a layer in a text."""
 
-_RUN = re.compile(r"([1-9][0-9]{0,5})(|A|BA|AB)(R?)x([1-9][0-9]?)(R?)(D?)")
+_RUN = re.compile(r"([1-9][0-9]{0,5})(|A|BA|B)(R?)x([1-9][0-9]?)(R?)(D?)")
 _HINT = "Write it like 1024BARx4-512BARx3-256BARx3-1: width, B norm, A activation, R shortcut."
 
 
@@ -61,7 +63,7 @@ class Run:
     dropout: bool = False
 
     def __str__(self) -> str:
-        letters = {"before": "BA", "after": "AB", None: "A"}[self.norm]
+        letters = {"before": "BA", "after": "B", None: "A"}[self.norm]
         inner, outer = ("R" if self.shortcut == kind else "" for kind in ("layer", "block"))
         return f"{self.width}{letters}{inner}x{self.count}{outer}{'D' if self.dropout else ''}"
 
@@ -73,6 +75,11 @@ def parse(text: str) -> tuple[Run, ...]:
         InputError: it is no such text, or its layers are fewer than 3 or more than 48.
     """
     *hidden, output = text.split("-")
+    if output == "1R":
+        raise InputError(
+            f"'layers' is {quoted(text)}, and its output 1R has a ReLU.",
+            "Write -1 at its end, and add --set space.output_activation=relu.",
+        )
     found = [_RUN.fullmatch(part) for part in hidden]
     if output != "1" or not all(found):
         wrong = next((p for p, f in zip(hidden, found, strict=True) if not f), output)
@@ -96,7 +103,7 @@ def _run(text: str, match: "re.Match[str]") -> Run:
     width, letters, inner, count, outer, dropout = match.groups()
     if int(width) > WIDEST or (inner and outer):
         raise _wrong(text, match[0])
-    norms: dict[str, Norm] = {"BA": "before", "AB": "after"}
+    norms: dict[str, Norm] = {"BA": "before", "B": "after"}
     shortcut: Shortcut = "layer" if inner else "block" if outer else "none"
     return Run(int(width), int(count), norms.get(letters), shortcut, bool(dropout))
 
