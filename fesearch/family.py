@@ -7,7 +7,7 @@ A family is one file in ``families/`` that declares ``FAMILY``; heavy libraries 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from fesearch.arrays import Arrays
 from fesearch.errors import InputError
@@ -120,6 +120,8 @@ class Family:
         resource: what its training is counted in.
         build, load: see the protocols.
         check: refuses a config no model can be built from (InputError naming the parameter).
+        implied: what a study's space means for parameters it leaves to the preset, as a study file
+            writes them, such as a dropout of 0 beside layers that have none.
         suits: refuses data no model of a config can be trained on (InputError): features it cannot
             read, more rows than it has time or memory for. A study asks before its first trial.
         length: the config's own maximum resource, such as its number of trees.
@@ -141,6 +143,7 @@ class Family:
     build: Build
     load: Load
     check: Callable[[Config], None]
+    implied: Callable[[Space], Mapping[str, Any]] = lambda space: {}
     suits: "Callable[[Config, Development], None]" = lambda config, data: None
     length: Callable[[Config], int | None] = lambda config: None
     features: str = "magpie"

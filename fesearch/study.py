@@ -14,7 +14,7 @@ from fesearch.metrics import ALL_METRICS, Metric, metric_named
 from fesearch.own import Source, features_in_full, mentioned, run_files
 from fesearch.paths import checked_name
 from fesearch.registry import nearest
-from fesearch.space import Config, Domain, Float, Int, Space, Value, When
+from fesearch.space import Config, Domain, Float, Int, Space, Value, When, corners
 from fesearch.splitspec import SplitSpec
 from fesearch.tracker import TRACKERS
 
@@ -25,6 +25,7 @@ PLACE = ("address", "cpus", "gpus", "gpus_per_trial")
 """Keys that say where a study runs: it may go on elsewhere. Threads and device stay what they are,
 since numbers depend on them."""
 _MOST_TRIED = 1000  # values of a range; of a wider one the ends are tried
+_DRAWN = 100  # configs of the space, tried beside its corners
 
 
 class Study(BaseModel):
@@ -113,12 +114,16 @@ class Study(BaseModel):
     def search_space(self) -> Space:
         """The preset's space with the study's own domains in it, every value of them legal."""
         family = self.declared_family()
-        space = family.space(self.preset)
-        for parameter, given in self.space.items():
-            space = space.replace(parameter, given)
+        space = _with(family.space(self.preset), self._domains())
         for parameter in self.space:
             _check_values(family, space, parameter)
         return space
+
+    def _domains(self) -> dict[str, Any]:
+        """The domains that replace the preset's: the study's own, and what these imply."""
+        family = self.declared_family()
+        space = _with(family.space(self.preset), self.space)
+        return {**family.implied(space), **self.space}
 
     def budget(self) -> int:
         """Trials in all: no more than there are configs."""
@@ -170,7 +175,7 @@ class Study(BaseModel):
         """
         said = {
             "target": target,
-            "space": {**self._schedules(), **self.space},
+            "space": {**self._schedules(), **self._domains()},
             "features": self.features or self.declared_family().features,
             "split": str(self.split_spec()),
         }
@@ -212,6 +217,8 @@ class Study(BaseModel):
         checked_name("study", self.name)
         family = self.declared_family()
         space = self.search_space()
+        for config in [*corners(space), *map(space.sample, range(_DRAWN))]:
+            family.check(config)
         if self.sampler == "grid":
             space.grid()
         self.declared_metric()
@@ -308,6 +315,13 @@ def _nearest_word(key: str, given: Any) -> str:
     words = get_args(Study.model_fields[key].annotation) if key in Study.model_fields else ()
     near = nearest(str(given), [word for word in words if isinstance(word, str)])
     return f"Did you mean '{near}'? " if near else ""
+
+
+def _with(space: Space, domains: Mapping[str, Any]) -> Space:
+    """The space with these domains, as a study file writes them, in place of its own."""
+    for parameter, given in domains.items():
+        space = space.replace(parameter, given)
+    return space
 
 
 def _check_values(family: Family, space: Space, parameter: str) -> None:

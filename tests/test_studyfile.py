@@ -1,13 +1,15 @@
 """Study files and flags: what they mean, and what is refused before anything is looked up."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fesearch.errors import InputError
+from fesearch.family import FAMILIES
 from fesearch.portfolio import of_keys
-from fesearch.space import Choice, Float, Int, When
+from fesearch.space import Choice, Config, Float, Int, When
 from fesearch.study import Study, from_keys
 from fesearch.studyfile import load, read, shipped
 
@@ -246,6 +248,59 @@ def test_what_only_some_trials_would_have_is_refused_too(sets: list[str], messag
     assert error.message.startswith(message)
     sound = load("irnet", {"preset": "full"}, ("space.optimizer=adam", "space.momentum=0.9"))
     assert domain_of(sound, "momentum") == Choice((0.9,))
+
+
+@pytest.mark.parametrize(
+    ("preset", "layers", "dropout"),
+    [
+        ("full", "64BARx2-32BARx1-1", Choice((0.0,))),
+        ("full", ["64BARx2-1", "64BARx3-1"], Choice((0.0,))),
+        ("full", "64BARx2D-32BARx1-1", Float(0.05, 0.5)),
+        ("full", None, Float(0.0, 0.5)),
+        ("published", "64BAx2-1", Choice((0.0,))),
+        ("published", "64BAx2D-1", Choice((0.2,))),
+    ],
+)
+def test_layers_as_a_text_decide_on_dropout(preset: str, layers: Any, dropout: object) -> None:
+    keys = {"name": "mine", "family": "plain_mlp", "preset": preset, "space": {"layers": layers}}
+    study = from_keys(keys, "mine")
+    study.check()
+    assert domain_of(study, "dropout") == dropout
+    assert domain_of(study.resolved("e_form"), "dropout") == dropout
+    space = study.search_space()
+    for number in range(50):
+        study.declared_family().check(space.sample(number))
+
+
+@pytest.mark.parametrize(
+    ("layers", "dropout", "message"),
+    [
+        ('["64x2-1", "64x2D-1"]', "", "Of the networks in 'layers' some have dropout (D), and"),
+        ('["none", "64x2-1"]', "", "Of the networks in 'layers' some have dropout (D), and"),
+        ('["none", "64x2D-1"]', "{low=0.1, high=0.2}", ""),
+        ('["none", "64x2-1"]', "0", ""),
+        ('"64x2-1"', "0.1", "'dropout' is 0.1, but the layers '64x2-1' have none (D)."),
+        ('"64x2D-1"', "{low=0.0, high=0.2}", "The layers '64x2D-1' have dropout (D), but"),
+    ],
+)
+def test_layers_and_dropout_that_do_not_agree(layers: str, dropout: str, message: str) -> None:
+    sets = [f"space.layers={layers}", *([f"space.dropout={dropout}"] if dropout else [])]
+    if message:
+        assert refused("plain_mlp", *sets, preset="full").message.startswith(message)
+    else:
+        load("plain_mlp", {"preset": "full"}, sets)
+
+
+def test_values_that_do_not_go_together_are_found_before_the_first_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def check(config: Config) -> None:
+        if (config["max_depth"], config["min_samples_split"]) == (25, 10):
+            raise InputError("'max_depth' is 25 beside 10.", "Narrow it.")
+
+    picky = replace(FAMILIES.get("random_forest"), check=check)
+    monkeypatch.setattr(Study, "declared_family", lambda study: picky)
+    assert refused("random_forest").message == "'max_depth' is 25 beside 10."
 
 
 def test_a_number_of_thousands_of_digits_is_refused(tmp_path: Path) -> None:

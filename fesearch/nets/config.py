@@ -6,7 +6,7 @@ outside of them no network can be built or trained.
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 from fesearch.errors import InputError
 from fesearch.nets.layers import DEEPEST, SHALLOWEST, Norm, Run, Shortcut, parse, tapered, written
@@ -20,6 +20,8 @@ OPTIMIZERS = ("sgd", "momentum", "adam", "rmsprop", "adamw", "adadelta")
 SCHEDULES = ("constant", "cosine", "plateau", "one_cycle")
 ENDING = ("cosine", "one_cycle")
 """Schedules that come to an end: they need the number of epochs, which ends the trial too."""
+LEAST_DROPOUT = 0.05
+"""Of a range beside ``layers`` that have dropout: none is another network."""
 BY_DEPTH = (None,)
 """``layers`` where the network is described by depth, width and norm instead."""
 
@@ -135,6 +137,34 @@ def in_layers(shortcut: Shortcut) -> Callable[[Config], str]:
     return lambda config: written(runs_of(config, shortcut))
 
 
+def beside_layers(space: Space) -> dict[str, Any]:
+    """The dropout that texts in ``layers`` leave: 0 without a D in them, above 0 with one.
+
+    Raises:
+        InputError: they leave one, and other networks of the space another.
+    """
+    networks, dropout = space.parameters["layers"], space.parameters.get("dropout")
+    assert not isinstance(dropout, When)
+    described = networks.options if isinstance(networks, Choice) else ()
+    dropped = {_drops(text) for text in described if isinstance(text, str)}
+    if dropout is None or not dropped:
+        return {}
+    values = dropout.options if isinstance(dropout, Choice) else (dropout.low, dropout.high)
+    if len(dropped) == 1 and {value != 0 for value in values} == dropped:
+        return {}
+    if len(dropped) > 1 or None in described:
+        raise InputError(
+            "Of the networks in 'layers' some have dropout (D), and some have none or leave it "
+            "open.",
+            "Give --set space.dropout=0 for none, or search those with D in a study of their own.",
+        )
+    if dropped == {False}:
+        return {"dropout": 0.0}
+    if isinstance(dropout, Choice):
+        return {"dropout": [value for value in values if value != 0]}
+    return {"dropout": {"low": LEAST_DROPOUT, "high": float(dropout.high)}}
+
+
 def check_stack(config: Config) -> None:
     """Refuse a config no stack of fully connected layers can be trained from.
 
@@ -145,7 +175,7 @@ def check_stack(config: Config) -> None:
     layers, limits = whole["layers"], STACK
     if isinstance(layers, str):
         limits = STACK.replace("layers", layers)
-        dropout = any(run.dropout for run in parse(layers))
+        dropout = _drops(layers)
         if dropout and not whole["dropout"]:
             raise InputError(
                 f"The layers '{layers}' have dropout (D), but 'dropout' is 0.",
@@ -157,6 +187,10 @@ def check_stack(config: Config) -> None:
                 "Type: --set space.dropout=0, or write D where it belongs.",
             )
     limits.check(whole)
+
+
+def _drops(layers: str) -> bool:
+    return any(run.dropout for run in parse(layers))
 
 
 def check_net(config: Config, limits: Space) -> None:
