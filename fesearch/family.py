@@ -90,7 +90,7 @@ class Resource:
     Attributes:
         unit: plural noun, such as "epochs" or "trees".
         step: resource of one ``Learner.advance``; rungs are multiples of it.
-        maximum: default end of a trial.
+        maximum: end of a trial whose config has none of its own.
         patience: default for "no better since"; None never stops early.
     """
 
@@ -175,16 +175,22 @@ class Family:
         """
         return self.resource.unit == "epochs" and self.length(config) is None
 
+    def end(self, config: Config, maximum: int | None = None) -> int:
+        """The resource at which a trial of ``config`` ends: its own, or the family's maximum.
+
+        Args:
+            maximum: in place of the family's; it ends a config with a later end of its own too.
+        """
+        end = self.length(config) or maximum or self.resource.maximum
+        return min(end, maximum or end)
+
     def steps(self, config: Config, maximum: int | None = None) -> tuple[int, ...]:
-        """The resource points a trial of ``config`` reports at, up to ``maximum``.
+        """The resource points a trial of ``config`` reports at, up to its ``end``.
 
         Raises:
             InputError: the maximum is below one step.
         """
-        end = min(
-            maximum or self.resource.maximum,
-            self.length(config) or maximum or self.resource.maximum,
-        )
+        end = self.end(config, maximum)
         if end < self.resource.step:
             raise InputError(
                 f"A maximum of {self.resource.amount(end)} is below one step of {self.name}.",

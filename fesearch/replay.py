@@ -156,7 +156,7 @@ def _replayed(
         family=trial.family,
         config=trial.config,
         seed=trial.seed,
-        steps=family.steps(trial.config, study.max_epochs or family.resource.maximum),
+        steps=family.steps(trial.config, study.max_epochs),
         patience=study.patience or family.resource.patience,
         metric=prepared.metric.name,
         threads=study.cpus_per_trial,

@@ -280,7 +280,7 @@ def settings_of(curves: Curves, study: Study, seed: int, limits: Limits) -> Sett
         unit=curves.unit,
         seed=seed,
         trials=limits.trials or len(curves.curves),
-        maximum=study.max_epochs or family.resource.maximum,
+        maximum=study.max_epochs,
         patience=study.patience or family.resource.patience,
         pruner=study.pruner,
         rungs=rungs_of(study, family.resource),

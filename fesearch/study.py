@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
@@ -14,7 +15,7 @@ from fesearch.metrics import ALL_METRICS, Metric, metric_named
 from fesearch.own import Source, features_in_full, mentioned, run_files
 from fesearch.paths import checked_name
 from fesearch.registry import nearest
-from fesearch.space import Config, Domain, Float, Int, Space, Value, When, corners
+from fesearch.space import Choice, Config, Domain, Float, Int, Space, Value, When, corners
 from fesearch.splitspec import SplitSpec
 from fesearch.tracker import TRACKERS
 
@@ -44,7 +45,8 @@ class Study(BaseModel):
         trials: budget; time_limit: another, such as "30m" or "8h"; the first to run out ends it.
         trial_time_limit: of a trial's computation, which ends at its next report then.
         retries: how often a trial whose worker is lost begins again from its checkpoint.
-        max_epochs: end of a trial, for families that count epochs (default: the family's own).
+        max_epochs: end of a trial, for families that count epochs (default: its config's own, such
+            as that of a schedule, or else the family's).
         patience: resource without a better validation metric after which a trial ends.
         sampler: "tpe" (tree-structured Parzen estimator), "gp" (Gaussian process), "cmaes", "qmc"
             (scrambled Sobol points), "random", "grid" (each config once), or "auto", which picks
@@ -116,7 +118,8 @@ class Study(BaseModel):
         family = self.declared_family()
         space = _with(family.space(self.preset), self._domains())
         for parameter in self.space:
-            _check_values(family, space, parameter)
+            for config in _trying(family, space, parameter):
+                family.check(config)
         return space
 
     def _domains(self) -> dict[str, Any]:
@@ -129,6 +132,14 @@ class Study(BaseModel):
         """Trials in all: no more than there are configs."""
         size = self.search_space().size()
         return self.trials if size is None else min(self.trials, size)
+
+    def end(self) -> int:
+        """The resource after which none of its trials goes on."""
+        if self.max_epochs is not None:
+            return self.max_epochs
+        family, space = self.declared_family(), self.search_space()
+        tried = (_trying(family, space, name, most=2) for name in space.parameters)
+        return max(map(family.end, [family.first(space), *chain.from_iterable(tried)]))
 
     def declared_metric(self) -> Metric:
         """The metric's declaration."""
@@ -263,8 +274,10 @@ class Study(BaseModel):
 
     def _check_grace(self, resource: Resource) -> None:
         """A first rung at which no trial reports would stop none."""
-        end = self.max_epochs or resource.maximum
-        if self.grace is not None and (self.grace > end or self.grace % resource.step):
+        if self.grace is None:
+            return
+        end = self.end()
+        if self.grace > end or self.grace % resource.step:
             raise InputError(
                 f"grace is {self.grace}, but trials end at {end} {resource.unit}, in steps of "
                 f"{resource.step}.",
@@ -324,17 +337,22 @@ def _with(space: Space, domains: Mapping[str, Any]) -> Space:
     return space
 
 
-def _check_values(family: Family, space: Space, parameter: str) -> None:
-    """Try the values of a parameter in configs the family can build.
+def _trying(
+    family: Family, space: Space, parameter: str, most: int = _MOST_TRIED
+) -> Iterator[Config]:
+    """Configs of the space with the values of a parameter.
 
     Beside the family's best config; a parameter that exists only under some values of another one
     is tried beside each of these.
+
+    Args:
+        most: values of a range; of a longer one the ends are tried.
     """
     for config in _having(family, space, parameter):
         domain = space.active(parameter, config)
         assert domain is not None, f"'{parameter}' is in the config it is tried in"
-        for value in _tried(domain):
-            family.check(space.nearest({**config, parameter: value}))
+        for value in _tried(domain, most):
+            yield space.nearest({**config, parameter: value})
 
 
 def _having(family: Family, space: Space, parameter: str) -> Iterator[Config]:
@@ -350,9 +368,10 @@ def _having(family: Family, space: Space, parameter: str) -> Iterator[Config]:
                 yield space.nearest({**config, entry.parameter: value})
 
 
-def _tried(domain: Domain) -> Sequence[Value]:
+def _tried(domain: Domain, most: int) -> Sequence[Value]:
     values = domain.values()
     if values is None:
         assert isinstance(domain, Float)
         return domain.low, domain.high
-    return values if len(values) <= _MOST_TRIED else (values[0], values[-1])
+    whole = isinstance(domain, Choice) or len(values) <= most
+    return values if whole else (values[0], values[-1])

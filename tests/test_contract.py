@@ -17,7 +17,7 @@ from fesearch.contract.checks import CHECKS, ContractError
 from fesearch.contract.data import data_for
 from fesearch.contract.examine import examine
 from fesearch.errors import InputError
-from fesearch.family import FAMILIES, Family, Learner
+from fesearch.family import FAMILIES, Family, Learner, Resource
 from fesearch.own import run_files
 from fesearch.space import Choice, Config, Space
 from fesearch.split import Development
@@ -193,6 +193,8 @@ def at_corners_alone(
 
 WIDER = Space({"a": Choice((1, 2), source="a test"), "b": Choice((1, 2, 3), source="a test")})
 
+STEPPED = Resource("epochs", step=10, maximum=50)
+
 BROKEN = {
     "nothing": (family(), set()),
     "no source": (family(source=""), {"says_where_it_is_from"}),
@@ -204,8 +206,8 @@ BROKEN = {
         family(published=Space({"a": Choice((2,), source="a test")})),
         {"best_is_a_published_config"},
     ),
-    "a length beyond the maximum": (
-        family(length=lambda config: 90),
+    "a length of no whole number of steps": (
+        family(resource=STEPPED, length=lambda config: 45),
         {"a_config_is_trained_as_long_as_it_says"},
     ),
     "no check": (

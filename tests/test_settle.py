@@ -7,7 +7,9 @@ import pytest
 from small import furnished, small
 
 from fesearch.errors import InputError
+from fesearch.family import FAMILIES
 from fesearch.search import auto, start
+from fesearch.search.budget import rungs_of
 from fesearch.search.settle import settled
 from fesearch.store.results import Store
 from fesearch.study import Study
@@ -65,6 +67,29 @@ def test_rungs_follow_from_the_budget(trials: int, grace: int, factor: int) -> N
     assert (found.grace, found.reduction_factor) == (grace, factor)
     said = settled(asked.model_copy(update={"grace": 2, "reduction_factor": 5})).study
     assert (said.grace, said.reduction_factor) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("family", "space", "max_epochs", "rungs"),
+    [
+        ("dnn", {"schedule": "cosine", "epochs": [2700, 100]}, None, (100, 300, 900, 2700)),
+        ("dnn", {"schedule": "cosine", "epochs": {"low": 20, "high": 81}}, None, (3, 9, 27, 81)),
+        ("dnn", {"schedule": "cosine", "epochs": 2700}, 81, (3, 9, 27, 81)),
+        ("dnn", {"schedule": ["cosine", "constant"], "epochs": 81}, None, (18, 54, 162, 486)),
+        (
+            "adaboost",
+            {"n_estimators": {"low": 10, "high": 810, "step": 10}},
+            None,
+            (30, 90, 270, 810),
+        ),
+        ("xgboost", {}, None, (50, 150, 450, 1350)),
+    ],
+)
+def test_rungs_reach_as_far_as_the_longest_trial(
+    family: str, space: dict[str, Any], max_epochs: int | None, rungs: tuple[int, ...]
+) -> None:
+    asked = Study(name="one", family=family, preset="full", space=space, max_epochs=max_epochs)
+    assert rungs_of(settled(asked).study, FAMILIES.get(family).resource) == rungs
 
 
 def test_hyperband_has_a_bracket_for_each_rung_it_could_begin_at() -> None:

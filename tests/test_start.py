@@ -97,6 +97,16 @@ def test_or_resume_takes_a_study_of_old_for_the_one_it_was(url: str) -> None:
         start.start(small(trials=1, reduction_factor=4), url, or_resume=True)
 
 
+def test_a_trial_is_as_long_as_its_config_says_beyond_the_familys_maximum(url: str) -> None:
+    forest = {"n_estimators": [520, 540], "max_depth": 10, "min_samples_split": 20}
+    study = small(family="random_forest", space=forest, trials=1, max_epochs=None, grace=180)
+    start.start(study, url)
+    [one] = results(url, "deep")
+    assert (one.resource, one.config["n_estimators"]) == (520, 520)
+    with Store.open(url, create=False) as store:
+        assert store.reports(store.study("deep"))[-1].resource == 520
+
+
 def test_a_space_smaller_than_the_budget_is_searched_whole(url: str) -> None:
     two = {**SPACE, "activation": "relu", "loss": "mae", "optimizer": "adam"}
     narrow = small(space={**two, "learning_rate": [0.01, 0.001]}, trials=50)

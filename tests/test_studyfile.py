@@ -197,8 +197,8 @@ def test_what_a_key_cannot_be(text: str, message: str, hint: str) -> None:
         (
             "random_forest",
             {"grace": 15},
-            "grace is 15, but trials end at 500 trees, in steps of 10.",
-            "Give a multiple of 10 up to 500, as in --set grace=10.",
+            "grace is 15, but trials end at 200 trees, in steps of 10.",
+            "Give a multiple of 10 up to 200, as in --set grace=10.",
         ),
         (
             "irnet",

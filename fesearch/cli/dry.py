@@ -18,7 +18,7 @@ def show_outlook(study: Study, format: Format) -> None:
     facts: dict[str, Any] = resolved.model_dump(mode="json")
     facts["space"] = {name: str(entry) for name, entry in outlook.prepared.space.parameters.items()}
     facts["trials"] = resolved.budget()
-    facts["max_epochs"] = resolved.max_epochs or outlook.prepared.family.resource.maximum
+    facts["max_epochs"] = resolved.end()
     measured = {
         "side_by_side": outlook.parallel,
         "measured_configs": outlook.configs,

@@ -47,7 +47,7 @@ def show_family(
         "title": shown.title,
         "source": shown.source,
         "features": shown.features,
-        "resource": f"{shown.resource.amount(shown.resource.maximum)} at most",
+        "resource": f"{shown.resource.amount(shown.resource.maximum)}, or as its config says",
         "first_trial": shown.best,
         "configs": {name: shown.space(name).size() or "infinite" for name in presets},
     }

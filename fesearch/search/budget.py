@@ -34,7 +34,7 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
         unit=row.unit,
         seed=study.seed,
         trials=study.budget(),
-        maximum=study.max_epochs or resource.maximum,
+        maximum=study.max_epochs,
         patience=study.patience or resource.patience,
         pruner=study.pruner,
         rungs=rungs_of(study, resource),
@@ -51,8 +51,7 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
 
 def rungs_of(study: Study, resource: Resource) -> tuple[int, ...]:
     """The rungs of a study whose family counts in ``resource``; none where it prunes nothing."""
-    maximum = study.max_epochs or resource.maximum
-    factor = study.reduction_factor or FACTOR
+    maximum, factor = study.end(), study.reduction_factor or FACTOR
     first = study.grace or first_rung(resource.step, factor, maximum)
     return PRUNERS.get(study.pruner).rungs(first, factor, maximum)
 

@@ -45,7 +45,7 @@ class Settings:
         unit: of the metric, such as "eV/atom".
         seed: of the study.
         trials: how many in all.
-        maximum: resource at which a trial ends; None is the family's.
+        maximum: resource at which a trial ends; None is its config's own, or the family's.
         patience: resource without improvement after which a trial ends; None is never.
         pruner: by which trials that are behind are stopped.
         rungs, reduction_factor, brackets: its terms; no rungs stop no trial.

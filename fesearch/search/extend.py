@@ -128,8 +128,7 @@ def ends_before(row: StudyRow, study: Study, results: Sequence[TrialResult]) -> 
     free = [
         one.number
         for one in ended
-        if family.extendable(one.config)
-        and one.resource < family.steps(one.config, study.max_epochs)[-1]
+        if family.extendable(one.config) and one.resource < family.end(one.config, study.max_epochs)
     ]
     return Ends(
         kept=tuple(number for number in free if end_file(row, number).exists()),
@@ -212,7 +211,7 @@ def _time_limit(study: Study, spent: float, text: str) -> str:
 def _max_epochs(study: Study, maximum: int) -> dict[str, int]:
     """The new end, and the first rung, which would else move with it."""
     resource = study.declared_family().resource
-    old = study.max_epochs or resource.maximum
+    old = study.end()
     if resource.unit == "epochs" and maximum < old:
         raise InputError(
             f"Trials of '{study.name}' end at {resource.amount(old)}, and not at {maximum} again.",

@@ -58,7 +58,7 @@ def _terms(study: Study) -> dict[str, int]:
     There are no more brackets than rungs: with a later end there would be, and trials in others.
     """
     resource, trials = study.declared_family().resource, study.budget()
-    maximum = study.max_epochs or resource.maximum
+    maximum = study.end()
     if study.pruner == "median":
         return {} if study.grace else {"grace": first_rung(resource.step, FACTOR, maximum)}
     factor = study.reduction_factor or (LARGER_FACTOR if trials >= MANY_TRIALS else FACTOR)
