@@ -91,7 +91,7 @@ class Resource:
         unit: plural noun, such as "epochs" or "trees".
         step: resource of one ``Learner.advance``; rungs are multiples of it.
         maximum: end of a trial whose config has none of its own.
-        patience: default for "no better since"; None never stops early.
+        patience: default for "no better since", see ``Family.patience``; None never stops early.
     """
 
     unit: str
@@ -174,6 +174,15 @@ class Family:
         It counts epochs, and nothing in the config, as a schedule does, depends on their number.
         """
         return self.resource.unit == "epochs" and self.length(config) is None
+
+    def patience(self, config: Config, given: int | None = None) -> int | None:
+        """The resource without a better value after which a trial of ``config`` ends.
+
+        It is ``given``, or else the family's; that one leaves a config alone that has an end of its
+        own among epochs: validation may well be flat until its learning rate falls towards it.
+        """
+        scheduled = self.resource.unit == "epochs" and self.length(config) is not None
+        return given or (None if scheduled else self.resource.patience)
 
     def end(self, config: Config, maximum: int | None = None) -> int:
         """The resource at which a trial of ``config`` ends: its own, or the family's maximum.

@@ -157,7 +157,7 @@ def _replayed(
         config=trial.config,
         seed=trial.seed,
         steps=family.steps(trial.config, study.max_epochs),
-        patience=study.patience or family.resource.patience,
+        patience=family.patience(trial.config, study.patience),
         metric=prepared.metric.name,
         threads=study.cpus_per_trial,
         device=device,

@@ -76,7 +76,7 @@ def train(
         config=trial.config,
         seed=seed,
         steps=family.steps(trial.config, settings.maximum),
-        patience=settings.patience,
+        patience=family.patience(trial.config, settings.patience),
         metric=prepared.metric.name,
         threads=settings.threads,
         device=settings.device,

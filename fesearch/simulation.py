@@ -281,7 +281,7 @@ def settings_of(curves: Curves, study: Study, seed: int, limits: Limits) -> Sett
         seed=seed,
         trials=limits.trials or len(curves.curves),
         maximum=study.max_epochs,
-        patience=study.patience or family.resource.patience,
+        patience=study.patience,
         pruner=study.pruner,
         rungs=rungs_of(study, family.resource),
         reduction_factor=study.reduction_factor or FACTOR,

@@ -47,7 +47,8 @@ class Study(BaseModel):
         retries: how often a trial whose worker is lost begins again from its checkpoint.
         max_epochs: end of a trial, for families that count epochs (default: its config's own, such
             as that of a schedule, or else the family's).
-        patience: resource without a better validation metric after which a trial ends.
+        patience: resource without a better validation metric after which a trial ends (default: the
+            family's own, but none where a schedule of the learning rate comes to an end).
         sampler: "tpe" (tree-structured Parzen estimator), "gp" (Gaussian process), "cmaes", "qmc"
             (scrambled Sobol points), "random", "grid" (each config once), or "auto", which picks
             one of them by space and budget and says which and why.

@@ -233,6 +233,23 @@ def test_every_trial_has_a_seed_of_its_own_that_the_study_seed_decides():
     assert first.suggest().seed != seeds[0]
 
 
+def test_only_patience_that_was_given_cuts_a_schedule_short():
+    patient = replace(
+        TOY,
+        resource=replace(TOY.resource, patience=3),
+        length=lambda config: 7 if config["kind"] == "a" else None,
+    )
+    for given, scheduled, constant in [(None, None, 3), (2, 2, 2)]:
+        book = Book()
+        book.waiting = [
+            Queued(n, {"x": 0.5, "kind": kind}, None, "me") for n, kind in enumerate("ab")
+        ]
+        core = core_of(book, family=patient, patience=given)
+        specs = [core.suggest(), core.suggest()]
+        assert [spec.patience for spec in specs] == [scheduled, constant]
+        assert [spec.steps[-1] for spec in specs] == [7, 9]
+
+
 @pytest.mark.parametrize("patience", [None, 4])
 def test_specs_carry_what_a_worker_needs(patience, tmp_path):
     core = core_of(Book(), patience=patience, folder=tmp_path, threads=3, maximum=4)

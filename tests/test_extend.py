@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from small import SPACE, Watch, furnished, small, wait_for
 
 from fesearch.cli.app import run
 from fesearch.errors import InputError, StudyNotFoundError
+from fesearch.family import FAMILIES, Resource
 from fesearch.record import TrialState
 from fesearch.search import heartbeat, start
 from fesearch.search.budget import Budget
@@ -271,6 +273,19 @@ def test_trials_with_a_schedule_stay_as_they_are(url: str) -> None:
     assert extension.ends is not None
     assert set(extension.ends.scheduled) == scheduled
     assert not scheduled & set(extension.continued)
+
+
+def test_a_schedule_is_trained_to_its_end_whatever_the_familys_patience(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = replace(FAMILIES.get("irnet"), resource=Resource("epochs", 1, 500, patience=1))
+    monkeypatch.setattr(FAMILIES, "get", lambda name: hasty)
+    one_cycle = {**SCHEDULED, "schedule": "one_cycle", "learning_rate": 1e-12}
+    start.start(small(preset="full", space=one_cycle, **TO_THE_END), url)
+    ends = [(one.resource, one.best_resource) for one in results(url, "deep")]
+    assert ends == [(4, 1)] * 3
+    with pytest.raises(InputError, match="The learning rates of all trials of 'deep'"):
+        extend("deep", url, max_epochs=9)
 
 
 def test_nothing_is_extended_where_every_trial_has_a_schedule(url: str) -> None:

@@ -23,7 +23,7 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
     Args:
         limit: seconds of this run, in place of what is left of the study's own.
     """
-    study, resource = prepared.study, prepared.family.resource
+    study = prepared.study
     if limit is None and study.time_limit is not None:
         limit = max(duration(study.time_limit) - row.seconds, 0.0)
     return Settings(
@@ -35,9 +35,9 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
         seed=study.seed,
         trials=study.budget(),
         maximum=study.max_epochs,
-        patience=study.patience or resource.patience,
+        patience=study.patience,
         pruner=study.pruner,
-        rungs=rungs_of(study, resource),
+        rungs=rungs_of(study, prepared.family.resource),
         reduction_factor=study.reduction_factor or FACTOR,
         brackets=study.brackets or 1,
         deadline=None if limit is None else time.monotonic() + limit,

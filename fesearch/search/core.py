@@ -46,7 +46,7 @@ class Settings:
         seed: of the study.
         trials: how many in all.
         maximum: resource at which a trial ends; None is its config's own, or the family's.
-        patience: resource without improvement after which a trial ends; None is never.
+        patience: resource without improvement after which a trial ends; None is its family's.
         pruner: by which trials that are behind are stopped.
         rungs, reduction_factor, brackets: its terms; no rungs stop no trial.
         deadline: ``time.monotonic()`` after which nothing is begun and everything is stopped.
@@ -412,7 +412,7 @@ class Core:
             seed=standing.seed,
             steps=settings.family.steps(standing.config, settings.maximum),
             rungs=self.rule.rungs(standing.number),
-            patience=settings.patience,
+            patience=settings.family.patience(standing.config, settings.patience),
             metric=settings.metric.name,
             threads=settings.threads,
             device=settings.device,

@@ -122,9 +122,8 @@ def before_extensions(row: StudyRow) -> dict[str, Any]:
 def ends_before(row: StudyRow, study: Study, results: Sequence[TrialResult]) -> Ends:
     """The trials that ended because their epochs were up, before the end that ``study`` has."""
     family = study.declared_family()
-    patience = study.patience or family.resource.patience
     ended = [one for one in results if one.state is TrialState.COMPLETE]
-    ended = [one for one in ended if not _tired(one, patience)]
+    ended = [o for o in ended if not _tired(o, family.patience(o.config, study.patience))]
     free = [
         one.number
         for one in ended
