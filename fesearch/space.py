@@ -196,8 +196,8 @@ class Space:
                 too many configs.
         """
         choices = {}
-        for name, entry in self.parameters.items():
-            values = (entry.domain if isinstance(entry, When) else entry).values()
+        for name, domain in self._occurring().items():
+            entry, values = self.parameters[name], domain.values()
             if values is None:
                 raise InputError(
                     f"The parameter '{name}' is continuous ({entry}), so there is no grid of it.",
@@ -214,8 +214,7 @@ class Space:
 
     def size(self) -> int | None:
         """The number of configs, or None where a parameter is continuous."""
-        domains = [e.domain if isinstance(e, When) else e for e in self.parameters.values()]
-        if any(domain.values() is None for domain in domains):
+        if any(domain.values() is None for domain in self._occurring().values()):
             return None
         return self._count(list(self.parameters), {})
 
@@ -271,6 +270,16 @@ class Space:
             raise InputError(f"'{name}': {error.message}", error.hint) from None
         entry = When(old.parameter, old.equals, domain) if isinstance(old, When) else domain
         return Space({**self.parameters, name: entry})
+
+    def _occurring(self) -> dict[str, Domain]:
+        """The parameters that some config has: not those whose deciding value none can have."""
+        found: dict[str, Domain] = {}
+        for name, entry in self.parameters.items():
+            if not isinstance(entry, When):
+                found[name] = entry
+            elif any(value in found.get(entry.parameter, ()) for value in entry.equals):
+                found[name] = entry.domain
+        return found
 
     def _known(self, name: str) -> None:
         if name not in self.parameters:

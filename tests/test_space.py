@@ -102,6 +102,40 @@ def test_a_grid_has_each_config_once() -> None:
         SMALL.check(config)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "averaging", "size"),
+    [("adam", "off", 3), ("sgd", "off", None), ("sgd", "on", None), ("adam", "on", 3)],
+)
+def test_a_parameter_that_no_config_has_is_no_obstacle_to_a_grid(
+    optimizer: str, averaging: str, size: int | None
+) -> None:
+    space = Space(
+        {
+            "optimizer": Choice((optimizer,)),
+            "averaging": When("optimizer", ("sgd",), Choice((averaging,))),
+            "decay": When("averaging", ("on",), Float(0.0, 1.0)),
+            "momentum": When("optimizer", ("sgd",), Float(0.5, 0.99)),
+            "depth": Int(3, 9, step=3),
+        }
+    )
+    assert space.size() == size
+    if size is None:
+        with pytest.raises(InputError, match="is continuous"):
+            list(space.grid())
+    else:
+        assert [config["depth"] for config in space.grid()] == [3, 6, 9]
+
+
+@given(spaces())
+def test_a_grid_has_as_many_configs_as_the_space(space: Space) -> None:
+    size = space.size()
+    if size is not None and size <= 1000:
+        configs = list(space.grid())
+        assert len(configs) == size
+        for config in configs:
+            space.check(config)
+
+
 def test_a_continuous_space_has_no_grid() -> None:
     space = Space({"rate": Float(0.001, 0.1, log=True)})
     assert space.size() is None
