@@ -166,6 +166,11 @@ def blind(config: Config, arrays: Arrays, **rest: Any) -> Callable[[np.ndarray],
     return lambda x: np.where(np.isfinite(x[:, 0]), checked(x), np.nan)
 
 
+def as_they_lie(config: Config, arrays: Arrays, **rest: Any) -> Callable[[np.ndarray], np.ndarray]:
+    checked = load(config, arrays, **rest)
+    return lambda x: checked(x.ravel(order="K").reshape(x.shape))
+
+
 class Frozen(Mean):
     """A network with a weight that no gradient reaches."""
 
@@ -271,6 +276,7 @@ BROKEN = {
     "a model that goes on": (family(Shared), {"a_model_stays_when_training_goes_on"}),
     "arrays of anybody": (family(load=careless), {"arrays_of_another_model_are_refused"}),
     "no eye for what is missing": (family(load=blind), {"missing_features_are_no_obstacle"}),
+    "rows as they lie in memory": (family(load=as_they_lie), {"features_may_lie_in_columns"}),
 }
 
 
@@ -295,7 +301,7 @@ def test_every_check_says_what_it_asks() -> None:
     for check in CHECKS:
         assert check.__doc__
         assert check.__doc__.splitlines()[0].endswith(".")
-    assert len(CHECKS) == len(set(CHECKS)) == 26
+    assert len(CHECKS) == len(set(CHECKS)) == 27
 
 
 def test_another_process_trains_ones_own_and_tells_what_went_wrong(tmp_path: Path) -> None:
@@ -336,7 +342,7 @@ def test_a_family_that_fails_is_told_so(tmp_path: Path, capsys: pytest.CaptureFi
     [line] = [line for line in done.out.splitlines() if line.startswith("failed")]
     assert line.split(None, 1)[1].endswith("It has no title.")
     assert done.err.splitlines()[-2:] == [
-        f"{full('ridges', path)} fails 1 of 26 checks.",
+        f"{full('ridges', path)} fails 1 of 27 checks.",
         f"For tracebacks type: fesearch -v families check {path}",
     ]
     assert "skipped" in done.out  # it is linear

@@ -7,6 +7,7 @@ small models on small data on the CPU: seconds for a family, a minute for a slow
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -225,6 +226,18 @@ def missing_features_are_no_obstacle(family: Family) -> None:
     require(np.isfinite(predictions).all(), "Rows with missing features get no finite prediction.")
 
 
+def features_may_lie_in_columns(family: Family) -> None:
+    """Features of a table, whose columns lie one behind the other, are the same features."""
+    data = data_for(family)
+    columns = replace(
+        data, train_x=np.asfortranarray(data.train_x), val_x=np.asfortranarray(data.val_x)
+    )
+    learner_of(family, small(family), columns).advance()
+    model = fitted(family, data)
+    one, other = model.predict(data.val_x), model.predict(columns.val_x)
+    require(np.allclose(one, other), "Features that lie in columns get other predictions.")
+
+
 def beats_the_mean_on_a_linear_target(family: Family) -> None:
     """It learns a linear target at least a tenth better than its mean."""
     data = data_for(family, rows=1000)
@@ -404,6 +417,7 @@ CHECKS: tuple[Check, ...] = (
     training_changes_every_weight,
     predictions_are_finite_and_differ_by_row,
     missing_features_are_no_obstacle,
+    features_may_lie_in_columns,
     beats_the_mean_on_a_linear_target,
     beats_linear_regression_on_a_curved_target,
     data_are_left_as_they_were,
