@@ -76,6 +76,23 @@ def test_a_constant_target_is_predicted_as_it_is() -> None:
         np.testing.assert_allclose(scaling.prediction(scaling.target(np.full(3, -2.0))), -2.0)
 
 
+@pytest.mark.parametrize(
+    ("rows", "size", "expected"),
+    [
+        (129, 64, [64, 65]),
+        (143, 64, [64, 79]),
+        (144, 64, [64, 64, 16]),
+        (15, 64, [15]),
+        (5, 2, [2, 3]),
+        (8, 4, [4, 4]),
+    ],
+)
+def test_a_few_last_rows_join_the_batch_before(rows: int, size: int, expected: list[int]) -> None:
+    found = batches(torch.arange(rows), size)
+    assert [len(batch) for batch in found] == expected
+    assert torch.cat(found).tolist() == list(range(rows))
+
+
 def test_a_single_last_row_joins_the_batch_before() -> None:
     sizes = [len(batch) for batch in batches(torch.arange(9), 4)]
     assert sizes == [4, 5]
