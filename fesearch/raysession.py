@@ -129,26 +129,32 @@ def _sigterm_left_alone() -> Iterator[None]:
 
 @contextmanager
 def _interrupt_held_back() -> Iterator[Callable[[], None]]:
-    """Ctrl-C waits while Ray starts, since what is half started leaves its files behind.
+    """Ctrl-C and SIGTERM wait while Ray starts, since what is half started leaves its files behind.
 
     Yields what does then as was asked.
     """
     asked: list[tuple[int, FrameType | None]] = []
 
     def deliver() -> None:
-        for call in asked:
-            handler = signal.getsignal(signal.SIGINT)  # the first call may have changed it
+        for number, frame in asked:
+            handler = signal.getsignal(number)  # the first call may have changed it
             if callable(handler):
-                handler(*call)
+                handler(number, frame)
+            elif handler is signal.SIG_DFL:  # which would leave the files behind
+                signal.default_int_handler(number, frame)
 
     if threading.current_thread() is not threading.main_thread():
         yield deliver
         return
-    before = signal.signal(signal.SIGINT, lambda *call: asked.append(call))
+    before = {
+        one: signal.signal(one, lambda *call: asked.append(call))
+        for one in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield deliver
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -95,6 +96,21 @@ def test_an_interrupt_is_130(
 
     assert typed(interrupted) == 130
     assert capsys.readouterr().err == "Interrupted.\n"
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def receive(arguments: list[str]) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr(app, "run", receive)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            app.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize(

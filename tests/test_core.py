@@ -215,6 +215,21 @@ def test_the_time_limit_stops_like_an_interruption():
     assert core.stopped == "the time limit is reached"
 
 
+def test_more_time_revives_a_search_that_was_stopping_for_want_of_it():
+    now = [0.0]
+    sampler = sampler_named("random", SPACE, 5, "minimize")
+    core = Core(settings(deadline=10.0), sampler, Book(), clock=lambda: now[0])
+    spec = core.suggest()
+    now[0] = 11.0
+    assert core.stopped == "the time limit is reached"
+    core.extend(settings(deadline=20.0))
+    assert core.stopped == ""
+    assert core.report(spec.number, report_of(spec, 1)) is Decision.CONTINUE
+    core.stop("interrupted")
+    core.extend(settings(deadline=30.0))
+    assert core.stopped == "interrupted"
+
+
 def test_a_maximised_metric_keeps_the_highest():
     book = Book()
     core = core_of(book, metric=METRICS["r2"], rungs=(1,), maximum=2)

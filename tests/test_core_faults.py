@@ -152,6 +152,34 @@ def test_a_trial_at_its_end_is_complete_however_long_it_took():
     assert book.results[0].state is TrialState.COMPLETE
 
 
+def test_a_trial_that_lost_its_worker_while_alone_goes_on_alone():
+    core, book, first, second = running()
+    core.fault(0, Cause.MEMORY, "MemoryError: no message")
+    core.report(1, report_of(second, 2))
+    core.suggest()
+    core.fault(0, Cause.LOST, "its worker process has died")
+    assert book.retries[-1][2] == (
+        "too little memory, alone now, and a lost worker (2 of 2): its worker process has died"
+    )
+    assert core.suggest() == replace(first, reached=1)
+    assert core.suggest() is None, "it is alone"
+    core.fault(0, Cause.MEMORY, "MemoryError: no message")
+    assert book.results[0].reason == "too little memory, alone too: MemoryError: no message"
+
+
+def test_a_trial_that_had_its_gpu_to_itself_is_not_tried_again_at_the_cost_of_all_others():
+    said = "OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB"
+    core, book, *_ = running(own_gpus=True)
+    core.fault(0, Cause.MEMORY, said)
+    assert book.results[0].reason == f"too little memory, with the GPU to itself: {said}"
+    assert not core.clears_the_way
+    core.fault(1, Cause.MEMORY, "MemoryError: no message")  # the host's is everyone's
+    assert core.suggest().number == 1
+    core, book, *_ = running()
+    core.fault(0, Cause.MEMORY, said)
+    assert core.clears_the_way
+
+
 def test_a_trial_that_hangs_fails():
     core, book, *_ = running(trial_time_limit=1800.0)
     core.overdue(0)

@@ -37,7 +37,7 @@ def test_a_driver_that_was_taken_over_stops(url: str, monkeypatch: pytest.Monkey
         wait_for(lambda: bool(core.stopped))
 
     settled: list[Projection] = []
-    monkeypatch.setattr(Projection, "settle", lambda self: settled.append(self))
+    monkeypatch.setattr(Projection, "settle", lambda self, halted: settled.append(self))
     with pytest.raises(OustedError, match="Another process has taken over this study"):
         start.start(small(), url, watchers=[Watch(4, take_over)])
     assert not settled, "Optuna's tables are the other process's, too"
@@ -95,6 +95,23 @@ def test_a_heartbeat_that_fails_stops_the_search_and_says_why(
         outcome = start.start(small(), url, watchers=[Watch(4, wait)])
     assert outcome.stopped == "the heartbeat failed: KeyError: 'no'"
     assert start.resume("deep", url).stopped == ""
+
+
+def test_a_search_that_is_stopping_is_published_before_its_trials_have_stopped(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch system that has sent SIGTERM may kill before they do."""
+    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_LOOKS", 0.01)
+    published: list[bool] = []
+    monkeypatch.setattr(Store, "publish", lambda self, due=False: published.append(due))
+
+    def stop(core: Core) -> None:
+        assert published == [False], "as soon as it is driven"
+        core.stop("interrupted")
+        wait_for(lambda: published.count(False) == 2)
+
+    start.start(small(), url, watchers=[Watch(2, stop)])
+    assert published.count(False) == 3, "and at its end"
 
 
 def test_two_drivers_are_one_too_many(url: str) -> None:

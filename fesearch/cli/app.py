@@ -4,6 +4,7 @@ import importlib
 import logging
 import os
 import shlex
+import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -103,7 +104,11 @@ def fesearch(
 
 
 def main() -> None:
-    """The entry point of the ``fesearch`` script."""
+    """The entry point of the ``fesearch`` script.
+
+    SIGTERM, which batch systems send before they kill, ends any command as Ctrl-C does.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 

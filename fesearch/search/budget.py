@@ -45,6 +45,7 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
         trial_time_limit=duration(study.trial_time_limit) if study.trial_time_limit else None,
         threads=study.cpus_per_trial,
         device="cuda" if study.gpus else "cpu",
+        own_gpus=bool(study.gpus) and study.gpus_per_trial >= 1,
         folder=study_folder(row),
     )
 

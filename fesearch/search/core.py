@@ -20,7 +20,7 @@ from fesearch.record import (
     TrialSpec,
     TrialState,
 )
-from fesearch.search.faults import Cause
+from fesearch.search.faults import Cause, is_of_gpu
 from fesearch.search.hopeless import Failures
 from fesearch.search.pruner import PRUNERS, Rule, Terms
 from fesearch.search.roles import NONE_BEGUN, LastBegun, Ledger, Recorded, Watcher
@@ -53,6 +53,7 @@ class Settings:
         retries: how often a trial whose worker is lost begins again from its checkpoint.
         trial_time_limit: seconds of computation after which a trial ends; None is never.
         threads, device: of every trial.
+        own_gpus: no two trials share a GPU.
         folder: under which each trial has a folder of its own; None keeps nothing.
     """
 
@@ -74,6 +75,7 @@ class Settings:
     trial_time_limit: float | None = None
     threads: int = 1
     device: str = "cpu"
+    own_gpus: bool = False
     folder: Path | None = None
 
 
@@ -171,6 +173,8 @@ class Core:
         """
         self.rule = self.rule.extended(settings.rungs)
         self.settings = settings
+        if self._stop_reason == LATE and not self._late():
+            self._stop_reason = ""
 
     def note(self, line: str) -> None:
         """Tell whoever looks on, from any thread."""
@@ -284,22 +288,28 @@ class Core:
         """Decide what becomes of a running trial whose training a fault of the machine ended.
 
         One that lost its worker goes on from its checkpoint, ``Settings.retries`` times at most;
-        one that ran out of memory does so once, alone. A full disk stops the search, and the trial
+        one that ran out of memory does so once, alone, unless the memory is that of a GPU which it
+        had to itself. A full disk stops the search, and the trial
         can be resumed. Any other fault ends the trial.
         """
         if number not in self._running:
             return
         retries, most = self._running[number].retries, self.settings.retries
+        alone = self._running[number].reason.startswith(_NO_MEMORY)
         if cause is Cause.DISK:
             self.stop(f"{reason} (trial {number})")
         if self.stopped and cause in (Cause.DISK, Cause.LOST):
             self._turns.interrupt(number)
         elif cause is Cause.LOST and retries < most:
-            self._retry(number, f"a lost worker ({retries + 1} of {most}): {reason}")
+            again = f"{_NO_MEMORY}, alone now, and " if alone else ""
+            lost = f"a lost worker ({retries + 1} of {most}): {reason}"
+            self._retry(number, f"{again}{lost}", alone=alone)
         elif cause is Cause.LOST:
             times = f" {retries + 1} times" if retries else ""
             self.fail(number, f"the worker was lost{times}: {reason}")
-        elif cause is Cause.MEMORY and not self._running[number].reason.startswith(_NO_MEMORY):
+        elif cause is Cause.MEMORY and self.settings.own_gpus and is_of_gpu(reason):
+            self.fail(number, f"{_NO_MEMORY}, with the GPU to itself: {reason}")
+        elif cause is Cause.MEMORY and not alone:
             self._retry(number, f"{_NO_MEMORY}, alone now: {reason}", alone=True)
         elif cause is Cause.MEMORY:
             self.fail(number, f"{_NO_MEMORY}, alone too: {reason}")

@@ -53,6 +53,11 @@ def cause_of(error: BaseException) -> Cause:
     return Cause.ERROR
 
 
+def is_of_gpu(reason: str) -> bool:
+    """Whether the memory that a trial ran out of was that of a GPU, as torch says it."""
+    return "CUDA" in reason or "HIP" in reason
+
+
 def of_actor(said: str) -> tuple[Cause, str]:
     """The kind of a fault that took Ray's actor away, and a line on it.
 

@@ -135,7 +135,7 @@ class Keeper:
 
     def _remove_checkpoints(self, number: int) -> None:
         for path in folder_of(self._folder, number).glob(f"*{CHECKPOINT}*"):
-            path.unlink()  # a worker that was killed may have left one half written, too
+            _unlink(path)  # a worker that was killed may have left one half written, too
 
     def _trim(self) -> None:
         """Remove the worst of those that are kept until the study has room, but for the best."""
@@ -159,4 +159,10 @@ class Keeper:
             if number in best or number in self._going_on.values() or not end.exists():
                 continue
             if number not in self._needed():
-                end.unlink()
+                _unlink(end)
+
+
+def _unlink(path: Path) -> None:
+    """Remove a file; one that a file system will not let go of costs room, and no search."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import contextvars
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ from fesearch.store.results import Store
 from fesearch.store.types import Lease
 
 SECONDS_BETWEEN_BEATS = 15.0
+SECONDS_BETWEEN_LOOKS = 1.0  # at whether the search is being stopped
 
 
 class Heartbeat:
@@ -55,10 +57,17 @@ class Heartbeat:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.wait(SECONDS_BETWEEN_BEATS):
+        beaten, told = time.monotonic(), False
+        while not self._over.wait(min(SECONDS_BETWEEN_LOOKS, SECONDS_BETWEEN_BEATS)):
             with self._lock:
+                ending = not told and self._core is not None and self._core.stopping
+                if not ending and time.monotonic() - beaten < SECONDS_BETWEEN_BEATS:
+                    continue
+                beaten, told = time.monotonic(), told or ending
                 try:
                     self._beat()
+                    if ending:  # a batch system may not wait for the trials to stop
+                        self._store.publish()
                 except FesearchError as error:
                     self._fail(error.message)
                 except Exception as error:  # noqa: BLE001

@@ -1,6 +1,7 @@
 """Studies from start to end: created, driven, interrupted, resumed."""
 
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -134,6 +135,7 @@ def start(
                 "asked": asked,
                 "why": why,
                 "folder": new_folder(study.name),
+                "ahead": _side_by_side(study),
                 "own": sources.recorded(prepared.study),
                 "plug_ins": {one.package: one.sha256 for one in plug_ins(prepared)},
                 "priors": earlier.priors(prepared) if earlier else [],
@@ -220,6 +222,7 @@ def _drive(
     take_over: bool = False,
 ) -> Outcome:
     lease = store.acquire(row, force=take_over)
+    store.publish()  # from now on who looks from another host sees that it is driven
     if not take_over:  # who was taken over from may be at work for another moment
         _clear(study_folder(row))
     try:
@@ -263,7 +266,8 @@ def _at_work(
     with (
         tracking.tracked(study.track, _subject(row, prepared)) as trackers,
         _core(
-            *(store, url, lease, settings, study.sampler, _side_by_side(study)),
+            *(store, url, lease, settings, study.sampler),
+            row.definition.get("ahead", _side_by_side(study)),
             [keeper, *trackers, *watchers],
         ) as (core, projection),
     ):
@@ -278,10 +282,11 @@ def _at_work(
 
 
 def _side_by_side(study: Study) -> bool:
-    """Whether more than one trial can run at a time."""
-    if study.runner == "inline":
-        return False
-    return study.address is not None or room.parallel(study, hardware.cores()) > 1
+    """Whether more than one trial can run at a time; a cluster may have any number of cores.
+
+    Decided once, when a study is started: the suggestions of its sampler depend on it.
+    """
+    return room.parallel(study, hardware.cores() if study.address is None else sys.maxsize) > 1
 
 
 def _why(error: BaseException) -> str:
