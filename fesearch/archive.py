@@ -164,7 +164,7 @@ def _check_study(archive: ArchiveFile, studies: Sequence[Mapping[str, Any]]) -> 
     if not isinstance(study, dict) or not all(isinstance(study.get(word), str) for word in words):
         raise archive.damaged("its study has no data or no family")
     try:
-        return checked_name("folder of a study", str(definition["folder"]))
+        return checked_name("folder of a study", str((definition or {})["folder"]))
     except (LookupError, InputError) as error:
         raise archive.damaged(f"its study has no folder ({first_line(error)})") from None
 

@@ -171,7 +171,7 @@ def test_what_ray_said_last_is_kept_where_a_search_fails(
 
     with pytest.raises(RuntimeError, match="a bug"):
         search({}, Broken())
-    (log,) = (Path(os.environ["FESEARCH_ARTIFACTS"]) / "studies").glob(f"*/{on_ray.LOG}")
+    (log,) = (Path(os.environ["FESEARCH_ARTIFACTS"]) / "studies").glob(f"*/{start.LOG}")
     assert "==> raylet.out <==" in log.read_text()
     start.resume("moody", sqlite_url)
 

@@ -31,7 +31,6 @@ from fesearch.split import Development
 GRACE = 60.0
 """Seconds beyond its time limit after which a trial that does not report is ended: it may have
 been at imports, or is about to report."""
-LOG = "ray.log"
 _SECONDS_OF_A_STEP = 5.0  # of Tune's loop; a longer one was held up, and reports may be waiting
 _SECONDS_TO_LET_GO = 5.0  # of memory, by trials that were stopped for one that must be alone
 
@@ -78,27 +77,24 @@ def drive(
     scratch: Path,
     own: Sequence[Source] = (),
 ) -> None:
-    """Run trials on Ray until the core has no further one.
+    """Run trials on the Ray of this process until the core has no further one.
 
     Args:
         core: that decides; what its methods raise is raised here.
         data: put once into Ray's object store.
         resources: to use.
-        scratch: folder for Tune's own files, beside which the ends of Ray's logs are left if the
-            search fails. It is removed at the end, and at the beginning too,
+        scratch: folder for Tune's own files. It is removed at the end, and at the beginning too,
             since a driver that was killed has left its own there.
         own: files of the user's own that trials need; their texts go to the workers.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     os.environ.update(_ENVIRONMENT)
     try:
-        log = scratch.parent / LOG
-        with raysession.session(resources.cpus, resources.gpus, resources.address, log=log) as cpus:
-            if resources.address is not None:
-                shared.check(scratch.parent)
-            trainable = tune.with_parameters(Trial, data=data, own=own)
-            trainable = tune.with_resources(trainable, resources.of_trial())
-            _fit(core, trainable, resources.concurrent(cpus), scratch.resolve())
+        if resources.address is not None:
+            shared.check(scratch.parent)
+        trainable = tune.with_parameters(Trial, data=data, own=own)
+        trainable = tune.with_resources(trainable, resources.of_trial())
+        _fit(core, trainable, resources.concurrent(raysession.cores()), scratch.resolve())
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -49,6 +49,8 @@ from fesearch.store.types import Lease, StudyRow, StudyState
 from fesearch.study import PLACE, Study
 from fesearch.tracker import Subject
 
+LOG = "ray.log"
+"""In the folder of a study: the ends of the logs of Ray's processes, if the search failed."""
 _SCRATCH = "ray-"
 """How a folder for Ray's own files begins; each driver has one of its own."""
 
@@ -370,24 +372,37 @@ def _holds(store: Store, lease: Lease) -> bool:
 
 
 def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
-    study = prepared.study
+    study, row = prepared.study, lease.study
     if core.done:
         return
     if study.runner == "inline":
         inline.drive(core, prepared.development)
         return
-    from fesearch.search import on_ray
+    from fesearch import raysession
 
-    wanted = on_ray.Resources(
-        cpus=study.cpus or (None if study.address else hardware.cores()),
-        gpus=study.gpus,
-        cpus_per_trial=study.cpus_per_trial,
-        gpus_per_trial=study.gpus_per_trial,
-        address=study.address,
-    )
-    files = study.own_sources()
-    scratch = study_folder(lease.study) / f"{_SCRATCH}{lease.token[:8]}"
-    on_ray.drive(core, prepared.development, wanted, scratch, files)
+    cpus, folder = study.cpus or (None if study.address else hardware.cores()), study_folder(row)
+    with raysession.session(
+        *(cpus, study.gpus, study.address), log=folder / LOG, preload=_at_once(study)
+    ):
+        from fesearch.search import on_ray  # Ray Tune, while the workers import it too
+
+        wanted = on_ray.Resources(
+            cpus=cpus,
+            gpus=study.gpus,
+            cpus_per_trial=study.cpus_per_trial,
+            gpus_per_trial=study.gpus_per_trial,
+            address=study.address,
+        )
+        files, scratch = study.own_sources(), folder / f"{_SCRATCH}{lease.token[:8]}"
+        on_ray.drive(core, prepared.development, wanted, scratch, files)
+
+
+def _at_once(study: Study) -> list[str]:
+    """What each worker is to import at once: Ray starts one a core, and all of them must train."""
+    if study.gpus or study.cpus_per_trial > 1:
+        return []
+    torch = ["torch"] if study.declared_family().gpu else []
+    return ["fesearch.search.actor", *torch]
 
 
 def _clear(folder: Path) -> None:
