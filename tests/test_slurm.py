@@ -1,14 +1,17 @@
 """Batch scripts for SLURM: what is asked for, what is quoted, what is refused."""
 
+import os
 import shlex
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fakeslurm import Slurm, limit_is_near
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lab import SHELLCHECK
+from lab import PATIENCE, SHELLCHECK, wait_for
 
 from fesearch.cli.app import run
 from fesearch.cluster import slurm
@@ -81,7 +84,65 @@ def test_no_word_or_path_is_read_by_the_shell(word: str, folder: str) -> None:
 
 def test_a_preamble_comes_before_the_rest() -> None:
     text = script(replace(JOB, preamble="module load cuda\n"))
-    assert text.index("start=(") < text.index("module load cuda\n# ---- end") < text.index("set -u")
+    assert (
+        text.index("module load cuda\n# ---- end") < text.index("\ncd -- ") < text.index("set -u")
+    )
+
+
+def test_no_preamble_changes_what_is_set(tmp_path: Path) -> None:
+    preamble = """
+        name=x gpus=9 jobs=9 margin=9 disk=/x start=(no)
+        export PATH=/loaded/bin:$PATH HERE=/x
+        cd /
+    """
+    job = replace(JOB, folder=tmp_path, environment={"HERE": "/home"}, preamble=preamble)
+    head = script(job).split("\n# ---- what follows")[0]
+    asked = 'echo "$PWD ${PATH%%:*} $HERE $name $gpus $jobs $margin $disk ${start[*]}"'
+    done = subprocess.run(["bash", "-c", f"{head}\n{asked}"], capture_output=True, text=True)
+    expected = f"{tmp_path} /opt/venv/bin /home deep 4 1 300 /tmp {' '.join(JOB.start)}\n"
+    assert (done.stdout, done.stderr) == (expected, "")
+
+
+FESEARCH = """#!/bin/bash
+# Says what was typed, and searches until it is ended.
+echo "$*" >> "$STUBS/fesearch.said"
+case "$1 $2" in
+  "cluster address") echo 127.0.0.1:1 ;;
+  "study start") exec sleep 60 ;;
+esac
+"""
+RAY = """#!/bin/bash
+exec sleep 60
+"""
+
+
+@pytest.fixture
+def stubs(tmp_path: Path) -> Slurm:
+    """Stub programs of SLURM, and of fesearch and Ray beside them."""
+    made = Slurm.at(tmp_path / "stubs", {})
+    for name, text in (("fesearch", FESEARCH), ("ray", RAY)):
+        (made.folder / name).write_text(text)
+        (made.folder / name).chmod(0o755)
+    return made
+
+
+def written(stubs: Slurm, **changed: Any) -> Path:
+    """The script of a job that runs the stubs."""
+    folder = stubs.folder.parent
+    environment = {"FESEARCH_ARTIFACTS": str(folder / "artifacts")}
+    job = replace(JOB, folder=folder, programs=stubs.folder, nodes=1)
+    to = folder / "job.sh"
+    to.write_text(script(replace(job, environment=environment, **changed)))
+    return to
+
+
+def test_a_preamble_that_ends_at_the_first_error_does_not_end_the_job(stubs: Slurm) -> None:
+    to = written(stubs, preamble="set -Eeuo pipefail\ntrap 'exit 9' ERR")
+    job = stubs.job(to, to.parent, number=os.getpid(), nodes=1)
+    wait_for(lambda: any("study start" in line for line in stubs.said("fesearch")), "it has begun")
+    limit_is_near(job)
+    assert job.wait(PATIENCE) == 0, stubs.log
+    assert stubs.said("scontrol") == [f"requeue {os.getpid()}"]
 
 
 @pytest.mark.parametrize(

@@ -73,14 +73,16 @@ def script(job: Job) -> str:
         "",
         f"# The study {job.name}; written by fesearch cluster slurm. Submit it with: "
         f"{'bash' if job.chain > 1 else 'sbatch'} FILE",
+    ]
+    if job.preamble:
+        lines += ["", "# ---- preamble", job.preamble.rstrip("\n"), "# ---- end of preamble", ""]
+    lines += [  # last, so that no preamble changes them
         f"cd -- {shlex.quote(str(job.folder))} || exit",
         f"export PATH={shlex.quote(str(job.programs))}:$PATH",
         *(f"export {key}={shlex.quote(value)}" for key, value in job.environment.items()),
         *(f"{key}={shlex.quote(value)}" for key, value in settings.items()),
         f"start=({shlex.join(job.start)})",
     ]
-    if job.preamble:
-        lines += ["", "# ---- preamble", job.preamble.rstrip("\n"), "# ---- end of preamble"]
     return "\n".join(lines) + "\n" + BODY.read_text(encoding="utf-8")
 
 

@@ -1,7 +1,10 @@
 
 # ---- what follows is the same in every script; all that differs is set above ----------------
 
+# A preamble may have asked for an end at the first error; here some are waited for and looked at.
+set +eE +o pipefail
 set -u
+trap - ERR
 
 # Typed by hand, outside of a job: submit what is to run, one job after the other.
 if [[ -z ${SLURM_JOB_ID:-} ]]; then

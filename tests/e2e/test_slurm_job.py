@@ -53,8 +53,10 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 def write_script(lab: Lab, *words: str) -> Path:
     """The script of a study, written by the command, as bash and shellcheck want it."""
     to = lab.folder / "job.sh"
-    disk = lab.environment["RAY_TMPDIR"]
-    given = ["--nodes", "2", "--cpus-per-node", "1", "--disk", disk, "--to", str(to), *words]
+    preamble = lab.folder / "preamble.sh"
+    preamble.write_text("set -euo pipefail\n")
+    given = ["--nodes", "2", "--cpus-per-node", "1", "--disk", lab.environment["RAY_TMPDIR"]]
+    given += ["--preamble", str(preamble), "--to", str(to), *words]
     lab.run("cluster", "slurm", "irnet", *given, "--", *STUDY)
     checked = subprocess.run(
         [SHELLCHECK, "--exclude", "SC2016", to], capture_output=True, text=True
