@@ -4,6 +4,8 @@ import re
 
 from fesearch.errors import InputError, quoted
 
+SHARE, LEAST, MOST = 0.05, 30.0, 600.0
+"""Of a time limit, and seconds: what is kept back of it, though never more than half."""
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
@@ -23,6 +25,11 @@ def duration(text: str, what: str = "time limit") -> float:
     if seconds <= 0:
         raise InputError(f"The {what} is {quoted(text)}.", "Give more than no time.")
     return seconds
+
+
+def kept_back(limit: float) -> float:
+    """Seconds of a time limit for the test part and the export, where they belong to it."""
+    return min(max(SHARE * limit, LEAST), MOST, limit / 2)
 
 
 def spelled(seconds: float) -> str:

@@ -49,6 +49,7 @@ DOORS = {
     "cluster ray": "fesearch.cluster.launcher:text",
     "cluster address": "fesearch.cluster.nodes:address",
     "cluster wait": "fesearch.cluster.nodes:wait",
+    "cluster over": "fesearch.cluster.nodes:over",
     "doctor": "fesearch.doctor:examine",
     "dashboard": "fesearch.dashboard:Server",
     "simulate": "fesearch.simulation:compare",

@@ -1,13 +1,22 @@
 """Where Ray may listen, and whether all is there: asked on the first node of a job."""
 
 import socket
-from contextlib import closing
+from contextlib import closing, nullcontext
+from typing import Any
 
 import pytest
+import searched
+from small import Watch, small
 
 from fesearch import raysession
+from fesearch.cli.app import run
 from fesearch.cluster import nodes
 from fesearch.errors import FesearchError, InputError
+from fesearch.portfolio import Portfolio, of_keys
+from fesearch.search import portfolio, start
+from fesearch.search.extend import extend
+from fesearch.search.heartbeat import ON_REQUEST
+from fesearch.search.portfolio import Looks
 from fesearch.store.results import Store
 
 
@@ -88,3 +97,56 @@ def test_a_study_that_is_driven_is_waited_for(cluster: dict[str, int], studies: 
             nodes.wait("h:1", 1, -1.0, "nets", studies)
         store.release(lease)
     assert nodes.wait("h:1", 1, 60.0, "nets", studies) == 8
+
+
+def test_a_search_over_many_families_waits_for_the_driver_of_each(
+    cluster: dict[str, int], url: str
+) -> None:
+    portfolio.begin(many("all"), url)
+    with Store.open(url) as store:
+        lease = store.acquire(store.study("all-decision_tree"))
+        with pytest.raises(InputError, match="The study 'all-decision_tree' is being driven by "):
+            nodes.wait("h:1", 1, -1.0, "all", url)
+        store.release(lease)
+    assert nodes.wait("h:1", 1, 60.0, "all", url) == 8
+
+
+def many(name: str, **keys: Any) -> Portfolio:
+    """Twenty trials of two quick families."""
+    given = {"families": ["ridge", "decision_tree"], "data": searched.DATA, "runner": "inline"}
+    return of_keys({"name": name, "trials": 20, "preset": "full", **given, **keys}, name)
+
+
+def test_what_a_further_job_has_left_to_do_of_a_study(url: str) -> None:
+    assert not nodes.over("deep", url)
+    start.start(small(), url, watchers=[Watch(2, lambda core: core.stop("interrupted"))])
+    assert not nodes.over("deep", url)
+    start.resume("deep", url, watchers=[Watch(2, lambda core: core.stop(ON_REQUEST))])
+    assert nodes.over("deep", url)
+    start.resume("deep", url, seconds=0.001)
+    assert not nodes.over("deep", url)
+    assert run(["cluster", "over", "deep"]) == 3
+    start.resume("deep", url)
+    assert nodes.over("deep", url)
+    assert run(["cluster", "over", "deep"]) == 0
+
+
+@pytest.mark.parametrize("seconds", [None, 1.0])
+def test_a_study_whose_time_is_spent_is_over(seconds: float | None, url: str) -> None:
+    endless = small("late", time_limit="2s", trials=100_000, space={}, preset="published")
+    outcome = start.start(endless, url, seconds=seconds)
+    assert outcome.stopped == "the time limit is reached"
+    assert nodes.over("late", url)
+    extend("late", url, time_limit="+1h")
+    assert not nodes.over("late", url)
+
+
+def test_what_a_further_job_has_left_to_do_of_many_families(url: str) -> None:
+    watch = Watch(2, lambda core: core.stop(ON_REQUEST))
+    portfolio.begin(many("all"), url, Looks(watching=lambda: nullcontext([watch])))
+    assert nodes.over("all", url)
+    watch = Watch(2, lambda core: core.stop("interrupted"))
+    portfolio.go_on("all", url, Looks(watching=lambda: nullcontext([watch])))
+    assert not nodes.over("all", url)
+    portfolio.go_on("all", url)
+    assert nodes.over("all", url)

@@ -1,7 +1,9 @@
 """One search over many families: its keys, its turns, and what an interruption leaves."""
 
+import os
+import signal
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -170,6 +172,42 @@ def test_halted_trials_count_by_their_value_and_are_not_spent(house: str) -> Non
     portfolio.go_on("halted-nets", house)
     with Store.open(house) as store:
         assert all(one.state.finished for one in store.trials(store.study("halted-nets-irnet")))
+
+
+def ends_itself(*said: object) -> None:
+    """SIGTERM to this process, as at the end of a batch job."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_sigterm_between_two_turns_stops_all(house: str) -> None:
+    @contextmanager
+    def until_after() -> Iterator[list[Any]]:
+        yield []
+        ends_itself()
+
+    before = signal.getsignal(signal.SIGTERM)
+    ended = portfolio.begin(many("after"), house, Looks(watching=until_after))
+    assert (ended.stopped, ended.studies) == ("interrupted", ("after-decision_tree",))
+    ended = portfolio.go_on("after", house, Looks(turn=ends_itself))
+    assert ended.stopped == "interrupted"
+    assert spent("after", house) == {"decision_tree": 2, "ridge": 0}  # whose turn had begun
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert portfolio.go_on("after", house).stopped == ""
+
+
+def test_sigterm_before_the_first_trial_is_an_interruption(
+    house: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_first = portfolio.upcoming
+
+    def upcoming(*words: Any) -> Any:
+        ends_itself()
+        return at_first(*words)
+
+    monkeypatch.setattr(portfolio, "upcoming", upcoming)
+    words = ["study", "start", "all_families", "--families", "ridge", "--data", searched.DATA]
+    assert command([*words, "--set", "runner=inline", "--name", "never"]) == 130
+    assert "Go on with:  fesearch study resume never" in capsys.readouterr().err
 
 
 def test_other_keys_are_not_taken_for_the_same_search(house: str) -> None:

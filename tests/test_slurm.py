@@ -108,6 +108,7 @@ FESEARCH = """#!/bin/bash
 echo "$*" >> "$STUBS/fesearch.said"
 case "$1 $2" in
   "cluster address") echo 127.0.0.1:1 ;;
+  "cluster over") test -e "$STUBS/over" || exit 3 ;;
   "study start") exec sleep 60 ;;
 esac
 """
@@ -136,13 +137,31 @@ def written(stubs: Slurm, **changed: Any) -> Path:
     return to
 
 
-def test_a_preamble_that_ends_at_the_first_error_does_not_end_the_job(stubs: Slurm) -> None:
-    to = written(stubs, preamble="set -Eeuo pipefail\ntrap 'exit 9' ERR")
+def begun(stubs: Slurm, to: Path) -> "subprocess.Popen[bytes]":
+    """A job whose study has begun."""
     job = stubs.job(to, to.parent, number=os.getpid(), nodes=1)
     wait_for(lambda: any("study start" in line for line in stubs.said("fesearch")), "it has begun")
+    return job
+
+
+def test_a_preamble_that_ends_at_the_first_error_does_not_end_the_job(stubs: Slurm) -> None:
+    job = begun(stubs, written(stubs, preamble="set -Eeuo pipefail\ntrap 'exit 9' ERR"))
     limit_is_near(job)
     assert job.wait(PATIENCE) == 0, stubs.log
     assert stubs.said("scontrol") == [f"requeue {os.getpid()}"]
+
+
+def test_a_job_goes_on_in_another_only_where_something_is_left_to_do(stubs: Slurm) -> None:
+    to = written(stubs)
+    job = begun(stubs, to)
+    (stubs.folder / "over").touch()
+    limit_is_near(job)
+    assert job.wait(PATIENCE) != 0
+    assert stubs.said("scontrol") == []
+    said = stubs.said("fesearch")
+    assert stubs.job(to, to.parent, number=os.getpid(), nodes=1).wait(PATIENCE) == 0
+    assert stubs.said("fesearch") == [*said, "cluster over deep"]
+    assert stubs.log.endswith("nothing is left to do; see fesearch study status deep\n")
 
 
 @pytest.mark.parametrize(
@@ -241,14 +260,23 @@ def test_flags_that_are_lists(here: Path, capsys: pytest.CaptureFixture[str]) ->
     assert f"\nstart=(fesearch study start irnet {' '.join(words)})\n" in capsys.readouterr().out
 
 
+def test_a_search_over_many_families(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--nodes", "2", "--gpus-per-node", "2", "--", "--families", "irnet,ridge"]
+    assert run(["cluster", "slurm", "all_families", *words]) == 0
+    out, err = capsys.readouterr()
+    assert "\nname=all_families\n" in out
+    assert "\nstart=(fesearch study start all_families --families irnet,ridge)\n" in out
+    assert "  fesearch study start all_families --families irnet,ridge --prepare\n" in err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["irnet", "--", "--gpus", "4"], "The flag --gpus is the script's own to give."),
         (["irnet", "--", "--or-resume"], "The flag --or-resume is the script's own to give."),
         (
-            ["all_families", "--", "--families", "irnet,ridge"],
-            "'all_families' is a search over many families, and a script goes on with one study.",
+            ["all_families", "--nodes", "2", "--gpus-per-node", "1", "--", "--gpus-per-trial", "2"],
+            "2 GPUs per trial are asked for, but a node has 1.",
         ),
         (["irnt"], "There is no study file or model family 'irnt'."),
         (["irnet", "--", "--trails", "4"], "No such option: --trails"),
@@ -269,8 +297,7 @@ def test_flags_that_are_lists(here: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_what_the_command_refuses(
     words: list[str], message: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["cluster", "slurm", *words, "--to", "job.sh"] if "--" not in words else [
-        "cluster", "slurm", "--to", "job.sh", *words]) == 2  # fmt: skip
+    assert run(["cluster", "slurm", "--to", "job.sh", *words]) == 2
     assert message in capsys.readouterr().err
     assert not (here / "job.sh").exists()
 

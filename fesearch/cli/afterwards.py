@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fesearch.cli.output import say
+from fesearch.duration import kept_back
 from fesearch.errors import InputError, NoResultError
 from fesearch.metrics import metric_named
-
-SHARE, LEAST, MOST = 0.05, 30.0, 600.0
-"""Of a time limit, and seconds: what is kept back for it, though never more than half."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,7 @@ class Afterwards:
 
     def left(self, seconds: float) -> float:
         """What of a time limit is for the search."""
-        if not self.asked:
-            return seconds
-        return seconds - min(max(SHARE * seconds, LEAST), MOST, seconds / 2)
+        return seconds - kept_back(seconds) if self.asked else seconds
 
     def look(self, studies: Sequence[str], url: str) -> None:
         """Score the best of each study, where it has one, if that was asked for."""

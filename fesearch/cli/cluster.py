@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from fesearch.cli.options import StorageOption, group
+from fesearch.cli.options import StorageOption, StudyArgument, group
 from fesearch.cli.output import say
 from fesearch.duration import duration
-from fesearch.errors import FesearchError, InputError
+from fesearch.errors import FesearchError, InputError, NoResultError
 from fesearch.paths import artifacts_dir, atomic_write, cache_dir, storage_url
+from fesearch.portfolio import of_keys
 from fesearch.study import Study, checked
 from fesearch.studyfile import read
 
@@ -65,10 +66,10 @@ def slurm_script(
     """Write a batch script that starts Ray on SLURM's nodes and goes on until a study is done."""
     from fesearch.cluster import slurm
 
-    study, storage = _asked(source, flags or [], nodes * gpus)
+    name, storage = _asked(source, flags or [], nodes, gpus)
     start = ["fesearch", "study", "start", source, *(flags or [])]
     job = slurm.Job(
-        name=study.name,
+        name=name,
         start=start,
         folder=Path.cwd(),
         nodes=nodes,
@@ -147,8 +148,20 @@ def wait_for_nodes(
     say(f"The Ray cluster at {address} has {nodes} nodes with {cores} CPU cores.")
 
 
-def _asked(source: str, flags: list[str], gpus: int) -> tuple[Study, str | None]:
-    """The study that ``study start`` would start with these flags, and its ``--storage``.
+@app.command("over", hidden=True)
+def is_over(name: StudyArgument, storage: StorageOption = None) -> None:
+    """Exit with 0 where a further job has nothing left to do, else with 3."""
+    from fesearch.cluster import nodes
+
+    if not nodes.over(name, storage_url(storage)):
+        raise typer.Exit(NoResultError.exit_code)
+
+
+def _asked(source: str, flags: list[str], nodes: int, gpus: int) -> tuple[str, str | None]:
+    """What ``study start`` would start with these flags: its name, and its ``--storage``.
+
+    Args:
+        gpus: of each of the nodes.
 
     Raises:
         InputError: what it would refuse, or a flag that the script gives itself.
@@ -165,14 +178,21 @@ def _asked(source: str, flags: list[str], gpus: int) -> tuple[Study, str | None]
             )
     names = {*Study.model_fields, "families"}
     words = {key: value for key, value in given.items() if key in names}
-    words |= {"own": given["family_file"], "gpus": gpus}
+    words |= {"own": given["family_file"], "gpus": nodes * gpus}
     keys = read(source, words, tuple(given["set_"] or ()))
     if "families" in keys:
-        raise InputError(
-            f"'{source}' is a search over many families, and a script goes on with one study.",
-            "Write a script for each family, as in: fesearch cluster slurm irnet --to irnet.sh",
-        )
-    return checked(keys, source), given["storage"]
+        many = of_keys(keys, source)
+        name, searched = many.name, list(many.studies.values())
+    else:
+        study = checked(keys, source)
+        name, searched = study.name, [study]
+    for study in searched:
+        if study.gpus and study.gpus_per_trial > gpus:
+            raise InputError(
+                f"{study.gpus_per_trial:g} GPUs per trial are asked for, but a node has {gpus}.",
+                f"Give -- --gpus-per-trial {gpus} or less: a trial runs on one node.",
+            )
+    return name, given["storage"]
 
 
 def _environment(storage: str | None) -> dict[str, str]:

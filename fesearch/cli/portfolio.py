@@ -94,12 +94,16 @@ def _conclude(ended: "Ended", url: str, afterwards: Afterwards, format: Format) 
     from fesearch.search import core
 
     again = f"Go on with:  fesearch study resume {ended.portfolio.name}"
-    if not ended.studies:
-        raise NoResultError(f"No family of '{ended.portfolio.name}' has been trained yet.", again)
     try:
+        if not ended.studies:
+            said = f"No family of '{ended.portfolio.name}' has been trained yet."
+            raise NoResultError(said, again)
         [table] = tables(url, studies=ended.studies)
     except NoResultError as error:
-        if not ended.stopped:
+        if ended.stopped == core.INTERRUPTED:
+            say(f"Stopped: {ended.stopped}.", again)
+            raise typer.Exit(INTERRUPTED) from None
+        if not (ended.stopped and ended.studies):
             raise
         raise NoResultError(f"Stopped: {ended.stopped}; no trial is usable yet.", again) from error
     done = ended.stopped in ("", core.LATE)

@@ -1,11 +1,16 @@
-"""What a batch script asks on the first node: an address for Ray, and whether all is there."""
+"""What a batch script asks: an address for Ray, whether all is there, whether anything is left."""
 
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from typing import TYPE_CHECKING
 
+from fesearch.duration import duration, kept_back
 from fesearch.errors import FesearchError, InputError
+
+if TYPE_CHECKING:
+    from fesearch.store.types import StudyRow
 
 FIRST, PORTS = 10_000, 20_000
 """Ports to choose from: below those that Linux gives away by itself (32768 and up)."""
@@ -56,6 +61,51 @@ def wait(address: str, nodes: int, seconds: float, study: str | None, url: str) 
         time.sleep(_SECONDS_BETWEEN)
 
 
+def over(study: str, url: str) -> bool:
+    """Whether a further job has nothing left to do: of a study, or of a search over many families.
+
+    A study is complete, its time limit is spent, or ``study stop`` has stopped it. In a search over
+    many families nobody has a turn any more, or the one whose turn it is was stopped so.
+    """
+    from fesearch.search import portfolio
+    from fesearch.search.heartbeat import ON_REQUEST
+
+    rows = {row.name: row for row in _rows(study, url)}
+    if not rows:
+        return False
+    if study not in rows:
+        many = portfolio.recorded(study, url)
+        turn = portfolio.upcoming(many, url)
+        if turn is None:
+            return True
+        waiting = rows.get(many.studies[turn.family].name)
+        return waiting is not None and waiting.reason == ON_REQUEST
+    return rows[study].reason == ON_REQUEST or _is_spent(rows[study])
+
+
+def _is_spent(row: "StudyRow") -> bool:
+    """Whether all that a study may try, or all its time, is spent."""
+    from fesearch.search.core import LATE
+    from fesearch.store.types import StudyState
+
+    limit = row.definition["study"].get("time_limit")
+    if row.reason != LATE or limit is None:
+        return row.state is StudyState.COMPLETE
+    return row.seconds >= duration(limit) - kept_back(duration(limit))
+
+
+def _rows(study: str, url: str) -> list["StudyRow"]:
+    """A study, or those of a search over many families; none where the store has none."""
+    from fesearch.errors import NoDatabaseError, StudyNotFoundError
+    from fesearch.store.results import Store
+
+    try:
+        with Store.open(url, create=False) as store:
+            return [one.study for one in store.portfolio(study)] or [store.study(study)]
+    except (NoDatabaseError, StudyNotFoundError):
+        return []
+
+
 def _missing(address: str, nodes: int) -> tuple[InputError | None, int]:
     """What is missing of a cluster, and its cores."""
     from fesearch import raysession
@@ -75,15 +125,15 @@ def _missing(address: str, nodes: int) -> tuple[InputError | None, int]:
 
 
 def _driven(study: str, url: str) -> InputError | None:
-    """Why a study cannot be driven from here now."""
-    from fesearch.errors import NoDatabaseError, StudyNotFoundError
+    """Why a study, or one of a search over many families, cannot be driven from here now."""
     from fesearch.store.results import Store
 
+    if not (rows := _rows(study, url)):
+        return None
     try:
         with Store.open(url, create=False) as store:
-            store.refuse_driven(store.study(study))
-    except (NoDatabaseError, StudyNotFoundError):
-        return None
+            for row in rows:
+                store.refuse_driven(row)
     except InputError as error:
         return error
     return None

@@ -19,13 +19,8 @@ fi
 
 say() { echo "$(date '+%F %T') job $SLURM_JOB_ID: $*" >&2; }
 
-state() {
-  fesearch study status "$name" --format json 2>/dev/null |
-    sed -n 's/^ *"state": "\([A-Z]*\)".*/\1/p'
-}
-
-if [[ $(state) == COMPLETE ]]; then
-  say "the study $name is complete"
+if fesearch cluster over "$name"; then
+  say "nothing is left to do; see fesearch study status $name"
   exit 0
 fi
 
@@ -129,7 +124,7 @@ if [[ -z $limit$stop && $code == 0 ]]; then
   code=$?
 fi
 
-if [[ -z $limit || -n $stop || $(state) == COMPLETE ]]; then
+if [[ -z $limit || -n $stop ]] || fesearch cluster over "$name"; then
   exit "$code"
 fi
 clean

@@ -13,6 +13,8 @@ from fesearch.store.types import Lease
 
 SECONDS_BETWEEN_BEATS = 15.0
 SECONDS_BETWEEN_LOOKS = 1.0  # at whether the search is being stopped
+ON_REQUEST = "stopped on request"
+"""The reason of a study that ``study stop`` has stopped."""
 
 
 class Heartbeat:
@@ -77,7 +79,7 @@ class Heartbeat:
         self._store.beat(self._lease)
         self._store.publish(due=True)
         if self._core is not None and self._store.stop_requested(self._lease.study):
-            self._core.stop("stopped on request")
+            self._core.stop(ON_REQUEST)
         for task in self._tasks:
             task()
 

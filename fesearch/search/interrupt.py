@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 from fesearch.search.core import INTERRUPTED, Core
+from fesearch.search.halt import Halt
 
 
 @contextmanager
-def stops(core: Core) -> Iterator[None]:
+def stops(core: Core | Halt) -> Iterator[None]:
     """While a search runs, Ctrl-C stops it at its trials' next reports, with their checkpoints.
 
     So does SIGTERM, which batch systems send before they kill. A second signal of either kind

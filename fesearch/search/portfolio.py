@@ -15,9 +15,10 @@ from typing import Any
 from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError
 from fesearch.portfolio import Portfolio, of_keys
 from fesearch.record import TrialState
-from fesearch.search import resources
+from fesearch.search import interrupt, resources
 from fesearch.search.core import LATE
 from fesearch.search.extend import extend
+from fesearch.search.halt import Halt
 from fesearch.search.prepare import Progress
 from fesearch.search.roles import Watcher
 from fesearch.search.shares import Standing, Turn, next_turn
@@ -153,14 +154,15 @@ def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None =
         spent = sum(one.spent for one in _standings(portfolio, url, left_out))
         left = min(left, portfolio.seconds - spent)
     deadline = time.monotonic() + left
-    with _ray_kept(portfolio):
-        while not stopped and (turn := _next(portfolio, url, left_out)) is not None:
-            if time.monotonic() >= deadline:
-                stopped = LATE if seconds is not None else ""
+    halt = Halt()
+    with interrupt.stops(halt), _ray_kept(portfolio):
+        while not stopped and (turn := upcoming(portfolio, url, left_out)) is not None:
+            if halt.reason or time.monotonic() >= deadline:
+                stopped = halt.reason or (LATE if seconds is not None else "")
                 break
             looks.turn(turn)
             try:
-                outcome = _run(portfolio, turn, url, looks, deadline)
+                outcome = _run(portfolio, turn, url, looks, deadline, halt)
             except InputError as error:
                 known = {one.study.name for one in members(portfolio.name, url)}
                 last = len(left_out) + 1 == len(portfolio.studies)
@@ -180,7 +182,14 @@ def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None =
     return Ended(portfolio, names, left_out, stopped)
 
 
-def _next(portfolio: Portfolio, url: str, left_out: Mapping[str, str]) -> Turn | None:
+def upcoming(
+    portfolio: Portfolio, url: str, left_out: Mapping[str, str] = MappingProxyType({})
+) -> Turn | None:
+    """Whose turn is next; None where nothing is left to do.
+
+    Args:
+        left_out: families that cannot be trained on these data.
+    """
     whole = portfolio.seconds is None
     return next_turn(_standings(portfolio, url, left_out), portfolio.budget, whole=whole)
 
@@ -226,14 +235,17 @@ def _going(there: Sequence[StudySummary], url: str) -> dict[str, float | None]:
     return found
 
 
-def _run(portfolio: Portfolio, turn: Turn, url: str, looks: Looks, deadline: float) -> Outcome:
+def _run(
+    portfolio: Portfolio, turn: Turn, url: str, looks: Looks, deadline: float, halt: Halt
+) -> Outcome:
     """One turn of one family: its study is begun, or goes on, for the amount."""
     study = portfolio.studies[turn.family]
     there = [one for one in members(portfolio.name, url) if one.study.name == study.name]
     amount = math.inf if portfolio.seconds is None else turn.amount
     amount = min(amount, max(deadline - time.monotonic(), 0.001))
     seconds = None if math.isinf(amount) else amount
-    with looks.watching() as watchers:
+    with looks.watching() as lookers:
+        watchers = [*lookers, halt]
         if there:
             if portfolio.seconds is None and there[0].study.state is StudyState.COMPLETE:
                 extend(study.name, url, trials=f"+{int(turn.amount)}")

@@ -119,7 +119,9 @@ def test_a_study_goes_on_in_jobs_without_a_network_until_it_is_done(
 
     third = slurm.job(script, tmp_path, number=JOB + 1, nodes=2)
     assert third.wait(PATIENCE) == 0
-    assert slurm.log.endswith(f"job {JOB + 1}: the study {NAME} is complete\n")
+    assert slurm.log.endswith(
+        f"job {JOB + 1}: nothing is left to do; see fesearch study status {NAME}\n"
+    )
 
 
 def parent_of(ancestor: int, number: int) -> bool:
