@@ -26,6 +26,10 @@ class InputError(FesearchError):
     exit_code = 2
 
 
+class UnsuitedError(InputError):
+    """Data that a family cannot be trained on, here and now."""
+
+
 class NoDatabaseError(InputError):
     """No database at a URL, or none with studies in it."""
 

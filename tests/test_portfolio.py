@@ -13,6 +13,7 @@ import searched
 from driven import results
 from small import SPACE, Watch, furnished
 
+from fesearch import affordable
 from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import run as command
 from fesearch.errors import FesearchError, InputError, StudyNotFoundError
@@ -111,6 +112,23 @@ def test_a_family_that_the_data_do_not_suit_is_left_out(
     assert list(followed.left_out) == ["rnn"]
     assert ended.left_out == followed.left_out
     assert spent("kernels", house) == {"ridge": 12}
+
+
+def test_a_family_whose_memory_others_have_taken_is_left_out_for_this_run(
+    house: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = many("shrunk", families=["krr", "ridge"])
+    portfolio.begin(replace(made, trials=2), house)
+    assert spent("shrunk", house) == {"krr": 1, "ridge": 1}
+    followed = Followed()
+    with monkeypatch.context() as patch:
+        patch.setattr(affordable, "free_memory", lambda: 1000)
+        ended = portfolio.begin(replace(made, trials=8), house, followed.looks, or_resume=True)
+    assert followed.left_out["krr"].startswith("krr on 48 training rows takes about ")
+    assert ended.studies == ("shrunk-krr", "shrunk-ridge")
+    assert spent("shrunk", house) == {"krr": 1, "ridge": 7}
+    portfolio.go_on("shrunk", house)
+    assert spent("shrunk", house)["krr"] > 1
 
 
 def test_where_no_family_can_be_trained_the_reason_is_told(house: str) -> None:

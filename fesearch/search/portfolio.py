@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError
+from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError, UnsuitedError
 from fesearch.portfolio import Portfolio, of_keys
 from fesearch.record import TrialState
 from fesearch.search import interrupt, resources
@@ -165,9 +165,11 @@ def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None =
                 outcome = _run(portfolio, turn, url, looks, deadline, halt)
             except InputError as error:
                 known = {one.study.name for one in members(portfolio.name, url)}
-                last = len(left_out) + 1 == len(portfolio.studies)
-                if last or portfolio.studies[turn.family].name in known:
+                trained = portfolio.studies[turn.family].name in known
+                if trained and not isinstance(error, UnsuitedError):
                     raise  # it could be trained before: something else is wrong now
+                if not known and len(left_out) + 1 == len(portfolio.studies):
+                    raise
                 left_out[turn.family] = error.message
                 looks.left_out(turn.family, error.message)
                 continue

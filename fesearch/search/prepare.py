@@ -10,7 +10,7 @@ import numpy as np
 
 from fesearch import library
 from fesearch.dataset import Dataset
-from fesearch.errors import InputError
+from fesearch.errors import InputError, UnsuitedError
 from fesearch.family import FAMILIES, Family
 from fesearch.features import Features, available, build
 from fesearch.featureset import FEATURE_SETS, Inputs
@@ -88,8 +88,8 @@ def prepare(
 
     Raises:
         InputError: a key of the study names what is not there, the data cannot be divided, a part
-            has too few rows, rows of the division have no features, or the family cannot be
-            trained on them.
+            has too few rows, or rows of the division have no features.
+        UnsuitedError: the family cannot be trained on them.
     """
     study.check()
     family = study.declared_family()
@@ -113,7 +113,10 @@ def prepare(
         split=split,
         repeated=repeated,
     )
-    family.suits(family.first(prepared.space), prepared.development)
+    try:
+        family.suits(family.first(prepared.space), prepared.development)
+    except InputError as error:
+        raise UnsuitedError(error.message, error.hint) from None
     return prepared
 
 
