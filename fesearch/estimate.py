@@ -164,6 +164,18 @@ def disk(samples: Sequence[Sample], plan: Plan) -> Range:
     return Range(low + min(each), high + RAY_FILES + UNSEEN * max(each) + running)
 
 
+def shared(parts: Sequence[Range], shares: int) -> Range:
+    """Of so many equal shares of a budget.
+
+    Args:
+        parts: of the shares whose taker is known, one each; each of the others falls to any of
+            these.
+    """
+    others = shares - len(parts)
+    lows, highs = [part.low for part in parts], [part.high for part in parts]
+    return Range(sum(lows) + others * min(lows), sum(highs) + others * max(highs))
+
+
 def _mean_steps(samples: Sequence[Sample], plan: Plan, goes_on: float) -> float:
     """Of a trial, on the average."""
     return sum(_steps(sample, plan, goes_on) for sample in samples) / len(samples)

@@ -7,13 +7,17 @@ import pytest
 import searched
 from small import small
 
+from fesearch import affordable
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError
-from fesearch.estimate import Sample
+from fesearch.estimate import Range, Sample, shared
 from fesearch.hardware import Memory
+from fesearch.portfolio import of_keys
 from fesearch.search import burst, dry, resources
 from fesearch.search.budget import rungs_of
+from fesearch.search.dry import Outlook
 from fesearch.search.prepare import prepare
+from fesearch.studyfile import read
 
 SAMPLE = Sample(0.5, 1.0, 4, 2, 1e6, 0.0, 3e6, 0.0, 4e8)
 
@@ -111,3 +115,65 @@ def test_what_does_not_suffice_is_said_with_what_to_type(
         "may become full: add --set keep=1, or --set disk_limit=1MB, or set FESEARCH_ARTIFACTS "
         "to another disk"
     )
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words that start two families and one that has too little memory."""
+    monkeypatch.setattr(affordable, "free_memory", lambda: 1000)
+    words = ["study", "start", "all_families", "--families", "krr,ridge,decision_tree"]
+    return [*words, "--data", searched.DATA, "--set", "runner=inline"]
+
+
+def test_families_that_cannot_be_trained_are_left_out_of_what_is_prepared(
+    many: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*many, "--prepare", "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    assert [row["name"] for row in said["families"]] == [
+        "all_families-ridge",
+        "all_families-decision_tree",
+    ]
+    assert list(said["left_out"]) == ["krr"]
+    assert "\nkrr is left out: krr on 48 training rows takes about " in err
+    assert run([*many[:3], "--families", "krr", "--data", searched.DATA, "--prepare"]) == 2
+    assert run([*many, "--prepare"]) == 0
+    assert "all_families-decision_tree  alloys  h_form  magpie" in capsys.readouterr().out
+
+
+def test_each_family_is_estimated_for_its_share_and_all_for_the_budget(
+    many: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(burst, "measure", lambda prepared: [SAMPLE])
+    assert run([*many, "--dry-run", "--time-limit", "2h", "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    assert {row["time_limit"] for row in said["families"]} == {"20m"}  # 2 rounds, 3 families
+    assert {row["sampler"] for row in said["families"]} == {"tpe"}
+    assert said["estimate"]["hours"] == [2.0, 2.0]
+    assert said["estimate"]["disk_gb"][0] == pytest.approx(
+        3 * sum(row["estimate"]["disk_gb"][0] for row in said["families"])
+    )
+    assert list(said["left_out"]) == ["krr"]
+    assert err.endswith("\nNothing was started.\n")
+
+
+def test_families_that_share_trials(
+    many: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(burst, "measure", lambda prepared: [SAMPLE])
+    words = [*many, "--dry-run", "--set", "sampler=auto", "--trials", "12"]
+    keys = {**read("all_families"), "trials": 12, "families": ["ridge", "decision_tree"]}
+    keys |= {"data": searched.DATA, "runner": "inline"}
+    del keys["time_limit"]
+    found: list[Outlook] = []
+    dry.run_all(of_keys(keys, "shared"), found.append, lambda family, why: None)
+    assert [outlook.prepared.study.trials for outlook in found] == [3, 3]
+    assert "qmc" not in {outlook.prepared.study.sampler for outlook in found}  # for 10 and less
+    assert run(words) == 0
+    assert "\ntime    " in capsys.readouterr().out
+
+
+def test_shares_that_fall_to_anybody() -> None:
+    assert shared([Range(1, 4), Range(2, 3)], 5) == Range(3 + 3, 7 + 12)

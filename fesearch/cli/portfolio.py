@@ -23,6 +23,22 @@ if TYPE_CHECKING:
     from fesearch.search.shares import Turn
 
 
+class LeftOut:
+    """Families that cannot be trained on these data.
+
+    Attributes:
+        why: family -> the reason.
+    """
+
+    def __init__(self) -> None:
+        self.why: dict[str, str] = {}
+
+    def note(self, family: str, why: str) -> None:
+        """Say and keep it."""
+        self.why[short_name(family)] = why
+        say(f"{short_name(family)} is left out: {why}")
+
+
 def start(
     keys: Mapping[str, Any],
     source: str,
@@ -81,11 +97,8 @@ def _looks(made: Portfolio) -> "Iterator[Looks]":
         amount = f"{turn.amount:.0f} trials" if made.seconds is None else spelled(turn.amount)
         say(f"round {turn.round} of {last}: {short_name(turn.family)}, {amount}")
 
-    def left_out(family: str, why: str) -> None:
-        say(f"{short_name(family)} is left out: {why}")
-
     with progress("features", "compounds") as report:
-        yield Looks(report, lambda: watching(quiet()), turn, left_out)
+        yield Looks(report, lambda: watching(quiet()), turn, LeftOut().note)
 
 
 def _conclude(ended: "Ended", url: str, afterwards: Afterwards, format: Format) -> None:

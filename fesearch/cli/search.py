@@ -10,7 +10,8 @@ from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import INTERRUPTED
 from fesearch.cli.live import varying, watching
 from fesearch.cli.options import FamilyFileOption, FormatOption, StorageOption, StudyArgument
-from fesearch.cli.output import Column, Format, detail, progress, quiet, say, show
+from fesearch.cli.output import Column, Format, progress, quiet, say, show
+from fesearch.cli.prepare import prepare_all, prepare_study
 from fesearch.duration import duration
 from fesearch.errors import NoResultError
 from fesearch.paths import storage_url
@@ -124,16 +125,16 @@ def start_study(
     afterwards = Afterwards(holdout, export)
     keys = read(source, flags, tuple(set_ or ()))
     if "families" in keys:
-        if prepare or dry_run:
-            for study in of_keys(keys, source).studies.values():
-                say(study.name)
-                (_prepare if prepare else dry.show_outlook)(study, format)
+        if prepare:
+            prepare_all(of_keys(keys, source), format)
+        elif dry_run:
+            dry.show_outlooks(of_keys(keys, source), format)
         else:
             portfolio.start(keys, source, storage_url(storage), or_resume, afterwards, format)
         return
     study = checked(keys, source)
     if prepare:
-        _prepare(study, format)
+        prepare_study(study, format)
         return
     if dry_run:
         dry.show_outlook(study, format)
@@ -204,25 +205,6 @@ def resume_study(
         )
     study = study_of(outcome.row)
     _conclude(outcome, study, time_limit or study.time_limit, format, url, afterwards)
-
-
-def _prepare(study: Study, format: Format) -> None:
-    from fesearch.search.prepare import prepare
-
-    with progress("features", "compounds") as report:
-        prepared = prepare(study, report)
-    split = prepared.split
-    facts = {
-        "data": prepared.dataset.name,
-        "data_hash": prepared.dataset.hash,
-        "target": prepared.target,
-        "features": f"{prepared.features.name}, {len(prepared.features.names)} columns",
-        "split": split.spec,
-        "split_fingerprint": split.fingerprint,
-        "test_fingerprint": prepared.division.test,
-        "rows": {"train": len(split.train), "val": len(split.val), "test": len(split.test)},
-    }
-    detail(facts, format)
 
 
 def _conclude(

@@ -1,15 +1,20 @@
 """What a study would be and take, found out without starting it."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from fesearch import estimate, hardware
-from fesearch.duration import duration
+from fesearch.duration import duration, spelled
 from fesearch.estimate import Range
 from fesearch.nets.device import gpu_count
 from fesearch.paths import artifacts_dir
+from fesearch.portfolio import Portfolio
 from fesearch.search import burst, resources, room
+from fesearch.search.portfolio import of_each
 from fesearch.search.prepare import Prepared, Progress, prepare
 from fesearch.search.settle import settled
+from fesearch.search.shares import first_share, rounds
 from fesearch.study import Study
 
 
@@ -38,22 +43,37 @@ class Outlook:
     warnings: tuple[str, ...]
 
 
-def run(study: Study, progress: Progress | None = None) -> Outlook:
+@dataclass(frozen=True)
+class Total:
+    """What a search over many families would take, in the words of ``Outlook``."""
+
+    seconds: Range
+    memory: Range
+    disk: Range
+
+
+def run(study: Study, progress: Progress | None = None, settled_for: int | None = None) -> Outlook:
     """Prepare a study as its start would, train a few of its configs for a step or two, and stop.
 
     Nothing is written but features, to the cache.
+
+    Args:
+        settled_for: trials that its sampler and rungs are to suit, where it gets more later.
 
     Raises:
         InputError: its start would refuse it.
     """
     study = study.in_full()
     resources.check(study)
-    study = settled(study).study
+    study = settled(study, settled_for).study
     prepared = prepare(study, progress)
     samples = burst.measure(prepared)
     limit = None if study.time_limit is None else duration(study.time_limit)
     plan = burst.plan(prepared, room.parallel(study, resources.cores(study)), limit)
-    memory, disk = estimate.memory(samples, plan), estimate.disk(samples, plan)
+    trials = estimate.trials_in_time(samples, plan)
+    begun = plan.trials if trials is None else min(plan.trials, math.ceil(trials.high) + 1)
+    disk = estimate.disk(samples, replace(plan, trials=begun))
+    memory = estimate.memory(samples, plan)
     free_memory, free_disk = hardware.memory().free, room.room(artifacts_dir())
     warnings = []
     if study.gpus and not gpu_count():
@@ -77,13 +97,55 @@ def run(study: Study, progress: Progress | None = None) -> Outlook:
         configs=len(samples),
         parallel=plan.parallel,
         seconds=estimate.seconds(samples, plan),
-        trials=estimate.trials_in_time(samples, plan),
+        trials=trials,
         memory=memory,
         disk=disk,
         free_memory=free_memory,
         free_disk=free_disk,
         warnings=tuple(warnings),
     )
+
+
+def run_all(
+    portfolio: Portfolio,
+    told: Callable[[Outlook], None],
+    left_out: Callable[[str, str], None],
+    progress: Progress | None = None,
+) -> Total:
+    """Estimate what each family's first share of a budget would take, and from these the whole.
+
+    Args:
+        told: of each family's outlook, once it is known; its data are not kept.
+        left_out: told of each family that cannot be trained on these data, and why.
+
+    Raises:
+        InputError: the start would refuse it, or no family can be trained.
+    """
+    for study in portfolio.studies.values():
+        resources.check(study)
+
+    def taken(study: Study) -> Total:
+        outlook = run(_first_share(portfolio, study), progress, portfolio.settled_for)
+        told(outlook)
+        return Total(outlook.seconds, outlook.memory, outlook.disk)
+
+    each = of_each(portfolio, taken, left_out)
+    families = len(portfolio.studies)
+    shares = families * len(rounds(families))
+    seconds = estimate.shared([one.seconds for one in each], shares)
+    return Total(
+        seconds=seconds if portfolio.seconds is None else seconds.capped(portfolio.seconds),
+        memory=Range(max(one.memory.low for one in each), max(one.memory.high for one in each)),
+        disk=estimate.shared([one.disk for one in each], shares),
+    )
+
+
+def _first_share(portfolio: Portfolio, study: Study) -> Study:
+    """A family's study with no more to spend than what it gets in the first round."""
+    whole = portfolio.seconds is None
+    share = first_share(len(portfolio.studies), portfolio.budget, whole=whole)
+    budget = {"trials": int(share)} if whole else {"time_limit": spelled(share)}
+    return study.model_copy(update=budget)
 
 
 def _half(free: float) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError, UnsuitedError
 from fesearch.portfolio import Portfolio, of_keys
@@ -26,7 +26,9 @@ from fesearch.search.start import Outcome, resume, start
 from fesearch.store.results import Store
 from fesearch.store.studies import PORTFOLIO
 from fesearch.store.types import StudyState, StudySummary
-from fesearch.study import PLACE
+from fesearch.study import PLACE, Study
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,29 @@ def go_on(
     if place:
         portfolio = of_keys({**portfolio.keys, **place}, name)
     return _drive(portfolio, url, looks or Looks(), seconds)
+
+
+def of_each(
+    portfolio: Portfolio, do: Callable[[Study], T], left_out: Callable[[str, str], None]
+) -> list[T]:
+    """What ``do`` makes of the study of each family that can be trained on these data.
+
+    Args:
+        left_out: told of each other one, and why.
+
+    Raises:
+        InputError: there is no other one; why the last of them is none.
+    """
+    found = []
+    for family, study in portfolio.studies.items():
+        try:
+            found.append(do(study))
+        except InputError as error:
+            left_out(family, error.message)
+            why = error
+    if not found:
+        raise why
+    return found
 
 
 def recorded(name: str, url: str) -> Portfolio:

@@ -53,6 +53,12 @@ def rounds(families: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def first_share(families: int, budget: float, *, whole: bool = False) -> float:
+    """What each family gets in the first round; see ``next_turn``."""
+    share = budget / (len(rounds(families)) * families)
+    return max(1.0, share // 1) if whole else share
+
+
 def next_turn(standings: Sequence[Standing], budget: float, *, whole: bool = False) -> Turn | None:
     """Who is next, or None: the budget is spent, or nobody can go on.
 
