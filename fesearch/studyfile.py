@@ -13,6 +13,7 @@ from fesearch.own import family_of, run_files
 from fesearch.registry import nearest, short_name
 from fesearch.study import Study, checked
 
+_BUDGETS = {"time_limit", "trials"}
 _LISTS = ("families", "objectives", "track")
 
 
@@ -25,7 +26,8 @@ def read(
         source: a shipped study file, else a model family, else a path: of a TOML file, or of a
             Python file that declares a family.
         flags: key -> value; None leaves the key as it is. Lists may be texts with commas. Files of
-            the user's own are added to those of the study, and run.
+            the user's own are added to those of the study, and run. Where families share one
+            budget, a time limit takes the place of a number of trials, and the other way round.
         sets: ``KEY=VALUE`` texts, such as "space.depth=48".
 
     Raises:
@@ -38,6 +40,8 @@ def read(
     files = flags.pop("own", [])
     run_files(files)
     keys = _read(source)
+    if "families" in {**keys, **flags} and len(_BUDGETS & flags.keys()) == 1:
+        keys = {key: value for key, value in keys.items() if key not in _BUDGETS}
     keys.update(flags)
     if files:
         keys["own"] = [*keys.get("own", []), *files]

@@ -164,9 +164,8 @@ def test_families_that_share_trials(
 ) -> None:
     monkeypatch.setattr(burst, "measure", lambda prepared: [SAMPLE])
     words = [*many, "--dry-run", "--set", "sampler=auto", "--trials", "12"]
-    keys = {**read("all_families"), "trials": 12, "families": ["ridge", "decision_tree"]}
-    keys |= {"data": searched.DATA, "runner": "inline"}
-    del keys["time_limit"]
+    flags = {"families": "ridge,decision_tree", "trials": 12, "data": searched.DATA}
+    keys = {**read("all_families", flags), "runner": "inline"}
     found: list[Outlook] = []
     dry.run_all(of_keys(keys, "shared"), found.append, lambda family, why: None)
     assert [outlook.prepared.study.trials for outlook in found] == [3, 3]

@@ -8,7 +8,7 @@ import pytest
 
 from fesearch.errors import InputError
 from fesearch.family import FAMILIES
-from fesearch.portfolio import of_keys
+from fesearch.portfolio import MOST, of_keys
 from fesearch.space import Choice, Config, Float, Int, When
 from fesearch.study import Study, from_keys
 from fesearch.studyfile import load, read, shipped
@@ -38,6 +38,20 @@ def test_every_study_that_comes_with_the_package_is_sound(name: str) -> None:
     for study in studies:
         assert study.name == f"{name}-{study.family}" if many else name
         study.search_space().check(study.search_space().nearest(study.declared_family().best))
+
+
+def test_families_share_the_budget_that_is_typed(tmp_path: Path) -> None:
+    made = of_keys(read("all_families", {"trials": 200}), "all_families")
+    assert (made.trials, made.seconds) == (200, None)
+    made = of_keys(read("all_families", {"trials": 200, "time_limit": "1h"}), "all_families")
+    assert (made.trials, made.seconds) == (None, 3600)
+    assert read("all_families", {"seed": 1})["time_limit"] == "2h"
+    file = tmp_path / "mine.toml"
+    file.write_text('families = ["ridge", "lasso"]\ntrials = 90\n')
+    made = of_keys(read(str(file), {"time_limit": "1h"}), "mine")
+    assert made.studies["ridge"].trials == MOST
+    file.write_text('family = "ridge"\ntrials = 90\n')
+    assert read(str(file), {"time_limit": "1h"})["trials"] == 90
 
 
 def test_all_families_lets_every_kind_of_model_compete() -> None:
