@@ -277,12 +277,12 @@ def _fit(core: Core, trainable: Any, concurrent: int, scratch: Path) -> None:
         core.stop(f"the disk is full: Ray Tune's files under {scratch} cannot be written")
 
 
-def counted(address: str) -> tuple[int, int]:
-    """CPU cores and GPUs of a running cluster.
+def counted(address: str) -> list[tuple[int, int]]:
+    """CPU cores and GPUs of each node of a running cluster.
 
     Raises:
         InputError: there is no cluster at the address.
     """
     with raysession.session(address=address):
-        there = ray.cluster_resources()
-        return int(there.get("CPU", 0)), int(there.get("GPU", 0))
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in nodes]

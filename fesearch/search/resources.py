@@ -36,7 +36,7 @@ def cores(study: Study) -> int:
         return hardware.cores()
     from fesearch.search import on_ray
 
-    return on_ray.counted(study.address)[0]
+    return sum(cpus for cpus, _ in on_ray.counted(study.address))
 
 
 def idle_gpus(study: Study) -> int:
@@ -66,10 +66,19 @@ def _cpus(study: Study) -> int:
 def _check_cluster(study: Study, address: str) -> None:
     from fesearch.search import on_ray
 
-    cpus, gpus = on_ray.counted(address)
+    nodes = on_ray.counted(address)
+    cpus, gpus = sum(cpus for cpus, _ in nodes), sum(gpus for _, gpus in nodes)
     for noun, wanted, there in (("CPU cores", _cpus(study), cpus), ("GPUs", study.gpus, gpus)):
         if wanted > there:
             raise InputError(
                 f"{wanted} {noun} are asked for, but the cluster at {address} has {there}.",
                 f"Give --{'gpus' if noun == 'GPUs' else 'cpus'} {there} or less.",
             )
+    each = study.cpus_per_trial, study.gpus_per_trial if study.gpus else 0
+    if not any(cpus >= each[0] and gpus >= each[1] for cpus, gpus in nodes):
+        most = max(cpus for cpus, _ in nodes), max(gpus for _, gpus in nodes)
+        raise InputError(
+            f"A trial takes {each[0]} CPU cores and {each[1]:g} GPUs of one node, but no node of "
+            f"the cluster at {address} has them: the largest have {most[0]} and {most[1]}.",
+            "Give fewer --cpus-per-trial or --gpus-per-trial.",
+        )
