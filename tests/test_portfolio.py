@@ -197,6 +197,28 @@ def ends_itself(*said: object) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.mark.parametrize(
+    ("irnet", "ridge", "expected"),
+    [
+        ({"cpus": 2, "gpus": 1}, {}, (None, 1, None)),
+        ({"cpus": 2, "gpus": 1}, {"cpus": 4}, (4, 1, None)),
+    ],
+)
+def test_ray_has_what_the_widest_family_wants(
+    irnet: dict[str, Any],
+    ridge: dict[str, Any],
+    expected: tuple[Any, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from fesearch.search import on_ray
+
+    begun: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(on_ray, "kept", lambda *words: nullcontext(begun.append(words)))
+    each = {"irnet": irnet, "ridge": ridge}
+    with portfolio._ray_kept(many("wide", families=["irnet", "ridge"], runner="ray", each=each)):
+        assert begun == [expected]
+
+
 def test_sigterm_between_two_turns_stops_all(house: str) -> None:
     @contextmanager
     def until_after() -> Iterator[list[Any]]:

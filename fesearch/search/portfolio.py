@@ -306,6 +306,7 @@ def _ray_kept(portfolio: Portfolio) -> Iterator[None]:
         return
     from fesearch.search import on_ray
 
-    widest = max(studies, key=lambda study: study.gpus)
-    with on_ray.kept(widest.cpus, widest.gpus, widest.address):
+    cpus = [study.cpus for study in studies if study.cpus is not None]
+    every = max(cpus) if len(cpus) == len(studies) else None  # None takes all there are
+    with on_ray.kept(every, max(study.gpus for study in studies), studies[0].address):
         yield
