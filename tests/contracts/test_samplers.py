@@ -200,6 +200,19 @@ def test_cma_es_of_fewer_than_two_ranges_is_refused():
     assert "use --sampler tpe" in caught.value.hint
 
 
+def test_cma_es_that_has_shrunk_to_a_point_begins_anew():
+    def shrunk(trials):
+        sampler = sampler_named("cmaes", NUMBERS, 0, "minimize")
+        at_a_point = [{"x": 0.5 + 1e-9 * one, "y": 0.0, "z": 50} for one in range(trials)]
+        play(sampler, trials, lambda config: 1.0, at_a_point)
+        return [sampler.suggest(trials + more)["x"] for more in range(20)]
+
+    before, found = shrunk(160), shrunk(170)  # 24 generations of 7 say that nothing changes
+    assert max(before) - min(before) < 0.05
+    assert max(found) - min(found) > 0.5
+    assert found == shrunk(170)
+
+
 def test_cma_es_without_its_package_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cmaes", None)
     with pytest.raises(InputError) as caught:

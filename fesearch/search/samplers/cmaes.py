@@ -17,7 +17,7 @@ from fesearch.search.past import Seen
 from fesearch.search.sampler import Method
 from fesearch.search.samplers._optuna import limited, study_of, suggested, tpe_apart
 from fesearch.search.samplers._told import Told
-from fesearch.seeds import derive
+from fesearch.seeds import derive, generator
 from fesearch.space import Config, Float, Int, Space, Value, number
 
 if TYPE_CHECKING:
@@ -36,9 +36,11 @@ class CMAES(Told):
     number, so many trials each as the tutorial advises. Those that it did not draw from the
     distribution they are told to (the published best, configs by hand, trials that began before the
     last generation had ended) are injected: shortened to the length of a likely step (Hansen,
-    arXiv:1110.4181). Until there is a generation, points are quasi-random. Choices, and what exists
-    under conditions only, are drawn by TPE, each parameter by itself. Of trials stopped early it
-    sees what ``Past`` says. A config given before is replaced by a random new one.
+    arXiv:1110.4181). Once it has shrunk to a point it begins anew elsewhere, with generations twice
+    as large (Auger and Hansen 2005, doi:10.1109/CEC.2005.1554902). Until there is a generation,
+    points are quasi-random. Choices, and what exists under conditions only, are drawn by TPE, each
+    parameter by itself. Of trials stopped early it sees what ``Past`` says. A config given before
+    is replaced by a random new one.
     """
 
     def __init__(
@@ -63,17 +65,30 @@ class CMAES(Told):
 
     def _evolved(self, told: Sequence[tuple[Config, float]]) -> "CMA":
         """The distribution after all whole generations."""
+        restarts, first = 0, 0
+        evolved = self._begun(restarts)
+        while first + (size := evolved.population_size) <= len(told):
+            generation = told[first : first + size]
+            evolved.tell([(_injected(evolved, self._place(one)), loss) for one, loss in generation])
+            first += size
+            if evolved.should_stop():
+                restarts += 1
+                evolved = self._begun(restarts)
+        return evolved
+
+    def _begun(self, restarts: int) -> "CMA":
+        """The distribution before its first generation."""
         count = len(self._numbers)
-        evolved: CMA = require("cmaes", "cmaes").CMA(
-            mean=np.full(count, 0.5),
+        mean = np.full(count, 0.5)
+        if restarts:
+            mean = generator(self._seed, "restart", restarts).uniform(size=count)
+        begun: CMA = require("cmaes", "cmaes").CMA(
+            mean=mean,
             sigma=SIGMA,
             bounds=np.tile([0.0, 1.0], (count, 1)),
-            population_size=self._size,
+            population_size=self._size * 2**restarts,
         )
-        for first in range(0, len(told) - self._size + 1, self._size):
-            generation = told[first : first + self._size]
-            evolved.tell([(_injected(evolved, self._place(one)), loss) for one, loss in generation])
-        return evolved
+        return begun
 
     def _place(self, config: Config) -> np.ndarray:
         """A config in the unit cube of the numbers, (d,)."""
