@@ -1,6 +1,8 @@
-"""Threads of a worker, so that trials side by side do not fight for cores."""
+"""Threads of workers and of the driver, so that those side by side do not fight for cores."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 VARIABLES = (
     "OMP_NUM_THREADS",
@@ -22,3 +24,15 @@ def pin(threads: int) -> None:
 
     os.environ.update(dict.fromkeys(VARIABLES, str(threads)))
     threadpool_limits(limits=threads)  # for good: nothing puts it back
+
+
+@contextmanager
+def limited(threads: int) -> Iterator[None]:
+    """Inside, the libraries that are loaded compute with so many threads; torch counts its own.
+
+    Afterwards they do as before: other code of people's own may run in this process.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=threads):
+        yield

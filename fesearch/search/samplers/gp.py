@@ -2,6 +2,7 @@
 
 import optuna
 
+from fesearch.search import threads
 from fesearch.search.sampler import Method
 from fesearch.search.samplers._optuna import STARTUP, config_of, limited, study_of, tpe_apart
 from fesearch.search.samplers._told import Told
@@ -18,10 +19,12 @@ class GP(Told):
 
     Those that exist under conditions are drawn by TPE, each by itself. The first trials are
     quasi-random points. Of trials stopped early it sees what ``Past`` says. A config given before
-    is replaced by a random new one.
+    is replaced by a random new one. It computes with one thread: the others are the trials'.
     """
 
     def suggest(self, number: int) -> dict[str, Value] | None:
+        from fesearch.nets.threads import limited as of_torch
+
         if self._spread.exhausted:
             return None
         trials = self._past.seen()
@@ -35,7 +38,8 @@ class GP(Told):
             warn_independent_sampling=False,
         )
         study = study_of(limited(trials, LARGEST, BEST), self._space, sampler)
-        config = config_of(study.ask(), self._space)
+        with threads.limited(1), of_torch(1):
+            config = config_of(study.ask(), self._space)
         return self._spread.another(number) if self._spread.given(config) else config
 
 
