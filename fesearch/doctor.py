@@ -129,6 +129,8 @@ def _gpus() -> Iterator[Finding]:
 
 
 def _mps() -> Iterator[Finding]:
+    from fesearch.nets import device
+
     folder = hardware.mps()
     if folder is not None:
         yield Finding("mps", State.OK, f"NVIDIA MPS runs, at {folder}")
@@ -138,6 +140,13 @@ def _mps() -> Iterator[Finding]:
             State.PROBLEM,
             f"{hardware.MPS_VARIABLE} is set, but no NVIDIA MPS runs there",
             "Type: nvidia-cuda-mps-control -d (or unset the variable)",
+        )
+    elif device.devices():
+        yield Finding(
+            "mps",
+            State.NOTE,
+            "no NVIDIA MPS runs: trials that share a GPU take turns",
+            "To start it: nvidia-cuda-mps-control -d",
         )
 
 

@@ -110,6 +110,19 @@ def test_mps_that_is_named_and_does_not_run(here: Path, monkeypatch: pytest.Monk
     )
 
 
+def test_mps_that_gpus_are_shared_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_MPS_PIPE_DIRECTORY", raising=False)
+    monkeypatch.setattr(doctor.hardware, "mps", lambda: None)
+    assert "mps" not in {one.what for one in doctor.examine("sqlite:///studies.db")}
+    monkeypatch.setattr(device, "devices", lambda: [("NVIDIA H100", 80 << 30)])
+    assert found("mps") == Finding(
+        "mps",
+        State.NOTE,
+        "no NVIDIA MPS runs: trials that share a GPU take turns",
+        "To start it: nvidia-cuda-mps-control -d",
+    )
+
+
 def test_a_package_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["optuna>=99.0", "ray[tune]>=2.0", "nothing-like-it>=1; extra == 'dashboard'"]
     monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda name: lines)
