@@ -62,7 +62,8 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
     growth = {
         "estimator": DecisionTreeRegressor(min_samples_leaf=config["min_samples_leaf"]),
-        "max_samples": number(config, "max_samples"),  # a whole 1 would be one row
+        # the number that scikit-learn makes of a share, without its warning where that is low
+        "max_samples": max(1, int(number(config, "max_samples") * len(data.train_y))),
         "max_features": number(config, "max_features"),
     }
     return ForestLearner(BaggingRegressor, growth, data, step=STEP, seed=seed, threads=threads)
