@@ -166,6 +166,44 @@ def test_where_no_leaf_can_be_split_the_mean_is_predicted() -> None:
     np.testing.assert_array_equal(predict(data.val_x), predictions)
 
 
+@pytest.mark.parametrize("name", ["lightgbm", "catboost"])  # XGBoost's single leaves draw rows
+def test_where_no_feature_varies_the_start_is_predicted(name: str) -> None:
+    near, config = linear(), small(name)
+    data = Development(np.ones_like(near.train_x), near.train_y, near.val_x, near.val_y)
+    learner = learner_of(name, config, data)
+    predictions = [learner.advance() for _ in range(2)][-1]
+    np.testing.assert_allclose(predictions, np.mean(data.train_y), rtol=1e-6)
+    np.testing.assert_array_equal(predictor_of(name, learner.model())(data.val_x), predictions)
+
+
+def test_catboost_goes_on_where_nothing_is_left_to_learn() -> None:
+    x = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.float64)
+    data = Development(train_x=x[4:], train_y=y[4:], val_x=x[:4], val_y=y[:4])
+    config = small("catboost", learning_rate=0.3, min_data_in_leaf=1, l2_leaf_reg=0.1, rsm=1.0)
+    learner = learner_of("catboost", config, data)
+    for _ in range(6):
+        learner.advance()
+    learned = np.mean(data.train_y) + learner.checkpoint()["margins"]
+    np.testing.assert_allclose(learned, data.train_y, atol=1e-12)
+
+
+def test_another_fault_of_catboost_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    from catboost import CatBoost, CatBoostError
+
+    learner = learner_of("catboost", small("catboost"), linear())
+    asked: list[str] = []
+
+    def fails(self: Any, pool: Any) -> None:
+        asked.append("once")
+        raise CatBoostError("Out of luck")
+
+    monkeypatch.setattr(CatBoost, "fit", fails)
+    with pytest.raises(CatBoostError, match="Out of luck"):
+        learner.advance()
+    assert asked == ["once"]
+
+
 def leaves_dumped(name: str, booster: Any) -> int:
     """Leaves of a booster as its package writes it for people."""
     if name == "xgboost":

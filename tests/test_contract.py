@@ -13,7 +13,8 @@ from own_files import EXAMPLE, LENGTHS, RIDGES, forget, full, write
 from fesearch.arrays import Arrays
 from fesearch.cli.app import run as command
 from fesearch.contract import checks, elsewhere
-from fesearch.contract.checks import CHECKS, ContractError
+from fesearch.contract.asking import ContractError
+from fesearch.contract.checks import CHECKS
 from fesearch.contract.data import data_for
 from fesearch.contract.examine import examine
 from fesearch.errors import InputError
@@ -59,7 +60,7 @@ class Mean:
 def load(
     config: Config, arrays: Arrays, *, width: int, threads: int, device: str
 ) -> Callable[[np.ndarray], np.ndarray]:
-    if width != 8 or arrays.keys() != {"offset"} or arrays["offset"].shape != ():
+    if width not in (1, 8) or arrays.keys() != {"offset"} or arrays["offset"].shape != ():
         raise InputError("These are not the arrays of the model.", "Give others.")
     if arrays["offset"].dtype != np.float64:
         raise InputError("The offset is no float64.", "Give another.")
@@ -151,6 +152,15 @@ class Short(Mean):
         return super().predictions()[:-1]
 
 
+class Fussy(Mean):
+    """It divides by the spread of its target."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        if np.ptp(self.data.train_y) == 0:
+            raise ZeroDivisionError("no spread")
+
+
 class Useless(Mean):
     def predictions(self) -> np.ndarray:
         return super().predictions() + 100.0
@@ -221,7 +231,11 @@ BROKEN = {
     ),
     "one prediction for all": (
         family(Flat),
-        {"predictions_are_finite_and_differ_by_row", "a_model_stays_when_training_goes_on"},
+        {
+            "predictions_are_finite_and_differ_by_row",
+            "odd_data_are_no_obstacle",
+            "a_model_stays_when_training_goes_on",
+        },
     ),
     "a prediction too few": (
         family(Short),
@@ -229,6 +243,7 @@ BROKEN = {
             "corners_of_a_space_are_trained",
             "drawn_configs_are_trained",
             "predictions_are_finite_and_differ_by_row",
+            "odd_data_are_no_obstacle",
             "a_model_stays_when_training_goes_on",
             "a_trial_reports_every_step",
             "a_trial_stops_within_a_step",
@@ -262,6 +277,7 @@ BROKEN = {
     "luck": (
         family(Lucky),
         {
+            "odd_data_are_no_obstacle",
             "same_seed_same_numbers",
             "same_numbers_in_another_process",
             "a_model_stays_when_training_goes_on",
@@ -275,6 +291,7 @@ BROKEN = {
     ),
     "a model that goes on": (family(Shared), {"a_model_stays_when_training_goes_on"}),
     "arrays of anybody": (family(load=careless), {"arrays_of_another_model_are_refused"}),
+    "no way with a target that never varies": (family(Fussy), {"odd_data_are_no_obstacle"}),
     "no eye for what is missing": (family(load=blind), {"missing_features_are_no_obstacle"}),
     "rows as they lie in memory": (family(load=as_they_lie), {"features_may_lie_in_columns"}),
 }
@@ -295,6 +312,15 @@ def test_what_learns_nothing_beats_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         checks.beats_linear_regression_on_a_curved_target(family(Useless))
     reason = checks.beats_linear_regression_on_a_curved_target(FAMILIES.get("ridge"))
     assert reason == "its predictions are linear in the features"
+
+
+def test_what_is_odd_is_said_with_what_it_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    fussy = family(Fussy, name="mean@000000000000")
+    monkeypatch.setattr(FAMILIES, "_added", {fussy.name: fussy})
+    with pytest.raises(ContractError) as caught:
+        checks.odd_data_are_no_obstacle(fussy)
+    said = "Of a target that never varies it makes: ZeroDivisionError: no spread"
+    assert str(caught.value) == said
 
 
 def test_every_check_says_what_it_asks() -> None:

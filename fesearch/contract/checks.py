@@ -13,10 +13,21 @@ from typing import TypeAlias
 
 import numpy as np
 
+from fesearch.contract.asking import (
+    fitted,
+    learner_of,
+    refusal,
+    require,
+    require_equal,
+    require_predictions,
+    small,
+    smaller,
+)
 from fesearch.contract.data import data_for
 from fesearch.contract.elsewhere import sums, trained_elsewhere
+from fesearch.contract.odd import odd_data_are_no_obstacle
 from fesearch.errors import InputError
-from fesearch.family import FAMILIES, PRESETS, Family, Learner
+from fesearch.family import FAMILIES, PRESETS, Family
 from fesearch.model import FittedModel
 from fesearch.record import TrialSpec
 from fesearch.space import Config, When, corners
@@ -26,65 +37,9 @@ from fesearch.trial import run
 #: None if the family passes, or why it is not asked.
 Check: TypeAlias = Callable[[Family], str | None]
 
-SMALLER: Config = {"width": 1 / 16, "depth": 4}
 MOST_STEPS = 200  # until a family has to have learned something
 DRAWN = 3  # configs of a space to be trained
 SAMPLES = 200  # configs drawn from a space to be checked; to be timed, a tenth
-
-
-class ContractError(Exception):
-    """A family does not do what every family must; the sentence says what."""
-
-
-def require(holds: object, sentence: str) -> None:
-    """Raise ``ContractError`` with the sentence, unless it holds."""
-    if not holds:
-        raise ContractError(sentence)
-
-
-def refusal(action: Callable[[], object], what: str) -> str:
-    """The message of the ``InputError`` that an action must end in.
-
-    Args:
-        what: must be refused, in words.
-    """
-    try:
-        action()
-    except InputError as error:
-        return error.message
-    raise ContractError(f"{what} is not refused with an InputError.")
-
-
-def require_equal(one: np.ndarray, other: np.ndarray, sentence: str) -> None:
-    """Raise ``ContractError`` with the sentence, unless the arrays are equal bit for bit."""
-    require(np.array_equal(one, other, equal_nan=True), sentence)
-
-
-def learner_of(family: Family, config: Config, data: Development, seed: int = 1) -> Learner:
-    """A learner on one thread of the CPU."""
-    return family.build(config, data, seed=seed, threads=1, device="cpu")
-
-
-def small(family: Family) -> Config:
-    """The family's best config, shallower and narrower where it is a network: quick to train."""
-    return _smaller(family, family.best)
-
-
-def _smaller(family: Family, config: Config) -> Config:
-    smaller = {name: SMALLER.get(name, value) for name, value in config.items()}
-    try:
-        family.check(smaller)
-    except InputError:  # its width or depth is another thing
-        return config
-    return smaller
-
-
-def fitted(family: Family, data: Development, advances: int = 2) -> FittedModel:
-    """A model of the small config."""
-    learner = learner_of(family, small(family), data)
-    for _ in range(advances):
-        learner.advance()
-    return FittedModel(family.name, small(family), data.width, learner.model())
 
 
 def says_where_it_is_from(family: Family) -> None:
@@ -160,7 +115,7 @@ def corners_of_a_space_are_trained(family: Family) -> None:
     for preset in PRESETS:
         for config in corners(family.space(preset)):
             learner = learner_of(family, config, data)
-            _require_predictions(learner.advance(), data, f"of {config}")
+            require_predictions(learner.advance(), data, f"of {config}")
             require(learner.parameters > 0, f"{config} has no parameters after a step.")
 
 
@@ -170,7 +125,7 @@ def drawn_configs_are_trained(family: Family) -> None:
     for preset in PRESETS:
         space = family.space(preset)
         for seed in range(DRAWN):
-            config = _smaller(family, space.sample(seed))
+            config = smaller(family, space.sample(seed))
             shape = learner_of(family, config, data).advance().shape
             require(shape == data.val_y.shape, f"Predictions of {config} have the shape {shape}.")
 
@@ -209,7 +164,7 @@ def predictions_are_finite_and_differ_by_row(family: Family) -> None:
     learner = learner_of(family, small(family), data)
     for _ in range(2):
         predictions = learner.advance()
-        _require_predictions(predictions, data, "of a step")
+        require_predictions(predictions, data, "of a step")
         floats = predictions.dtype in (np.float32, np.float64)
         require(floats, f"Predictions are {predictions.dtype}, not float32 or float64.")
         require(np.ptp(predictions) > 0, "All rows get one prediction.")
@@ -418,6 +373,7 @@ CHECKS: tuple[Check, ...] = (
     predictions_are_finite_and_differ_by_row,
     missing_features_are_no_obstacle,
     features_may_lie_in_columns,
+    odd_data_are_no_obstacle,
     beats_the_mean_on_a_linear_target,
     beats_linear_regression_on_a_curved_target,
     data_are_left_as_they_were,
@@ -450,12 +406,6 @@ def _error_below(family: Family, data: Development, wanted: float) -> float:
         if least < wanted:
             break
     return least
-
-
-def _require_predictions(predictions: np.ndarray, data: Development, of_what: str) -> None:
-    shape = predictions.shape
-    require(shape == data.val_y.shape, f"Predictions {of_what} have the shape {shape}.")
-    require(np.isfinite(predictions).all(), f"Predictions {of_what} are not all finite.")
 
 
 def _forgeries(arrays: Mapping[str, np.ndarray]) -> Iterator[tuple[str, dict[str, np.ndarray]]]:

@@ -49,9 +49,14 @@ def data_for(family: Family, rows: int = 200, *, curved: bool = False) -> Develo
 
     Any other family gets plain numbers.
     """
-    if family.features == "magpie" or Combination.parse(family.features).needs != {"formula"}:
+    if plain(family):
         return linear(rows, curved=curved)
     return compositions(family.features, rows, curved=curved)
+
+
+def plain(family: Family) -> bool:
+    """Whether it is checked on plain numbers, of any width."""
+    return family.features == "magpie" or Combination.parse(family.features).needs != {"formula"}
 
 
 def _divided(x: np.ndarray, y: np.ndarray) -> Development:

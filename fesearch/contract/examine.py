@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from fesearch.contract.checks import CHECKS, Check, ContractError
+from fesearch.contract.asking import ContractError
+from fesearch.contract.checks import CHECKS, Check
 from fesearch.errors import FesearchError, first_line
 from fesearch.family import Family
 

@@ -11,8 +11,9 @@ OQMD, one thread: 0.12 eV/atom after 200 rounds in 50 s, where symmetric trees o
 Trees come ``STEP`` at a time (``boosting.py``), and a trial ends once it is no better for 100
 rounds: early stopping on the validation rows. Of CatBoost's random scores of splits, the part that
 fades with the rounds (``fading``) is told how many there were before. Boosting is plain, as
-CatBoost's default is on a CPU. On the CPU only, where the same seed and number of threads give the
-same trees bit for bit.
+CatBoost's default is on a CPU. Rows are drawn by what is left of their targets: where nothing is
+left, or too few are drawn, the trees of a step are grown on all of them. On the CPU only, where the
+same seed and number of threads give the same trees bit for bit.
 
 A booster is kept as CatBoost's binary file and read by CatBoost, which verifies its layout and
 executes nothing in it. Its size, kind and number of features are checked here; the numbers of its
@@ -42,6 +43,8 @@ LOSS_FUNCTIONS = {"squared_error": "RMSE", "absolute_error": "MAE"}
 LOSSES = tuple(LOSS_FUNCTIONS)
 DEEPEST = 16
 """Levels of a tree at most, as CatBoost allows."""
+DRAWN_NONE = "Too few sampling units"
+"""What CatBoost says where it has drawn next to no row."""
 GROW_POLICIES = ("SymmetricTree", "Depthwise", "Lossguide")
 
 BEST: Config = {
@@ -149,6 +152,8 @@ class Grow:
 
     def __init__(self, package: Package, config: Config, x: "np.ndarray", y: "np.ndarray") -> None:
         self._package, self._config, self._count = package, config, len(y)
+        if not (x != x[0]).any():
+            x, y = _nothing_to_learn(x)
         growth = {
             name: value for name, value in config.items() if name not in ("loss", "border_count")
         }
@@ -159,6 +164,7 @@ class Grow:
             "boosting_type": "Plain",
             "bootstrap_type": "MVS",
             "boost_from_average": False,
+            "allow_const_label": True,
             "thread_count": package.threads,
             "allow_writing_files": False,
             "logging_level": "Silent",
@@ -172,7 +178,7 @@ class Grow:
         strength = float(self._config["random_strength"])  # type: ignore[arg-type]
         rate = float(self._config["learning_rate"])  # type: ignore[arg-type]
         self._train.set_baseline(margins[:, None])
-        booster = self._package.module.CatBoost(
+        booster = self._fitted(
             {
                 **self._params,
                 "iterations": rounds,
@@ -180,8 +186,30 @@ class Grow:
                 "random_strength": strength * fading(before * rate, self._count),
             }
         )
-        booster.fit(self._train)
         return booster, self._package.predict(booster, self._train)
+
+    def _fitted(self, params: dict[str, Any]) -> Any:
+        """Trees on drawn rows, or on all of them where next to none can be drawn."""
+        module = self._package.module
+        try:
+            return module.CatBoost(params).fit(self._train)
+        except module.CatBoostError as error:
+            if DRAWN_NONE not in str(error):
+                raise
+        whole = {name: value for name, value in params.items() if name != "subsample"}
+        return module.CatBoost({**whole, "bootstrap_type": "No"}).fit(self._train)
+
+
+def _nothing_to_learn(x: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
+    """Rows in place of x (n, d), no feature of which varies: CatBoost grows no tree on such.
+
+    Their target is 0 throughout, so that trees of one leaf each come of them, which add nothing.
+    """
+    import numpy as np
+
+    rows = np.zeros_like(x)
+    rows[:, 0] = np.arange(len(x))
+    return rows, np.zeros(len(x))
 
 
 def fading(length: float, count: int) -> float:

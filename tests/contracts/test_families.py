@@ -2,7 +2,8 @@
 
 import pytest
 
-from fesearch.contract.checks import CHECKS, Check, same_numbers_in_another_process, small
+from fesearch.contract.asking import small
+from fesearch.contract.checks import CHECKS, Check, same_numbers_in_another_process
 from fesearch.contract.elsewhere import trained_elsewhere
 from fesearch.family import FAMILIES, Family
 
