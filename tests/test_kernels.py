@@ -126,6 +126,12 @@ def test_a_refusal_says_the_cost_and_how_many_rows_are_affordable(
 def test_estimates_are_of_the_measured_size() -> None:
     assert svr.cost(svr.BEST, 10_000, 145).seconds == pytest.approx(15, rel=0.2)
     assert svr.cost({**svr.BEST, "c": 100.0}, 5_000, 145).seconds == pytest.approx(21, rel=0.2)
+    assert svr.cost(svr.BEST, 6_000, 20).seconds == pytest.approx(4.1, rel=0.35)
+    assert svr.cost(svr.BEST, 3_000, 5).seconds == pytest.approx(0.66, rel=0.2)
+    assert svr.cost(svr.BEST, 6_000, 1).seconds == pytest.approx(2.5, rel=0.2)
+    assert k_neighbors.cost(8_000, 4_000, 5).seconds == pytest.approx(0.56, rel=0.2)
+    assert k_neighbors.cost(8_000, 4_000, 1).seconds == pytest.approx(0.4, rel=0.2)
+    assert krr.cost(4_000, 1).seconds == pytest.approx(1.6, rel=0.3)  # its factor is most of it
     assert krr.cost(100_000, 145).memory == pytest.approx(80e9, rel=0.01)
     assert krr.cost(20_000, 145).seconds > 4 * krr.cost(10_000, 145).seconds
 
