@@ -2,19 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fesearch.errors import InputError
 from fesearch.hardware import memory
-from fesearch.space import Config, Int, Space, Value
+from fesearch.space import Choice, Config, Int, Space, Value
 
 if TYPE_CHECKING:
+    from fesearch.family import Family
     from fesearch.split import Development
 
 MOST_HOURS = 2.0
 """Of one fit, which cannot be stopped half way: beyond it a search of many trials has no end."""
-SHARE = 0.5
-"""Of the free memory one fit may take: other trials run beside it."""
+SHARE = 0.8
+"""Of the free memory that fits side by side may take: estimates are of their largest parts."""
 ROWS = Int(2, 1 << 40, source="fesearch")
 """Training rows to draw; a config may have None instead, which is all of them."""
 
@@ -26,10 +27,13 @@ class Cost:
     memory: float
     seconds: float
 
-    @property
-    def affordable(self) -> bool:
-        """Whether this machine's memory and ``MOST_HOURS`` suffice."""
-        return self.memory <= SHARE * free_memory() and self.seconds <= 3600 * MOST_HOURS
+    def share(self, trials: int) -> float:
+        """Of what one of so many trials side by side may take: its memory, or ``MOST_HOURS``."""
+        return max(self.memory / memory_of_one(trials), self.seconds / (3600 * MOST_HOURS))
+
+
+OfRows: TypeAlias = "Callable[[Config, Development, int], Cost]"
+"""What a fit of a config takes, of so many training rows of the data; see ``Family.cost``."""
 
 
 def check(limits: Space, config: Config) -> None:
@@ -57,31 +61,78 @@ def drawn(data: "Development", rows: Value, seed: int) -> "Development":
 
 
 def refuse_too_many(
-    family: str, config: Config, data: "Development", cost: Callable[[int], Cost]
+    family: str, config: Config, data: "Development", cost: OfRows, trials: int = 1
 ) -> None:
     """Refuse a fit that this machine's memory or ``MOST_HOURS`` do not suffice for.
 
     Args:
-        config: its ``rows`` are drawn from those to train on, or None are drawn.
-        cost: of a fit on so many training rows.
+        config: its ``rows``, where it has any, are drawn from those to train on.
+        trials: side by side, which share the memory; 1 for what is free now.
 
     Raises:
         InputError: says what it would take, and a number of rows that is affordable.
     """
-    drawn = config["rows"]
-    rows = min(len(data.train_y), drawn) if isinstance(drawn, int) else len(data.train_y)
-    wanted = cost(rows)
-    if wanted.affordable:
+    rows = trained_on(config, data)
+    wanted = cost(config, data, rows)
+    if wanted.share(trials) <= 1:
         return
     fewer = rows
-    while fewer > ROWS.low and not cost(fewer).affordable:
+    while fewer > ROWS.low and cost(config, data, fewer).share(trials) > 1:
         fewer = int(0.9 * fewer)
     raise InputError(
         f"{family} on {rows} training rows takes about {wanted.memory / 1e9:.1f} GB and "
-        f"{wanted.seconds / 3600:.1f} hours; a trial may take {SHARE * free_memory() / 1e9:.1f} GB "
+        f"{wanted.seconds / 3600:.1f} hours; a trial may take {memory_of_one(trials) / 1e9:.1f} GB "
         f"and {MOST_HOURS:g} hours here.",
         f"Train it on rows drawn from them: --set space.rows={_rounded(fewer)}",
     )
+
+
+def refuse_too_costly(family: "Family", space: Space, data: "Development", trials: int) -> None:
+    """Refuse a space any config of which costs more than one of so many trials may take.
+
+    Raises:
+        InputError: see ``refuse_too_many``; and which parameters are at values that cost too much.
+    """
+    cost = family.cost
+    if cost is None:
+        return
+    first = family.first(space)
+    refuse_too_many(family.name, first, data, cost, trials)
+    worst = costliest(
+        space, first, lambda one: cost(one, data, trained_on(one, data)).share(trials)
+    )
+    try:
+        refuse_too_many(family.name, worst, data, cost, trials)
+    except InputError as error:
+        far = [name for name in worst if worst[name] != first.get(name)]
+        values = " and ".join(f"'{name}' is {worst[name]}" for name in far)
+        fixed = " ".join(f"--set space.{name}={first[name]}" for name in far if name in first)
+        raise InputError(
+            f"{error.message} That is where {values}, as the space allows.",
+            f"{error.hint}; or leave the values of less cost: {fixed}",
+        ) from None
+
+
+def costliest(space: Space, config: Config, share: Callable[[Config], float]) -> Config:
+    """The config of a space that costs most, found from another one a parameter at a time."""
+    for name in space.parameters:
+        domain = space.active(name, config)
+        if domain is not None:
+            ends = domain.options if isinstance(domain, Choice) else (domain.low, domain.high)
+            others = (space.nearest({**config, name: end}) for end in ends)
+            config = max(config, *others, key=share)
+    return config
+
+
+def trained_on(config: Config, data: "Development") -> int:
+    """The training rows of a fit: those that its config draws, or all."""
+    drawn = config.get("rows")
+    return min(len(data.train_y), drawn) if isinstance(drawn, int) else len(data.train_y)
+
+
+def memory_of_one(trials: int) -> float:
+    """Bytes that one of so many trials side by side may take."""
+    return max(SHARE * free_memory(), 1.0) / trials
 
 
 def free_memory() -> int:

@@ -17,6 +17,7 @@ from fesearch.space import Config, Space, Value
 if TYPE_CHECKING:
     import numpy as np
 
+    from fesearch.affordable import Cost
     from fesearch.split import Development
 
 Preset = Literal["published", "full"]
@@ -123,7 +124,9 @@ class Family:
         implied: what a study's space means for parameters it leaves to the preset, as a study file
             writes them, such as a dropout of 0 beside layers that have none.
         suits: refuses data no model of a config can be trained on (InputError): features it cannot
-            read, more rows than it has time or memory for. A study asks before its first trial.
+            read. A study asks before its first trial.
+        cost: what a fit of a config takes, of so many training rows of the data; None where it
+            grows no faster than its rows. A study asks of its whole space before its first trial.
         length: the config's own maximum resource, such as its number of trees.
         features: the feature set it is meant for.
         gpu: whether ``device="cuda"`` is of use to it.
@@ -145,6 +148,7 @@ class Family:
     check: Callable[[Config], None]
     implied: Callable[[Space], Mapping[str, Any]] = lambda space: {}
     suits: "Callable[[Config, Development], None]" = lambda config, data: None
+    cost: "Callable[[Config, Development, int], Cost] | None" = None
     length: Callable[[Config], int | None] = lambda config: None
     features: str = "magpie"
     gpu: bool = False

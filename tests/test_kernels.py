@@ -1,6 +1,7 @@
 """Kernels and neighbours: scikit-learn's predictions, portions, costs and what is refused."""
 
 import re
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -10,12 +11,12 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.svm import SVR
 
 from fesearch import affordable, kernels, neighbours
-from fesearch.affordable import Cost, drawn, free_memory, refuse_too_many
+from fesearch.affordable import Cost, drawn, free_memory, refuse_too_costly, refuse_too_many
 from fesearch.errors import InputError
 from fesearch.families import k_neighbors, krr, svr
 from fesearch.family import FAMILIES
 from fesearch.onefit import standardised
-from fesearch.space import Config
+from fesearch.space import Config, Value
 from fesearch.split import Development
 
 FAMILY_OF = {name: FAMILIES.get(name) for name in ("svr", "krr", "k_neighbors")}
@@ -93,47 +94,94 @@ def test_an_impossible_number_of_rows_is_refused(name: str, rows: float) -> None
 def test_too_many_rows_are_refused_before_training(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(affordable, "MOST_HOURS", 0.0)
+    monkeypatch.setattr(affordable, "MOST_HOURS", 1e-12)
     with pytest.raises(InputError, match=f"^{name} on 160 training rows takes about"):
         FAMILY_OF[name].build(FAMILY_OF[name].best, linear(), seed=1, threads=1, device="cpu")
+
+
+def rows_of(count: int, width: int = 1, val: int = 5) -> Development:
+    """Data of that size, which take no memory: all of a part are one number."""
+    x, y = np.zeros((1, 1), np.float32), np.zeros(1)
+    return Development(
+        train_x=np.broadcast_to(x, (count, width)),
+        train_y=np.broadcast_to(y, (count,)),
+        val_x=np.broadcast_to(x, (val, width)),
+        val_y=np.broadcast_to(y, (val,)),
+    )
 
 
 def test_a_refusal_says_the_cost_and_how_many_rows_are_affordable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(affordable, "free_memory", lambda: 16_000_000_000)
+    monkeypatch.setattr(affordable, "free_memory", lambda: 20_000_000_000)
 
-    def cost(count: int) -> Cost:
+    def cost(config: Config, data: Development, count: int) -> Cost:
         return Cost(memory=8.0 * count**2, seconds=1e-6 * count**2)
 
-    def rows(count: int) -> Development:
-        empty = np.zeros((count, 1), np.float32)
-        return Development(empty, empty[:, 0], empty[:5], empty[:5, 0])
-
     with pytest.raises(InputError) as refused:
-        refuse_too_many("krr", {"rows": None}, rows(100_000), cost)
+        refuse_too_many("krr", {"rows": None}, rows_of(100_000), cost, trials=2)
     assert refused.value.message == (
         "krr on 100000 training rows takes about 80.0 GB and 2.8 hours; a trial may take 8.0 GB "
         "and 2 hours here."
     )
     assert refused.value.hint == "Train it on rows drawn from them: --set space.rows=31000"
-    refuse_too_many("krr", {"rows": None}, rows(31_000), cost)
-    refuse_too_many("krr", {"rows": 31_000}, rows(100_000), cost)
+    refuse_too_many("krr", {"rows": None}, rows_of(31_000), cost, trials=2)
+    refuse_too_many("krr", {"rows": 31_000}, rows_of(100_000), cost, trials=2)
+    refuse_too_many("krr", {"rows": None}, rows_of(40_000), cost)
     with pytest.raises(InputError, match="31700 training rows"):
-        refuse_too_many("krr", {"rows": 50_000}, rows(31_700), cost)
+        refuse_too_many("krr", {"rows": 50_000}, rows_of(31_700), cost, trials=2)
+
+
+def test_a_space_is_refused_for_its_costliest_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(affordable, "free_memory", lambda: 64_000_000_000)
+    data = rows_of(120_000, 145)
+    refuse_too_costly(svr.FAMILY, svr.PUBLISHED, data, trials=1)
+    with pytest.raises(InputError) as refused:
+        refuse_too_costly(svr.FAMILY, svr.FULL, data, trials=1)
+    assert refused.value.message == (
+        "svr on 120000 training rows takes about 0.8 GB and 3.8 hours; a trial may take 51.2 GB "
+        "and 2 hours here. That is where 'c' is 100.0, as the space allows."
+    )
+    assert refused.value.hint == (
+        "Train it on rows drawn from them: --set space.rows=78000; or leave the values of less "
+        "cost: --set space.c=1.0"
+    )
+    refuse_too_costly(svr.FAMILY, svr.FULL.replace("c", 1.0), data, trials=1)
+    refuse_too_costly(svr.FAMILY, svr.FULL.replace("rows", 78_000), data, trials=1)
+    with pytest.raises(InputError, match=r"on 120000 training rows .* where 'c' is 100\.0, as"):
+        refuse_too_costly(svr.FAMILY, svr.FULL.replace("rows", ["none", 9_000]), data, trials=1)
+
+
+def test_trials_side_by_side_share_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(affordable, "free_memory", lambda: 4_000_000_000)
+    data = rows_of(14_000, 145)
+    refuse_too_costly(krr.FAMILY, krr.FULL, data, trials=1)
+    with pytest.raises(InputError, match=r"takes about 1.6 GB .* a trial may take 0.8 GB"):
+        refuse_too_costly(krr.FAMILY, krr.FULL, data, trials=4)
+
+
+def test_what_grows_no_faster_than_its_rows_is_not_asked() -> None:
+    family = FAMILIES.get("ridge")
+    assert family.cost is None
+    refuse_too_costly(family, family.full, rows_of(1 << 40), trials=1)
 
 
 def test_estimates_are_of_the_measured_size() -> None:
-    assert svr.cost(svr.BEST, 10_000, 145).seconds == pytest.approx(15, rel=0.2)
-    assert svr.cost({**svr.BEST, "c": 100.0}, 5_000, 145).seconds == pytest.approx(21, rel=0.2)
-    assert svr.cost(svr.BEST, 6_000, 20).seconds == pytest.approx(4.1, rel=0.35)
-    assert svr.cost(svr.BEST, 3_000, 5).seconds == pytest.approx(0.66, rel=0.2)
-    assert svr.cost(svr.BEST, 6_000, 1).seconds == pytest.approx(2.5, rel=0.2)
-    assert k_neighbors.cost(8_000, 4_000, 5).seconds == pytest.approx(0.56, rel=0.2)
-    assert k_neighbors.cost(8_000, 4_000, 1).seconds == pytest.approx(0.4, rel=0.2)
-    assert krr.cost(4_000, 1).seconds == pytest.approx(1.6, rel=0.3)  # its factor is most of it
-    assert krr.cost(100_000, 145).memory == pytest.approx(80e9, rel=0.01)
-    assert krr.cost(20_000, 145).seconds > 4 * krr.cost(10_000, 145).seconds
+    def seconds(module: ModuleType, rows: int, width: int, val: int = 5, **keys: Value) -> float:
+        data = rows_of(rows, width, val)
+        return float(module.cost({**module.BEST, **keys}, data, rows).seconds)
+
+    assert seconds(svr, 10_000, 145) == pytest.approx(15, rel=0.2)
+    assert seconds(svr, 5_000, 145, c=100.0) == pytest.approx(21, rel=0.2)
+    assert seconds(svr, 6_000, 20) == pytest.approx(4.1, rel=0.35)
+    assert seconds(svr, 3_000, 5) == pytest.approx(0.66, rel=0.2)
+    assert seconds(svr, 6_000, 1) == pytest.approx(2.5, rel=0.2)
+    assert seconds(k_neighbors, 8_000, 5, 4_000) == pytest.approx(0.56, rel=0.2)
+    assert seconds(k_neighbors, 8_000, 1, 4_000) == pytest.approx(0.4, rel=0.2)
+    assert seconds(krr, 4_000, 1) == pytest.approx(1.6, rel=0.3)  # its factor is most of it
+    assert seconds(krr, 20_000, 145) > 4 * seconds(krr, 10_000, 145)
+    whole = krr.cost(krr.BEST, rows_of(100_000, 145), 100_000)
+    assert whole.memory == pytest.approx(80e9, rel=0.01)
 
 
 def test_free_memory_is_some() -> None:

@@ -14,7 +14,7 @@ import searched
 from driven import check_optuna_agrees, kept, results, story, study_row
 from small import SPACE, Killed, Watch, deadly, interrupt, small
 
-from fesearch import affordable, dataset, library
+from fesearch import affordable, dataset, hardware, library
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError, InputError, StudyNotFoundError
 from fesearch.export import export
@@ -25,6 +25,7 @@ from fesearch.search import copies, start
 from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.folder import study_folder, trial_folder
 from fesearch.search.mirror import Mirror, in_database
+from fesearch.search.prepare import prepare
 from fesearch.search.worker import LOG, MODEL, Worker
 from fesearch.store.results import Store
 from fesearch.store.types import StudyState
@@ -156,12 +157,34 @@ def test_nothing_is_written_where_something_is_not_there(
 def test_a_family_that_cannot_be_trained_on_the_data_is_refused_before_the_study(
     family: str, message: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(affordable, "MOST_HOURS", 0.0)
+    monkeypatch.setattr(affordable, "MOST_HOURS", 1e-12)
     study = Study(name="deep", family=family, data=searched.DATA, features="magpie")
     with pytest.raises(InputError) as caught:
         start.start(study, url)
     assert caught.value.message.startswith(message)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_goes_on_where_less_memory_is_free_than_at_its_start(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(name="kernels", family="krr", data=searched.DATA, runner="inline", trials=1)
+    start.start(study, url)
+    monkeypatch.setattr(affordable, "free_memory", lambda: 1_000)
+    assert start.resume("kernels", url).row.state is StudyState.COMPLETE
+    with pytest.raises(InputError, match="krr on "):
+        start.start(study.model_copy(update={"name": "others"}), url)
+
+
+def test_trials_side_by_side_are_to_be_affordable_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(affordable, "free_memory", lambda: 4_000_000)
+    study = Study(name="kernels", family="krr", data=searched.DATA, runner="inline")
+    prepare(study)
+    monkeypatch.setattr(hardware, "cores", lambda: 64)
+    with pytest.raises(InputError, match=r"a trial may take 0\.0 GB"):
+        prepare(study.model_copy(update={"runner": "ray"}))
 
 
 def test_data_that_changed_are_refused(url: str) -> None:

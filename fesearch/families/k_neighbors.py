@@ -56,18 +56,12 @@ def check(config: Config) -> None:
     affordable.check(LIMITS, config)
 
 
-def cost(rows: int, val_rows: int, width: int) -> affordable.Cost:
+def cost(config: Config, data: "Development", rows: int) -> affordable.Cost:
     """Of predicting the validation rows by so many training rows: these, and a chunk of both."""
+    val_rows, width = len(data.val_y), data.width
     return affordable.Cost(
         memory=12.0 * rows * width,
         seconds=SECONDS * rows * val_rows * (width + OF_A_PAIR),
-    )
-
-
-def suits(config: Config, data: "Development") -> None:
-    """Refuse more rows than there is time or memory for; see ``family.Family``."""
-    affordable.refuse_too_many(
-        "k_neighbors", config, data, lambda n: cost(n, len(data.val_y), data.width)
     )
 
 
@@ -81,7 +75,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     from fesearch.onefit import FitOnce
     from fesearch.scaling import Scaling
 
-    suits(config, data)
+    affordable.refuse_too_many("k_neighbors", config, data, cost)
     rows = affordable.drawn(data, config["rows"], seed)
 
     def fit() -> Arrays:
@@ -125,7 +119,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check,
-    suits=suits,
+    cost=cost,
     length=lambda config: 1,
     seeded=False,
 )

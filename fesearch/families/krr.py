@@ -64,17 +64,13 @@ def check(config: Config) -> None:
     affordable.check(LIMITS, config)
 
 
-def cost(rows: int, width: int) -> affordable.Cost:
-    """Of a fit on rows (rows, width): the kernel matrix, and the rows as they are and scaled."""
+def cost(config: Config, data: "Development", rows: int) -> affordable.Cost:
+    """Of a fit on so many rows: the kernel matrix, and the rows as they are and scaled."""
+    width = data.width
     return affordable.Cost(
         memory=8.0 * rows**2 + 20.0 * rows * width,
         seconds=KERNEL_SECONDS * rows**2 * width + FACTOR_SECONDS * rows**3,
     )
-
-
-def suits(config: Config, data: "Development") -> None:
-    """Refuse more rows than there is time or memory for; see ``family.Family``."""
-    affordable.refuse_too_many("krr", config, data, lambda n: cost(n, data.width))
 
 
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
@@ -86,7 +82,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     from fesearch.kernels import KERNELS, kernel_arrays, solve_ridge
     from fesearch.onefit import FitOnce, standardised
 
-    suits(config, data)
+    affordable.refuse_too_many("krr", config, data, cost)
     rows = affordable.drawn(data, config["rows"], seed)
 
     def fit() -> Arrays:
@@ -124,7 +120,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check,
-    suits=suits,
+    cost=cost,
     length=lambda config: 1,
     seeded=False,
 )

@@ -63,18 +63,14 @@ def check(config: Config) -> None:
     affordable.check(LIMITS, config)
 
 
-def cost(config: Config, rows: int, width: int) -> affordable.Cost:
-    """Of a fit on rows (rows, width): the rows, as they are and scaled, and the cache; time."""
+def cost(config: Config, data: "Development", rows: int) -> affordable.Cost:
+    """Of a fit on so many rows: these, as they are and scaled, and the cache; time."""
+    width = data.width
     slower = max(1.0, number(config, "c")) ** OF_C
     return affordable.Cost(
         memory=20.0 * rows * width + 1e6 * CACHE,
         seconds=SECONDS * slower * rows**2 * (width + OF_A_PAIR),
     )
-
-
-def suits(config: Config, data: "Development") -> None:
-    """Refuse more rows than there is time or memory for; see ``family.Family``."""
-    affordable.refuse_too_many("svr", config, data, lambda n: cost(config, n, data.width))
 
 
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
@@ -88,7 +84,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     from fesearch.kernels import kernel_arrays
     from fesearch.onefit import FitOnce, standardised
 
-    suits(config, data)
+    affordable.refuse_too_many("svr", config, data, cost)
     rows = affordable.drawn(data, config["rows"], seed)
 
     def fit() -> Arrays:
@@ -133,7 +129,7 @@ FAMILY = Family(
     build=build,
     load=load,
     check=check,
-    suits=suits,
+    cost=cost,
     length=lambda config: 1,
     seeded=False,
 )

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fesearch import library
+from fesearch import affordable, hardware, library
 from fesearch.dataset import Dataset
 from fesearch.errors import InputError, UnsuitedError
 from fesearch.family import FAMILIES, Family
@@ -17,7 +17,7 @@ from fesearch.featureset import FEATURE_SETS, Inputs
 from fesearch.metrics import ALL_METRICS, Metric
 from fesearch.record import ResultKey
 from fesearch.registry import PlugIn
-from fesearch.search import sources
+from fesearch.search import room, sources
 from fesearch.space import Space
 from fesearch.split import Development, Repeated, Split, fingerprint, make, members
 from fesearch.splitspec import OUTSIDE, SplitSpec
@@ -78,13 +78,18 @@ class Prepared:
 
 
 def prepare(
-    study: Study, progress: Progress | None = None, rows: Dataset | None = None
+    study: Study,
+    progress: Progress | None = None,
+    rows: Dataset | None = None,
+    *,
+    new: bool = True,
 ) -> Prepared:
     """Load data, build features (or take them from the cache) and divide.
 
     Args:
         progress: called with (compositions done, in all) while features are built.
         rows: the data set, where it is not to be loaded by its name.
+        new: nothing of it has been trained, so its trials are to be affordable here and now.
 
     Raises:
         InputError: a key of the study names what is not there, the data cannot be divided, a part
@@ -115,6 +120,9 @@ def prepare(
     )
     try:
         family.suits(family.first(prepared.space), prepared.development)
+        if new:
+            trials = 1 if study.address else room.parallel(study, hardware.cores())
+            affordable.refuse_too_costly(family, prepared.space, prepared.development, trials)
     except InputError as error:
         raise UnsuitedError(error.message, error.hint) from None
     return prepared
@@ -136,7 +144,7 @@ def prepare_again(
     Raises:
         InputError: data, unit, division or features are no longer what they were.
     """
-    prepared = prepare(study or study_of(row), progress, rows)
+    prepared = prepare(study or study_of(row), progress, rows, new=False)
     now = {
         "data": (prepared.key.data[:12], row.key.data[:12]),
         "unit": (prepared.unit, row.unit),
