@@ -361,6 +361,19 @@ def test_the_worked_example_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert [one["result"] for one in found] == ["passed"] * len(CHECKS)
 
 
+def test_a_family_that_exits_fails_its_checks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exits = "\ndef build(*args, **keys):\n    raise SystemExit('enough')\n"
+    path = write(tmp_path, "mine.py", RIDGES, exits, "FAMILY = replace(FAMILY, build=build)\n")
+    assert command(["families", "check", str(path), "--format", "json"]) == 1
+    found = {one["check"]: one for one in json.loads(capsys.readouterr().out)}
+    assert len(found) == len(CHECKS)
+    failed = [one["reason"] for one in found.values() if one["result"] == "failed"]
+    assert len(failed) > 10
+    assert all("SystemExit: enough" in reason for reason in failed)
+
+
 def test_a_family_that_fails_is_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path, "mine.py", RIDGES.replace('"Mine"', '""'))
     assert command(["families", "check", str(path)]) == 1

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 import tomllib
 from collections.abc import Sequence
 from contextlib import closing
@@ -185,6 +186,21 @@ def test_trials_side_by_side_are_to_be_affordable_together(
     monkeypatch.setattr(hardware, "cores", lambda: 64)
     with pytest.raises(InputError, match=r"a trial may take 0\.0 GB"):
         prepare(study.model_copy(update={"runner": "ray"}))
+
+
+def test_a_family_that_exits_fails_its_trials_and_not_the_search(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance, asked = NetLearner.advance, []
+
+    def exits(learner: NetLearner) -> Any:
+        asked.append(learner)
+        return advance(learner) if len(asked) > 1 else sys.exit(0)
+
+    monkeypatch.setattr(NetLearner, "advance", exits)
+    outcome = start.start(small(trials=2), url)
+    assert [result.state for result in outcome.results] == [TrialState.FAIL, TrialState.COMPLETE]
+    assert outcome.results[0].reason == "SystemExit: 0"
 
 
 def test_data_that_changed_are_refused(url: str) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -212,6 +213,27 @@ def test_an_exception_is_a_trial_error_with_its_traceback_in_the_log(
     assert caught.value.hint == f"see {spec.folder}/{LOG}"
     assert "Traceback (most recent call last):" in log(spec)
     assert 'raise ValueError("too deep' in log(spec)
+
+
+@pytest.mark.parametrize("method", ["__init__", "advance", "model", "checkpoint"])
+def test_a_family_that_exits_fails_its_trial_alone(
+    spec: TrialSpec, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NetLearner, method, lambda *_, **__: sys.exit("no such config"))
+    with pytest.raises(TrialError) as caught:
+        Worker(replace(spec, rungs=(1,)), DATA).step()
+    assert caught.value.message == "SystemExit: no such config"
+
+
+@pytest.mark.parametrize("method", ["__init__", "advance"])
+def test_ray_may_end_its_worker(
+    spec: TrialSpec, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray._raylet import raise_sys_exit_with_custom_error_message as at_sigterm
+
+    monkeypatch.setattr(NetLearner, method, lambda *_, **__: at_sigterm("SIGTERM", exit_code=1))
+    with pytest.raises(SystemExit):
+        Worker(spec, DATA).step()
 
 
 def test_the_log_has_the_config_and_a_line_a_report(spec: TrialSpec) -> None:

@@ -50,6 +50,6 @@ def answer() -> None:
     for name, config in asked["configs"].items():
         try:
             found[name] = sums(FAMILIES.get(name), config)
-        except Exception as error:  # noqa: BLE001  another family's answer must not be lost
+        except (Exception, SystemExit) as error:  # noqa: BLE001  others' answers must not be lost
             found[name] = first_line(error)
     sys.stdout.write(f"{json.dumps(found)}\n")

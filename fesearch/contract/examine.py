@@ -42,7 +42,7 @@ def _found(check: Check, family: Family) -> Finding:
         return Finding(asked, "failed", str(error))
     except FesearchError as error:
         return Finding(asked, "failed", error.message)
-    except Exception as error:  # noqa: BLE001  whatever a user's code raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a user's code raises
         _log.debug("%s", asked, exc_info=True)
         return Finding(asked, "failed", first_line(error))
     return Finding(asked, "skipped", skipped) if skipped else Finding(asked, "passed")

@@ -26,7 +26,7 @@ def odd_data_are_no_obstacle(family: Family) -> None:
             _trained_and_loaded(family, data, what)
         except ContractError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ContractError(f"Of {what} it makes: {first_line(error)}") from error
 
 

@@ -140,7 +140,7 @@ def _burst(said: Any, specs: Sequence[TrialSpec], data: Development, own: Sequen
                 train([spec], data)
                 began = time.monotonic()
             said.put(_sample(spec, data))
-        except Exception as error:  # noqa: BLE001  a config of those drawn may not be trainable
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a config may not be trainable
             if spec.number == 0:
                 said.put(first_line(error))
         let_go()

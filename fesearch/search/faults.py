@@ -58,6 +58,11 @@ def is_of_gpu(reason: str) -> bool:
     return "CUDA" in reason or "HIP" in reason
 
 
+def is_of_ray(error: BaseException) -> bool:
+    """Whether Ray ends its worker by an exception, as it does at SIGTERM: no family has exited."""
+    return isinstance(error, SystemExit) and hasattr(error, "ray_terminate_msg")
+
+
 def of_actor(said: str) -> tuple[Cause, str]:
     """The kind of a fault that took Ray's actor away, and a line on it.
 

@@ -26,7 +26,7 @@ from fesearch.search.checkpoint import (
     write_checkpoint,
     write_end,
 )
-from fesearch.search.faults import Cause, TrialError, cause_of, unwritable
+from fesearch.search.faults import Cause, TrialError, cause_of, is_of_ray, unwritable
 from fesearch.split import Development
 from fesearch.trial import Running, run
 
@@ -57,7 +57,9 @@ class Worker:
         self._log = _Log(spec.folder and spec.folder / LOG, self._complain)
         try:
             beginning, self._running = _begun(spec, data, self._complain)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            if is_of_ray(error):
+                raise
             self._log.write(f"cannot begin: {described(spec)}")
             raise self._failed(error) from error
         self._reports = iter(self._running)
@@ -83,9 +85,16 @@ class Worker:
             repeated, self._to_repeat = self._to_repeat, None
             return repeated
         try:
-            report = next(self._reports)
-        except Exception as error:
+            return self._trained()
+        except TrialError:
+            raise
+        except (Exception, SystemExit) as error:
+            if is_of_ray(error):
+                raise
             raise self._failed(error) from error
+
+    def _trained(self) -> Report:
+        report = next(self._reports)
         self._last = report
         if report.last or report.resource in self._spec.rungs:
             self._save_model(report)
@@ -144,7 +153,7 @@ class Worker:
             said = unwritable("its weights", error)
             raise TrialError(said, f"Make room in {self._spec.folder}.", Cause.DISK) from error
 
-    def _failed(self, error: Exception) -> TrialError:
+    def _failed(self, error: BaseException) -> TrialError:
         self._log.write(traceback.format_exc())
         where = f"see {self._spec.folder / LOG}" if self._spec.folder else "run it alone to see"
         return TrialError(first_line(error), where, cause_of(error))
