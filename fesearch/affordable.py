@@ -46,8 +46,14 @@ def check(limits: Space, config: Config) -> None:
     limits.check({**config, "rows": ROWS.low} if drawn else config)
 
 
-def drawn(data: "Development", rows: Value, seed: int) -> "Development":
-    """The data with so many training rows, drawn by the seed; all where there are no more."""
+def drawn(data: "Development", rows: Value) -> "Development":
+    """The data with so many training rows drawn, or all where there are no more.
+
+    Every config of a study is to have the same ones, so no seed draws them, and fewer are among
+    more.
+    """
+    import numpy as np
+
     from fesearch.seeds import generator
 
     if rows is None:
@@ -55,8 +61,7 @@ def drawn(data: "Development", rows: Value, seed: int) -> "Development":
     assert isinstance(rows, int)
     if rows >= len(data.train_y):
         return data
-    chosen = generator(seed, "rows").choice(len(data.train_y), rows, replace=False)
-    chosen.sort()
+    chosen = np.sort(generator(0, "rows").permutation(len(data.train_y))[:rows])
     return replace(data, train_x=data.train_x[chosen], train_y=data.train_y[chosen])
 
 

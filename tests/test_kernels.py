@@ -65,14 +65,24 @@ def test_an_equal_row_counts_alone_by_distance() -> None:
     np.testing.assert_allclose(predict(data.train_x), data.train_y, atol=1e-12)
 
 
-def test_rows_are_drawn_by_the_seed() -> None:
+def test_rows_are_drawn_once_and_fewer_are_among_more() -> None:
     data = linear()
-    one, same, other = (drawn(data, 50, seed) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(one.train_x, same.train_x)
-    assert not np.array_equal(one.train_x, other.train_x)
-    assert len(one.train_y) == 50
-    assert len(np.unique(one.train_y)) == 50
-    assert drawn(data, None, 1) is drawn(data, 160, 1) is data
+    fewer, more = drawn(data, 30), drawn(data, 50)
+    assert len(np.unique(more.train_y)) == len(more.train_y) == 50
+    assert set(fewer.train_y) < set(more.train_y)
+    np.testing.assert_array_equal(more.train_x, drawn(data, 50).train_x)
+    assert not np.array_equal(more.train_y, data.train_y[:50])
+    assert drawn(data, None) is drawn(data, 160) is data
+
+
+@pytest.mark.parametrize("name", FAMILY_OF)
+def test_configs_of_any_seed_are_trained_on_the_same_rows(name: str) -> None:
+    config = {**FAMILY_OF[name].best, "rows": 40}
+    one, other = (
+        FAMILY_OF[name].build(config, linear(), seed=seed, threads=1, device="cpu").advance()
+        for seed in (1, 2)
+    )
+    np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("name", FAMILY_OF)

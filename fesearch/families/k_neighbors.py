@@ -5,8 +5,8 @@ says that a grid was searched but not which one: the published space is scikit-l
 full space is ours. Features are standardised; every training row is compared with.
 
 The model holds its training rows, and predicting is all the work: it is estimated, and refused
-beyond what ``affordable.py`` allows. ``rows`` of the training rows are drawn by the seed then, as
-in ``--set space.rows=20000``; none is all of them.
+beyond what ``affordable.py`` allows. ``rows`` of the training rows are drawn then, the same for
+every config, as in ``--set space.rows=20000``; none is all of them.
 """
 
 from typing import TYPE_CHECKING
@@ -76,7 +76,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     from fesearch.scaling import Scaling
 
     affordable.refuse_too_many("k_neighbors", config, data, cost)
-    rows = affordable.drawn(data, config["rows"], seed)
+    rows = affordable.drawn(data, config["rows"])
 
     def fit() -> Arrays:
         scaling = Scaling.of(rows.train_x, rows.train_y)

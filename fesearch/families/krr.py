@@ -9,7 +9,7 @@ Features and target are standardised; ``gamma`` is in 1 / number of features.
 
 Its memory grows with the square of the rows, its time with their cube: both are estimated before
 it starts, and refused beyond what ``affordable.py`` allows. ``rows`` of the training rows are drawn
-by the seed then, as in ``--set space.rows=20000``; none is all of them.
+then, the same for every config, as in ``--set space.rows=20000``; none is all of them.
 """
 
 from typing import TYPE_CHECKING
@@ -83,7 +83,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     from fesearch.onefit import FitOnce, standardised
 
     affordable.refuse_too_many("krr", config, data, cost)
-    rows = affordable.drawn(data, config["rows"], seed)
+    rows = affordable.drawn(data, config["rows"])
 
     def fit() -> Arrays:
         scaling, x, y = standardised(rows.train_x, rows.train_y)

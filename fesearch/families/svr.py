@@ -9,8 +9,8 @@ Features and target are standardised, so that ``epsilon``, the error that costs 
 are in standard deviations of the target; ``gamma`` is in 1 / number of features.
 
 Its time grows with the square of the rows: before it starts it is estimated, and refused beyond
-what ``affordable.py`` allows. ``rows`` of the training rows are drawn by the seed then, as in
-``--set space.rows=20000``; none is all of them.
+what ``affordable.py`` allows. ``rows`` of the training rows are drawn then, the same for every
+config, as in ``--set space.rows=20000``; none is all of them.
 """
 
 from typing import TYPE_CHECKING
@@ -85,7 +85,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     from fesearch.onefit import FitOnce, standardised
 
     affordable.refuse_too_many("svr", config, data, cost)
-    rows = affordable.drawn(data, config["rows"], seed)
+    rows = affordable.drawn(data, config["rows"])
 
     def fit() -> Arrays:
         from sklearn.svm import SVR
