@@ -13,6 +13,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -157,8 +158,10 @@ def _executed(source: Source) -> ModuleType:
     linecache.cache[path] = (len(source.text), None, source.text.splitlines(True), path)
     sys.modules[module.__name__] = module  # dataclasses and pickle look a class's module up
     try:
-        code = compile(source.text, path, "exec", dont_inherit=True)
-        exec(code, vars(module))  # noqa: S102  the one file that a user gave to be run
+        text = source.text.removeprefix("\ufeff")  # what Windows editors begin a file with
+        code = compile(text, path, "exec", dont_inherit=True)
+        with redirect_stdout(sys.stderr):  # data alone go to stdout, and are read by programs
+            exec(code, vars(module))  # noqa: S102  the one file that a user gave to be run
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
         raise InputError(

@@ -19,7 +19,7 @@ from fesearch.family import FAMILIES
 from fesearch.features import Combination
 from fesearch.featureset import FEATURE_SETS, Inputs
 from fesearch.metrics import metric_named, title_of
-from fesearch.own import Source, features_in_full, mentioned, run_files
+from fesearch.own import DIGITS, Source, features_in_full, mentioned, run_files
 from fesearch.study import Study
 from fesearch.studyfile import load
 
@@ -75,6 +75,25 @@ def test_a_file_is_run_once_in_a_process_and_said_to_be(
     run_files([path])
     assert log.read_text() == "run "
     assert caplog.messages == [f"Running the code of {path}, sha256 {full('', path)[1:]}."]
+
+
+def test_what_a_file_prints_does_not_mix_with_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, "mine.py", "print('hello')\n", RIDGES)
+    assert command(["families", "list", "--family-file", str(path), "--format", "json"]) == 0
+    done = capsys.readouterr()
+    assert full("ridges", path) in {one["name"] for one in json.loads(done.out)}
+    assert "hello\n" in done.err
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_bytes(b"\xef\xbb\xbf" + RIDGES.encode())
+    [declared] = run_files([path])
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert declared.family is not None
+    assert declared.family.name == f"ridges@{digest[:DIGITS]}"
 
 
 def test_a_file_does_not_see_those_beside_it(tmp_path: Path) -> None:
