@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import logging
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
-from fesearch.errors import InputError
+from fesearch.errors import InputError, first_line
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -124,7 +127,7 @@ class Registry(Generic[T]):
         elif name in self._added:
             return self._added[name]
         elif name in self._plugged_in():
-            found = self._plugged_in()[name].load()
+            found = self._imported(self._plugged_in()[name])
         elif short_name(name) != name:
             raise self._not_given(name)
         else:
@@ -133,7 +136,14 @@ class Registry(Generic[T]):
         return cast(T, found)
 
     def __iter__(self) -> Iterator[T]:
-        return (self.get(name) for name in self.names())
+        """All declarations; a plug-in that cannot be used is left out, with a warning."""
+        for name in self.names():
+            try:
+                yield self.get(name)
+            except InputError as error:
+                if name in self._built_in():
+                    raise
+                _log.warning("%s It is left out.", error.message)
 
     def _built_in(self) -> Iterable[str]:
         if self._collected is not None:
@@ -146,6 +156,18 @@ class Registry(Generic[T]):
         if self._collected is not None:
             return self._collected[name]
         return getattr(importlib.import_module(f"{self.package}.{name}"), self.attribute)
+
+    def _imported(self, point: EntryPoint) -> object:
+        """What an entry point names."""
+        try:
+            return point.load()
+        except (Exception, SystemExit) as error:
+            package = point.dist.name if point.dist else point.module.partition(".")[0]
+            raise InputError(
+                f"The {self.kind} '{point.name}' of the package '{package}' fails in "
+                f"'{point.value}': {first_line(error)}.",
+                f"Mend the package, or remove it: pip uninstall {package}",
+            ) from error
 
     def _plugged_in(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self.package)}

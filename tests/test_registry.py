@@ -44,6 +44,36 @@ def test_a_plug_in_is_loaded_by_its_entry_point(shapes: Registry[str]) -> None:
     assert shapes.get("square") == "textwrap"
 
 
+def test_a_plug_in_that_fails_is_named_and_left_out_of_a_listing(
+    shapes: Registry[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "hued.py").write_text("import no_such_module\n")
+    for module in ("broken", "number"):
+        (tmp_path / "shapes" / f"{module}.py").unlink()
+    points = [EntryPoint(name, f"hued:{name}", "shapes") for name in ("oval", "ring")]
+    points.append(EntryPoint("square", "textwrap:__name__", "shapes"))
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    square = Registry("shape", str, "shapes", "SHAPE", "shapes list")
+    with pytest.raises(InputError) as caught:
+        square.get("oval")
+    assert caught.value.message == (
+        "The shape 'oval' of the package 'hued' fails in 'hued:oval': ModuleNotFoundError: No "
+        "module named 'no_such_module'."
+    )
+    assert caught.value.hint == "Mend the package, or remove it: pip uninstall hued"
+    assert list(square) == ["round", "textwrap"]
+    assert [line.split("'")[1] for line in caplog.messages] == ["oval", "ring"]
+    assert all(line.endswith(" It is left out.") for line in caplog.messages)
+
+
+def test_a_module_of_ones_own_that_fails_is_left_out_of_no_listing(shapes: Registry[str]) -> None:
+    with pytest.raises(RuntimeError, match="imported"):
+        list(shapes)
+
+
 def test_a_mistyped_name_gets_the_nearest(shapes: Registry[str]) -> None:
     with pytest.raises(InputError) as caught:
         shapes.get("Circel")
