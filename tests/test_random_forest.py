@@ -8,6 +8,7 @@ from sklearn.ensemble import RandomForestRegressor
 from fesearch.errors import InputError
 from fesearch.families import random_forest
 from fesearch.families.random_forest import BEST, FAMILY, PUBLISHED
+from fesearch.family import FAMILIES
 from fesearch.forest import ForestLearner, ForestPredictor
 from fesearch.seeds import derive
 from fesearch.split import Development
@@ -49,6 +50,33 @@ def test_predictions_are_those_of_scikit_learn() -> None:
     np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-12)
     predict = ForestPredictor(learner.model(), width=data.width)
     np.testing.assert_array_equal(predict(data.val_x), mine)
+
+
+@pytest.mark.parametrize("name", ["decision_tree", "bagging", "random_forest"])
+def test_splits_by_the_absolute_error_are_less_moved_by_outliers(name: str) -> None:
+    data, family = linear(rows=500), FAMILIES.get(name)
+    data.train_y[::20] += 500.0
+    first = {**family.first(family.full), "min_samples_leaf": 20, "max_features": 1.0}
+    assert first["criterion"] == "squared_error"
+    squared, absolute = (
+        family.build({**first, "criterion": criterion}, data, seed=1, threads=1, device="cpu")
+        for criterion in ("squared_error", "absolute_error")
+    )
+    errors = [np.mean(np.abs(one.advance() - data.val_y)) for one in (squared, absolute)]
+    assert errors[1] < 0.2 * errors[0]
+
+
+@pytest.mark.parametrize("name", ["decision_tree", "bagging", "random_forest"])
+def test_a_config_without_a_criterion_has_that_of_the_published_space(name: str) -> None:
+    data, family = linear(), FAMILIES.get(name)
+    assert "criterion" not in family.published.parameters
+    configs = family.best, {**family.best, "criterion": "squared_error"}
+    one, other = (
+        family.build(config, data, seed=1, threads=1, device="cpu").advance() for config in configs
+    )
+    np.testing.assert_array_equal(one, other)
+    with pytest.raises(InputError, match="'criterion' is 'poisson'"):
+        family.check({**family.best, "criterion": "poisson"})
 
 
 def test_a_value_on_a_threshold_goes_left() -> None:

@@ -5,8 +5,8 @@ al., KDD 2019, doi:10.1145/3292500.3330703, which says that a grid was searched 
 the published space is scikit-learn's default. The full space is ours; its deeper trees make a far
 better model of it than that paper's 0.479 eV/atom.
 
-Deviations: splits minimise the squared error and missing features count as the training median, as
-in ``random_forest``.
+Deviations: splits minimise the squared error, whatever ``loss`` is; missing features count as the
+training median, as in ``random_forest``.
 """
 
 from typing import TYPE_CHECKING

@@ -4,8 +4,9 @@ Geurts, Ernst and Wehenkel, Machine Learning 63, 3 (2006), doi:10.1007/s10994-00
 the papers has it; it stands beside ``random_forest`` because a user of today would compare the
 two. The published space is scikit-learn's default; the full space is ours.
 
-Deviations: splits minimise the squared error and missing features count as the training median, as
-in ``random_forest``.
+Deviations: splits minimise the squared error alone, since a tree of the absolute one takes 13
+times as long on 80,000 rows of 145 features; missing features count as the training median, as in
+``random_forest``.
 """
 
 from typing import TYPE_CHECKING

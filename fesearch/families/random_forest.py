@@ -4,10 +4,10 @@ The published space is the grid of Jha et al., KDD 2019, doi:10.1145/3292500.333
 48 configs. Which of them won is not printed; ``BEST``, the first trial, is our choice of its
 largest forest of deep trees.
 
-Deviations: splits minimise the squared error, where that paper says MAE: scikit-learn's MAE
-criterion is out of reach at hundreds of thousands of rows. A feature that is not finite is
-replaced by the median of its finite training values. The full space, and its 500 trees at most,
-are ours.
+Deviations: splits of the published space minimise the squared error, where that paper says MAE:
+trees of the absolute error take three times as long (20,000 and 80,000 rows of 145 features). The
+full space has both. A feature that is not finite is replaced by the median of its finite training
+values. The full space, and its 500 trees at most, are ours.
 """
 
 from typing import TYPE_CHECKING
@@ -23,6 +23,8 @@ GRID = "Jha 2019, 4.1.4"
 OURS = "fesearch"
 STEP = 10
 """Trees grown in one resource step."""
+CRITERIA = ("squared_error", "absolute_error")
+"""What a split makes as small as it can."""
 
 PUBLISHED = Space(
     {
@@ -40,6 +42,7 @@ FULL = Space(
         "min_samples_leaf": Int(1, 20, log=True, source=OURS),
         "max_features": Float(0.05, 1.0, source=OURS),
         "max_depth": Int(5, 60, source=OURS),
+        "criterion": Choice(CRITERIA, source=OURS),
     }
 )
 
@@ -50,6 +53,7 @@ LIMITS = Space(
         "min_samples_leaf": Int(1, 1 << 30),
         "max_features": Float(1e-6, 1.0),
         "max_depth": Int(1, 1 << 30),
+        "criterion": Choice(CRITERIA),
     }
 )
 
@@ -61,7 +65,7 @@ BEST: Config = {
 }
 
 
-UNSTATED: Config = {"min_samples_leaf": 1}
+UNSTATED: Config = {"min_samples_leaf": 1, "criterion": "squared_error"}
 """What the published space leaves at scikit-learn's default."""
 
 
