@@ -16,8 +16,8 @@ left, or too few are drawn, the trees of a step are grown on all of them. On the
 same seed and number of threads give the same trees bit for bit.
 
 A booster is kept as CatBoost's binary file and read by CatBoost, which verifies its layout and
-executes nothing in it. Its size, kind and number of features are checked here; the numbers of its
-splits are not, so that one made to do harm could end the process.
+executes nothing in it, once its splits and leaves are checked (``boosters/catboost.py``): forged
+ones could end the process.
 """
 
 import math
@@ -132,9 +132,12 @@ class Package:
     def read(self, content: bytes) -> Any:
         from catboost import CatBoostError
 
+        from fesearch.boosters.catboost import check
+
+        check(content)
         try:
             return self.module.CatBoost().load_model(blob=content)
-        except CatBoostError as error:
+        except (CatBoostError, ValueError) as error:  # ValueError: its JSON and UTF-8
             raise broken("CatBoost cannot read a booster.") from error
 
     def width(self, booster: Any) -> int:

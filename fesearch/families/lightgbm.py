@@ -12,9 +12,8 @@ rounds, to the nearest step: early stopping on the validation rows. A round in w
 split leaves no tree, and the next one is tried with its own draws. On the CPU only, where the same
 seed and number of threads give the same trees bit for bit.
 
-A booster is kept as LightGBM's text and read by LightGBM, which executes nothing in it. Its size
-and number of features are checked here; the numbers of its nodes are not, so that one made to do
-harm could end the process.
+A booster is kept as LightGBM's text and read by LightGBM, which executes nothing in it, once its
+nodes are checked (``boosters/lightgbm.py``): forged ones could end the process.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -110,9 +109,12 @@ class Package:
     def read(self, content: bytes) -> Any:
         from lightgbm.basic import LightGBMError
 
+        from fesearch.boosters.lightgbm import checked
+
+        text = checked(content)
         try:
-            return self.module.Booster(model_str=content.decode())
-        except (LightGBMError, UnicodeDecodeError) as error:
+            return self.module.Booster(model_str=text)
+        except LightGBMError as error:
             raise broken("LightGBM cannot read a booster.") from error
 
     def width(self, booster: Any) -> int:
