@@ -93,7 +93,8 @@ def table(source: Path, to: Path) -> Table:
 class _Delimited(Table):
     def __init__(self, source: Path, to: Path) -> None:
         self._source, self._packed = source, to.suffix.lower() == ".gz"
-        self._kind, self._to = _kind(source), "\t" if _kind(to) is delimited.TSV else ","
+        self._kind = _kind(source)
+        self._from, self._to = delimited.SEPARATOR[self._kind], delimited.SEPARATOR[_kind(to)]
         with opened(source, self._kind) as text:
             self._header = next(delimited.numbered_rows(source, text, self._kind), (0, []))[1]
         self.columns = [name.strip() for name in self._header]
@@ -119,17 +120,27 @@ class _Delimited(Table):
     def write(self, path: Path, piece: Piece, kept: Sequence[int], added: Added) -> None:
         width = len(self._header)
         with _writing(path, self._packed) as file:
-            writer = csv.writer(file, delimiter=self._to, lineterminator="\n")
             for row, values in zip(kept, zip(*added.values(), strict=True), strict=True):
                 fields = piece.native[row]
+                if len(fields) > width:  # a separator too many: the last cell keeps what is left
+                    fields = [*fields[: width - 1], self._from.join(fields[width - 1 :])]
                 padding = [""] * (width - len(fields))
-                writer.writerow([*fields[:width], *padding, *values])
+                self._write_row(file, [*fields, *padding, *values])
 
     def join(self, parts: Sequence[Path], added: Mapping[str, type], to: Path) -> None:
         with _writing(to, self._packed) as file:
-            writer = csv.writer(file, delimiter=self._to, lineterminator="\n")
-            writer.writerow([*self._header, *added])
+            self._write_row(file, [*self._header, *added])
         _append(parts, to)
+
+    def _write_row(self, file: IO[str], fields: Sequence[object]) -> None:
+        """Write a row; quoted if it has a lone \\r, which Python before 3.13 forgets to quote."""
+        lone = any("\r" in field for field in fields if isinstance(field, str))
+        csv.writer(
+            file,
+            delimiter=self._to,
+            lineterminator="\n",
+            quoting=csv.QUOTE_ALL if lone else csv.QUOTE_MINIMAL,
+        ).writerow(fields)
 
 
 class _JsonLines(Table):

@@ -62,12 +62,31 @@ def test_wrong_rows_are_kept_with_their_reason(bundle: Bundle, tmp_path: Path) -
     found = rows(tmp_path / "out.csv")
     assert [row["error"] for row in found] == REASONS
     assert [row["formula"] for row in found] == ["AlTi", "Xx2", "NaN", "NbZr", "TiV", "CrFe"]
-    assert [row["x"] for row in found] == ["1", "2", "3", "", "5", "7"]
+    assert [row["x"] for row in found] == ["1", "2", "3", "", "5,6", "7"]
     expected = bundle.predict(["AlTi", "CrFe"])
     assert [float(found[place]["prediction"]) for place in (0, 5)] == expected.tolist()
     assert {found[2]["prediction"], found[2]["spread"], found[2]["unit"]} == {""}
     assert (done.rows, done.bad) == (2, 4)
     assert done.first == tuple(f"line {i + 2}: {REASONS[i]}" for i in (1, 2, 3))
+
+
+def test_a_carriage_return_in_a_cell_stays_in_it(bundle: Bundle, tmp_path: Path) -> None:
+    text = 'formula,"x\ry"\nAlTi,"a\rb"\nCrFe,"c\r\nd, ""e"""\n'
+    (tmp_path / "in.csv").write_bytes(text.encode())
+    predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv")
+    found = rows(tmp_path / "out.csv")
+    assert [row["x\ry"] for row in found] == ["a\rb", 'c\r\nd, "e"']
+    assert [row["unit"] for row in found] == ["eV/atom"] * 2
+
+
+def test_a_row_with_fields_too_many_keeps_them_in_its_last_cell(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    (tmp_path / "in.tsv").write_text("x\tformula\n1\tAlTi\ta\tb\n2\tCrFe\n")
+    predict_file(bundle, tmp_path / "in.tsv", tmp_path / "out.csv", on_bad="keep")
+    found = rows(tmp_path / "out.csv")
+    assert [row["formula"] for row in found] == ["AlTi\ta\tb", "CrFe"]
+    assert found[0]["error"].startswith("4 fields where the header has 2")
 
 
 def test_wrong_rows_are_dropped(bundle: Bundle, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from fesearch.source import RawRow, RawTable, Reader, no_column, suffix_of
 
 CSV = Kind("CSV", "Save the table as CSV (UTF-8, separated by commas) and give that.")
 TSV = Kind("TSV", "Save the table as TSV (UTF-8, separated by tabs) and give that.")
-_SEPARATOR = {CSV: ",", TSV: "\t"}
+SEPARATOR = {CSV: ",", TSV: "\t"}
 TSV_SUFFIXES = (".tsv", ".tab")
 
 
@@ -72,7 +72,7 @@ def numbered_rows(
     Raises:
         InputError: it is not CSV or TSV.
     """
-    reader = csv.reader(text, strict=True, delimiter=_SEPARATOR[kind])
+    reader = csv.reader(text, strict=True, delimiter=SEPARATOR[kind])
     line = 1
     try:
         for fields in reader:
