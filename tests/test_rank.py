@@ -370,6 +370,25 @@ def test_markdown_and_latex_are_tables_for_papers(
     assert "\\# & study" in out
 
 
+def test_what_is_said_beside_a_table_is_a_comment_in_latex_and_escaped_in_markdown(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looked(studies)
+    holdout_ensemble(["nets", "forests"], studies, 4)
+    assert run(["rank", "--format", "latex"]) == 0
+    outside, inside = [], False
+    for line in capsys.readouterr().out.splitlines():
+        inside = inside or line.startswith("\\begin{tabular}")
+        outside += [] if inside else [line]
+        inside = inside and line != "\\end{tabular}"
+    assert all(line.startswith("%") for line in outside), outside
+    said = "\n".join(outside)
+    for words in ("target h_form", "are not told apart", ENSEMBLES, "such scores flatter"):
+        assert words in said
+    assert run(["rank", "--format", "markdown"]) == 0
+    assert "target h\\_form" in capsys.readouterr().out
+
+
 def test_what_was_trained_on_gpus_is_counted_apart(studies: str) -> None:
     assert {entry.effort.gpu_seconds for entry in tables(studies)[0].entries} == {0.0}
     engine = sa.create_engine(studies)

@@ -22,6 +22,8 @@ Row = Mapping[str, Any]
 Report = Callable[[int, int], None]
 
 MISSING = "–"
+MARKED = "\\|*_<>`[]"
+"""Signs that mean something in Markdown."""
 BAR = 40  # characters of the longest bar
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -70,6 +72,17 @@ def show(
         right = [any(_is_number(row.get(column.key)) for row in rows) for column in shown]
         printers = {"markdown": _print_markdown, "latex": _print_latex}
         printers.get(format, _print_table)([column.heading for column in shown], cells, right)
+
+
+def remark(format: PaperFormat, *lines: str) -> None:
+    """Print what is said beside a table on stdout: as a comment in LaTeX, escaped in Markdown."""
+    for line in (one for text in lines for one in text.splitlines() or [""]):
+        if format == "latex":
+            print(f"% {line}".rstrip())
+        elif format == "markdown":
+            print(_escaped(line, MARKED), end="  \n" if line else "\n")  # each line its own
+        else:
+            print(line)
 
 
 def detail(
@@ -194,7 +207,7 @@ def _print_table(headings: list[str], cells: list[list[str]], right: list[bool])
 
 def _print_markdown(headings: list[str], cells: list[list[str]], right: list[bool]) -> None:
     for row in [headings, ["--:" if one else ":--" for one in right], *cells]:
-        special = "" if row[0] in ("--:", ":--") else "\\|*_<>`[]"
+        special = "" if row[0] in ("--:", ":--") else MARKED
         print("|", " | ".join(_escaped(cell, special) for cell in row), "|")
 
 

@@ -9,7 +9,7 @@ import typer
 
 from fesearch import rank as ranking
 from fesearch.cli.options import PaperFormatOption, StorageOption
-from fesearch.cli.output import Column, low_high, show
+from fesearch.cli.output import Column, low_high, remark, show
 from fesearch.errors import NoResultError
 from fesearch.family import amount
 from fesearch.metrics import METRICS, title_of
@@ -82,23 +82,23 @@ def rank(
         show(rows + more, [], format)
         return
     for index, table in enumerate(tables):
-        print(*([""] if index else []), *_heading(table), "", sep="\n")
+        remark(format, *([""] if index else []), *_heading(table), "")
         show([_shown(table, entry) for entry in table.entries], _columns(table), format)
         if any(entry.standing for entry in table.entries):
-            print("", TIES, sep="\n")
+            remark(format, "", TIES)
         if table.ensembles:
-            print("", ENSEMBLES, "", sep="\n")
+            remark(format, "", ENSEMBLES, "")
             rows = [_ensemble_shown(table, look) for look in table.ensembles]
             show(rows, _ensemble_columns(table), format)
     for index, whole in enumerate(repeated):
-        print(*([""] if index or tables else []), *_repeated_heading(whole), "", sep="\n")
+        remark(format, *([""] if index or tables else []), *_repeated_heading(whole), "")
         rows = [
             _repeated_shown(whole, position, one)
             for position, one in enumerate(whole.contenders, start=1)
         ]
         show(rows, _repeated_columns(whole), format)
         flattered = any(one.flattered for one in whole.contenders)
-        print("", REPEATED, *([FLATTERED] if flattered else []), sep="\n")
+        remark(format, "", REPEATED, *([FLATTERED] if flattered else []))
 
 
 @contextmanager
