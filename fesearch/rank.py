@@ -81,7 +81,7 @@ def tables(
         data: name or beginning of the hash of a data set.
         target, metric: names.
         split: beginning of a fingerprint.
-        studies: rank these against each other.
+        studies: rank these against each other, and ensembles of no other.
         every: all trials; else the best of each family of each study.
 
     Raises:
@@ -105,7 +105,7 @@ def tables(
         ]
         if split is not None:
             _refuse_ambiguous(split, keys)
-        wanted = set(studies or rows)
+        wanted = set(studies)
         efforts = {(one.key, one.study, one.family): one for one in store.efforts()}
         found = [_table(store, summary, names, rows, efforts, wanted, every) for summary in keys]
         found = [table for table in found if table.entries]
@@ -179,7 +179,7 @@ def _table(
             split=key.split,
             leaders=not every,
         )
-        if trial.study in wanted
+        if not wanted or trial.study in wanted
     ]
     looks = store.looks(key)
     if looks:
@@ -204,8 +204,12 @@ def _table(
         )
     division = store.division(key.data, key.split)
     compared = tuple(_compared(entries, rows))
-    joint = _ensembles((look for every in own.values() for look in every), summary)
-    return Table(summary, "/".join(names[key.data]), division, len(looks), compared, joint)
+    joint = [
+        look
+        for look in _ensembles((look for every in own.values() for look in every), summary)
+        if not wanted or wanted.issuperset(look.how.studies)
+    ]
+    return Table(summary, "/".join(names[key.data]), division, len(looks), compared, tuple(joint))
 
 
 def _ensembles(looks: Iterable[Look], summary: KeySummary) -> tuple[Look, ...]:

@@ -63,7 +63,7 @@ def ensemble_row(table: Table, look: Look) -> dict[str, Any]:
     names = dict.fromkeys([key.metric, *METRICS])
     return {
         "position": None,
-        "study": ", ".join(dict.fromkeys(pick.rpartition(":")[0] for pick in how.picks)),
+        "study": ", ".join(how.studies),
         "trial": None,
         "family": ENSEMBLE,
         "data": table.data,

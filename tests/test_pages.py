@@ -20,9 +20,10 @@ from test_snapshot import mounts
 from fesearch.dashboard import pictures
 from fesearch.dashboard.contents import varying
 from fesearch.dashboard.pages import Pages
+from fesearch.holdout import holdout
 from fesearch.record import Decision, Fault, Report, TrialResult, TrialSpec, TrialState
 from fesearch.store.results import Store
-from fesearch.store.schema import STUDIES, TRIALS
+from fesearch.store.schema import LOOKS, STUDIES, TRIALS
 from fesearch.store.types import StudyRow, StudyState
 
 HOSTILE = '<script>alert(1)</script> "x" {{ 7*7 }} /../ %2e'
@@ -180,10 +181,15 @@ def test_a_running_study_is_seen_live(pages: Pages, studies: str) -> None:
 
 
 def test_no_name_is_trusted(pages: Pages, studies: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    holdout("forests", studies)
     with Store.open(studies) as store, store.write() as connection:
         one = sa.update(STUDIES).where(STUDIES.c.name == "nets")
         connection.execute(one.values(name=HOSTILE))
         connection.execute(sa.update(TRIALS).values(reason=sa.case((sa.true(), HOSTILE))))
+        how = {"trained": "ensemble", "picks": {f"{HOSTILE}:0": 3}}
+        connection.execute(sa.update(LOOKS).values(study="forests", how=how))
+    for address in ("/", *re.findall(r'href="(/rankings/[0-9a-f]+)"', ask(pages, "/")[2])[:1]):
+        assert f"{HOSTILE}:0 ×3" in text(pages, address)
     place = f"/studies/{number(studies, HOSTILE)}"
     for address in ("/", place, f"{place}/trials", f"{place}/trials/0", f"{place}/pictures/rungs"):
         _, _, html = ask(pages, address)

@@ -13,9 +13,12 @@ from fesearch.analysis import ANALYSES
 from fesearch.cli.app import run
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.holdout import holdout
-from fesearch.report import collect, render, write, write_figures
+from fesearch.joint import holdout_ensemble
+from fesearch.report import Report, collect, render, write, write_figures
+from fesearch.report.rankings import ranking, repeated
 from fesearch.report.templates import cell
 from fesearch.store.results import Store
+from fesearch.store.types import Look
 
 HOSTILE = '<script>alert(1)</script> "x" {{ 7*7 }}'
 
@@ -110,10 +113,77 @@ def test_a_look_at_the_test_part_is_told(studies: str, fast: None) -> None:
     assert "sealed" not in text
 
 
+def test_ensembles_are_told_with_their_picks(studies: str, fast: None) -> None:
+    holdout("forests", studies)
+    look = holdout_ensemble(["nets", "forests"], studies, 4).scored[0].look
+    report = collect(["forests", "nets"], studies)
+    text = words_of(report)
+    picks = ", ".join(f"{name} ×{count}" for name, count in picks_of(look))
+    assert "Ensembles; picked on the rows that validate, so that this score flatters" in text
+    assert f"The best ensemble, of {picks}, has {cell(look.value)} eV/atom on the test part" in text
+    (table,) = [one["ensembles"] for one in map(ranking, report.tables)]
+    assert table["picks"] == [picks]
+    assert table["look"] == [look.sequence]
+    assert table["test MAE"] == [look.value]
+    assert {"validation MAE", "95 % of MAE", "test RMSE", "test R²", "predicts a row in"} <= {
+        column.name for column in table.columns
+    }
+    alone = words_of(collect(["forests"], studies))
+    assert "Ensembles;" not in alone
+    assert "The best ensemble" not in alone
+
+
+def picks_of(look: Look) -> list[tuple[str, int]]:
+    return sorted(look.how.picks.items(), key=lambda pick: -pick[1])
+
+
+def words_of(report: Report) -> str:
+    return " ".join(" ".join(Reader(render(report)).words).split())
+
+
+def test_rankings_have_what_the_command_prints(studies: str) -> None:
+    holdout("forests", studies)
+    (table, *_) = collect(["forests"], studies).tables
+    shown = ranking(table)["table"]
+    (entry,) = table.entries
+    assert entry.look is not None
+    for name, metric in (("rmse", "RMSE"), ("r2", "R²"), ("p90", "90th percentile of |error|")):
+        assert shown[f"test {metric}"] == [entry.look.scores[name]]
+    assert entry.look.how.latency is not None
+    assert shown["predicts a row in"] == [pytest.approx(entry.look.how.latency * 1e6)]
+    assert shown["config"] == [entry.trial.config]
+
+
+def test_scores_over_repeated_divisions_are_told(studies: str, fast: None) -> None:
+    for member in (0, 1):
+        split, name = f"kfold:k=2,member={member}", f"fold{member}"
+        searched.search(studies, name, "random_forest", [searched.SMALL_FOREST], split=split)
+        holdout(name, studies)
+    holdout("fold0", studies, over="members")
+    report = collect(["fold0", "fold1"], studies)
+    (table,) = report.repeated
+    best = table.contenders[0]
+    text = words_of(report)
+    names = ", ".join(dict.fromkeys(name for name, _ in best.trials))
+    score = f"{best.test['mae'].mean:.4g} ± {best.test['mae'].sd:.2g} eV/atom"
+    said = f"Over 2 divisions, the best is random_forest ({names}): {score} on their test parts"
+    assert said in text
+    assert ("which flatters" in text) is (best.flattered > 0)
+    assert "Over repeated divisions" in text
+    assert f"2 divisions; looks at their test parts: {table.looks}" in text
+    shown = repeated(table)["table"]
+    assert {"test RMSE", "test R²", "parameters", "predicts a row in"} <= {
+        column.name for column in shown.columns
+    }
+    assert "Over 2 divisions" not in words_of(collect(["nets"], studies))
+
+
 def test_no_name_is_trusted(studies: str, fast: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fesearch.study.checked_name", lambda kind, name: name)
     searched.search(studies, HOSTILE, "random_forest", [searched.SMALL_FOREST])
-    page = Reader(text := render(collect([HOSTILE], studies)))
+    holdout_ensemble([HOSTILE, "forests"], studies, 4)
+    page = Reader(text := render(collect([HOSTILE, "forests"], studies)))
+    assert f"{HOSTILE}:0 ×" in " ".join(page.words)
     assert page.open == []
     assert "<script" not in text
     assert HOSTILE in " ".join(" ".join(page.words).split())

@@ -9,6 +9,7 @@ from fesearch import __version__, rank
 from fesearch.analysis import ANALYSES, Analysis, Finding, Settings
 from fesearch.errors import FesearchError, InputError, NoResultError
 from fesearch.record import ResultKey
+from fesearch.repeats import RepeatedTable
 from fesearch.search.prepare import Progress
 from fesearch.subject import Searched, StudySubject, Subject
 
@@ -38,11 +39,13 @@ class Report:
 
     Attributes:
         tables: rankings, that of the division the pictures are of first.
+        repeated: rankings over repeated divisions.
         skipped: analysis and why it is not in the report.
         studies: by name, in the order asked for.
     """
 
     tables: Sequence[rank.Table]
+    repeated: Sequence[RepeatedTable]
     sections: Sequence[Section]
     skipped: Sequence[tuple[Analysis, str]]
     studies: Mapping[str, Searched]
@@ -96,7 +99,8 @@ def collect(
             sections += found
             skipped += left_out
     sections.sort(key=lambda one: in_order(one.analysis.name))
-    return Report(tables, sections, skipped, studies)
+    repeated = rank.repeated_tables(url, studies=names)
+    return Report(tables, repeated, sections, skipped, studies)
 
 
 def in_order(name: str) -> int:

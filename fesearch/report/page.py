@@ -1,11 +1,12 @@
 """A report as one HTML file, and its figures as files of their own."""
 
 import shlex
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fesearch import figures, toml
+from fesearch import figures, rank, toml
 from fesearch.analysis import Column, Table
 from fesearch.errors import InputError
 from fesearch.family import amount
@@ -13,7 +14,7 @@ from fesearch.metrics import title_of
 from fesearch.paths import atomic_folder, atomic_write
 from fesearch.record import TrialState
 from fesearch.report.contents import Report, Section
-from fesearch.report.rankings import ranking
+from fesearch.report.rankings import picked, ranking, repeated, spread
 from fesearch.report.templates import environment
 from fesearch.store.types import Division, StudyRow
 
@@ -108,7 +109,10 @@ def _words(report: Report) -> dict[str, Any]:
         "best": best,
         "trained": amount(best.trial.resource, best.trial.unit),
         "against": list(table.entries[1:4]),
+        "joint": _joint(table),
+        "over": _over(report),
         "rankings": [ranking(one) for one in report.tables],
+        "repeated": [repeated(one) for one in report.repeated],
         "sections": [section_words(one, place) for place, one in enumerate(report.sections)],
         "studies": [_study(report, name) for name in report.studies],
         "compared": len(alike),
@@ -117,6 +121,30 @@ def _words(report: Report) -> dict[str, Any]:
         "time": spent(sum(trial.seconds for trial in trials)),
         "command": f"fesearch report {' '.join(map(word, report.studies))} --to report.html",
     }
+
+
+def _joint(table: rank.Table) -> dict[str, Any] | None:
+    """The best ensemble of a ranking; None where none has a score on the test part."""
+    metric = table.summary.key.metric
+    scores = ((look, look.scores.get(metric)) for look in table.ensembles)
+    found = next(((look, score) for look, score in scores if score is not None), None)
+    return found and {"picks": picked(found[0]), "test": found[1], "look": found[0].sequence}
+
+
+def _over(report: Report) -> dict[str, Any] | None:
+    """The best over the repeated division that the first ranking's target was scored on."""
+    key = report.tables[0].summary.key
+    for table in report.repeated:
+        best = table.contenders[0]
+        if replace(table.key, split=key.split) == key and key.metric in best.test:
+            return {
+                "family": best.family,
+                "studies": ", ".join(dict.fromkeys(study for study, _ in best.trials)),
+                "test": spread(best.test[key.metric]),
+                "divisions": len(best.scores),
+                "flattered": best.flattered,
+            }
+    return None
 
 
 def section_words(section: Section, place: int) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """Rankings as columns of words, for a page: under one key, and over a repeated division."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fesearch.analysis import Column, Table
 from fesearch.family import amount
-from fesearch.metrics import title_of
+from fesearch.metrics import METRICS, Metric, title_of
 from fesearch.rank import Entry
 from fesearch.rank import Table as Ranked
+from fesearch.rankrows import ensemble_row, repeated_row, row_of
 from fesearch.repeats import Contender, RepeatedTable, Spread
 from fesearch.report.templates import cell
+from fesearch.store.types import Look
 
 SEALED = "sealed"
 HOUR = 3600.0
@@ -24,6 +26,7 @@ def ranking(table: Ranked, most: int | None = None) -> dict[str, Any]:
     key, entries = table.summary.key, table.entries[:most]
     return {
         "table": Table(tuple(_kept(_columns(table, entries)))),
+        "ensembles": _ensembles(table) if table.ensembles else None,
         "key": key,
         "data": table.data,
         "division": table.division,
@@ -48,7 +51,7 @@ def repeated(table: RepeatedTable, most: int | None = None) -> dict[str, Any]:
 
 def _columns(table: Ranked, entries: Sequence[Entry]) -> list[Column]:
     title, unit = title_of(table.summary.key.metric), table.summary.unit
-    standings = [one.standing for one in entries]
+    standings, rows = [one.standing for one in entries], [row_of(table, one) for one in entries]
     return [
         Column("#", [one.position for one in entries]),
         Column("study", [one.trial.study for one in entries]),
@@ -56,24 +59,53 @@ def _columns(table: Ranked, entries: Sequence[Entry]) -> list[Column]:
         Column("family", [one.trial.family for one in entries]),
         Column(f"validation {title}", [one.trial.value for one in entries], unit),
         Column(f"test {title}", [SEALED if e.test is None else e.test for e in entries], unit),
-        Column("95 % of MAE", [_interval(one) for one in entries], unit),
-        Column("90 % intervals cover", [_covered(one) for one in entries]),
+        Column("95 % of MAE", [_interval(one.look) for one in entries], unit),
+        Column("90 % intervals cover", [_covered(one.look) for one in entries]),
         Column("ties", [one.ties if one else None for one in standings]),
         Column("p to next", [one.p_next if one else None for one in standings]),
-        Column(f"test {title} over seeds", [_spread(one.by_seed) for one in entries], unit),
+        *_others(table.summary.key.metric, unit, rows),
+        Column(f"test {title} over seeds", [spread(one.by_seed) for one in entries], unit),
         Column("trained", [amount(one.trial.resource, one.trial.unit) for one in entries]),
         Column("parameters", [one.trial.parameters for one in entries]),
+        Column("predicts a row in", [row["latency_us"] for row in rows], "µs"),
         Column("trials", [one.effort.trials for one in entries]),
         Column("search time", [one.effort.seconds for one in entries], "s"),
         Column("GPU", [one.effort.gpu_seconds / HOUR or None for one in entries], "h"),
+        Column("config", [one.trial.config for one in entries]),
         Column(
             "note", ["searched after a look" if one.trial.after_look else None for one in entries]
         ),
     ]
 
 
+def _ensembles(table: Ranked) -> Table:
+    """The ensembles under a key that were looked at, the best by validation first."""
+    metric, unit = table.summary.key.metric, table.summary.unit
+    title = title_of(metric)
+    looks, rows = table.ensembles, [ensemble_row(table, look) for look in table.ensembles]
+    columns = [
+        Column("study", [row["study"] for row in rows]),
+        Column(f"validation {title}", [row[f"val_{metric}"] for row in rows], unit),
+        Column(f"test {title}", [row[f"test_{metric}"] for row in rows], unit),
+        Column("95 % of MAE", [_interval(look) for look in looks], unit),
+        Column("90 % intervals cover", [_covered(look) for look in looks]),
+        *_others(metric, unit, rows),
+        Column("predicts a row in", [row["latency_us"] for row in rows], "µs"),
+        Column("picks", [picked(look) for look in looks]),
+        Column("look", [look.sequence for look in looks]),
+    ]
+    return Table(tuple(_kept(columns)))
+
+
+def picked(look: Look) -> str:
+    """What an ensemble is of, what has the most weight first: nets:3 ×5, forests:1 ×3."""
+    picks = sorted(look.how.picks.items(), key=lambda pick: -pick[1])
+    return ", ".join(f"{name} ×{count}" for name, count in picks)
+
+
 def _repeated_columns(table: RepeatedTable, ones: Sequence[Contender]) -> list[Column]:
     title, unit = title_of(table.key.metric), table.unit
+    rows = [repeated_row(table, place, one) for place, one in enumerate(ones, start=1)]
     return [
         Column("#", list(range(1, len(ones) + 1))),
         Column("study", [", ".join(dict.fromkeys(name for name, _ in o.trials)) for o in ones]),
@@ -81,15 +113,35 @@ def _repeated_columns(table: RepeatedTable, ones: Sequence[Contender]) -> list[C
         Column("searched", [one.searched.value for one in ones]),
         Column("trained", [one.trained.value for one in ones]),
         Column("divisions", [len(one.scores) for one in ones]),
-        Column(f"validation {title}", [_spread(one.validation) for one in ones], unit),
-        Column(f"test {title}", [_spread(o.test.get(table.key.metric)) for o in ones], unit),
+        Column(f"validation {title}", [spread(one.validation) for one in ones], unit),
+        Column(f"test {title}", [spread(o.test.get(table.key.metric)) for o in ones], unit),
+        *(
+            Column(
+                f"test {one.title}", [spread(o.test.get(one.name)) for o in ones], one.in_unit(unit)
+            )
+            for one in _other_metrics(table.key.metric)
+        ),
         Column("ties", [one.ties or None for one in ones]),
         Column("p to next", [one.p_next for one in ones]),
         Column("SD over seeds", [one.by_seed for one in ones], unit),
         Column("members seen in the search", [one.flattered or None for one in ones]),
+        Column("parameters", [one.parameters for one in ones]),
+        Column("predicts a row in", [row["latency_us"] for row in rows], "µs"),
         Column("trials", [sum(effort.trials for effort in one.efforts) for one in ones]),
         Column("search time", [sum(e.seconds for e in one.efforts) for one in ones], "s"),
     ]
+
+
+def _others(metric: str, unit: str, rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Test scores in the other metrics."""
+    return [
+        Column(f"test {one.title}", [row[f"test_{one.name}"] for row in rows], one.in_unit(unit))
+        for one in _other_metrics(metric)
+    ]
+
+
+def _other_metrics(metric: str) -> list[Metric]:
+    return [METRICS[name] for name in METRICS if name != metric]
 
 
 def _kept(columns: Sequence[Column]) -> list[Column]:
@@ -97,18 +149,19 @@ def _kept(columns: Sequence[Column]) -> list[Column]:
     return [one for one in columns if any(value is not None for value in one.values)]
 
 
-def _interval(entry: Entry) -> str | None:
-    interval = entry.look.how.interval if entry.look else None
+def _interval(look: Look | None) -> str | None:
+    interval = look.how.interval if look else None
     return None if interval is None else " … ".join(map(cell, interval))
 
 
-def _covered(entry: Entry) -> str | None:
+def _covered(look: Look | None) -> str | None:
     """The share of the test rows within their prediction intervals; nothing while sealed."""
-    found = entry.look.how.coverage.get("0.9") if entry.look else None
+    found = look.how.coverage.get("0.9") if look else None
     return None if found is None else f"{found[0]:.1%} of test rows"
 
 
-def _spread(spread: Spread | None) -> str | None:
-    if spread is None:
+def spread(found: Spread | None) -> str | None:
+    """Mean ± standard deviation."""
+    if found is None:
         return None
-    return cell(spread.mean) + ("" if spread.sd is None else f" ± {spread.sd:.2g}")
+    return cell(found.mean) + ("" if found.sd is None else f" ± {found.sd:.2g}")

@@ -66,6 +66,17 @@ class How:
     coverage: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     picks: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def studies(self) -> tuple[str, ...]:
+        """The studies of what was picked."""
+        return tuple(dict.fromkeys(name.rpartition(":")[0] for name in self.picks))
+
+    @property
+    def trials(self) -> tuple[tuple[str, int], ...]:
+        """(study, number) of what was picked."""
+        names = (name.rpartition(":") for name in self.picks)
+        return tuple((study, int(number)) for study, _, number in names if number.isdecimal())
+
     def plain(self) -> dict[str, Any]:
         """JSON types, what is left at its default or is no number not among them."""
         default = asdict(How())
