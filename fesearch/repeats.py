@@ -1,7 +1,7 @@
 """Rankings over repeated divisions: a table for each parent, with what scores scatter by."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import TypeAlias
@@ -118,15 +118,22 @@ def repeated_table(
         for row in rows.values()
         if (row.key.data, row.key.target, row.key.metric) == (key.data, key.target, key.metric)
     ]
-    ranked = _ranked(store, key, members, own)
+    scored = [
+        (row.name, look)
+        for row in own
+        for look in _latest(store.looks_of(row))
+        if look.split in members and look.value is not None
+    ]
+    if len({look.split for _, look in scored}) < 2:
+        return None
+    ranked = _ranked(store, scored, {row.name for row in own})
     efforts = {(e.study, e.family): e for e in store.efforts()}
     pieces: dict[tuple[object, ...], list[_Piece]] = {}
-    for row in own:
-        for look in _latest(store.looks_of(row)):
-            trial = ranked.get((row.name, look.trial))
-            if trial is not None and look.split in members and look.value is not None:
-                piece = _Piece(look, trial)
-                pieces.setdefault(piece.contender, []).append(piece)
+    for study, look in scored:
+        trial = ranked.get((study, look.trial))
+        if trial is not None:
+            piece = _Piece(look, trial)
+            pieces.setdefault(piece.contender, []).append(piece)
     found = [
         _contender(_one_a_member(group, own[0].direction), key.metric, efforts, ranked)
         for group in pieces.values()
@@ -194,20 +201,25 @@ class _Piece:
         """The trials whose models it is of, as far as they are still there."""
         if not self.joint:
             return [self.trial]
-        names = (name.rpartition(":") for name in self.look.how.picks)
-        keys = [(study, int(number)) for study, _, number in names if number.isdecimal()]
-        return [ranked[key] for key in keys if key in ranked] or [self.trial]
+        return [ranked[key] for key in self.look.how.trials if key in ranked] or [self.trial]
 
 
 def _ranked(
-    store: Store, key: ResultKey, members: Sequence[str], rows: Iterable[StudyRow]
+    store: Store, scored: Iterable[tuple[str, Look]], studies: Collection[str]
 ) -> dict[tuple[str, int], RankedTrial]:
-    """(study, number) -> trial, of those studies."""
-    splits = {row.key.split for row in rows}
+    """(study, number) -> trial, of all that was looked at or picked for it in those studies.
+
+    Nothing else is read: a study may have a million trials.
+    """
+    numbers: dict[str, set[int]] = {}
+    for name, look in scored:
+        for study, number in ((name, look.trial), *look.how.trials):
+            if study in studies:
+                numbers.setdefault(study, set()).add(number)
     return {
         (trial.study, trial.number): trial
-        for split in sorted(splits)
-        for trial in store.ranking(data=key.data, target=key.target, metric=key.metric, split=split)
+        for study, asked in sorted(numbers.items())
+        for trial in store.ranked(study, asked)
     }
 
 

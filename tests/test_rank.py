@@ -274,6 +274,33 @@ def test_a_repeated_division_has_a_table_of_its_own(
     assert "such scores flatter" in out
 
 
+def test_a_repeated_division_takes_the_trials_that_were_looked_at_alone(
+    studies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "ranking", refused)
+        patch.setattr(Store, "efforts", refused)
+        assert repeated_tables(studies) == []
+    looked(studies)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "ranking", refused)
+        asked: list[tuple[str, set[int]]] = []
+        ranked = Store.ranked
+        patch.setattr(
+            Store, "ranked", lambda store, *what: asked.append(what) or ranked(store, *what)
+        )
+        (table,) = repeated_tables(studies)
+    with Store.open(studies) as store:
+        looks = store.looks()
+    for study, numbers in asked:
+        assert numbers == {look.trial for look in looks if look.study == study}
+    assert set(table.contenders[0].trials) <= {(name, n) for name, ns in asked for n in ns}
+
+
+def refused(*given: object, **named: object) -> None:
+    raise AssertionError(given)
+
+
 def test_searches_on_each_member_are_compared_with_one_of_a_single_member(studies: str) -> None:
     for member in (0, 1, 2):
         split = f"kfold:k=3,member={member}"

@@ -1,6 +1,6 @@
 """Trials of all studies side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -16,6 +16,12 @@ _KEY = tuple(KEYS.c[field.name] for field in fields(ResultKey))
 _OWN = tuple(TRIALS.c[field.name] for field in fields(RankedTrial) if field.name in TRIALS.c)
 _RANKED = sa.and_(
     TRIALS.c.state.in_([TrialState.COMPLETE, TrialState.PRUNED]), TRIALS.c.value.is_not(None)
+)
+_TRIALS = (
+    sa.select(*_KEY, STUDIES.c.name, *_OWN)
+    .join_from(TRIALS, STUDIES, TRIALS.c.study_id == STUDIES.c.id)
+    .join(KEYS, TRIALS.c.key_id == KEYS.c.id)
+    .where(_RANKED)
 )
 
 
@@ -41,28 +47,31 @@ class Ranking(Database):
         """
         given = {"data": data, "target": target, "metric": metric, "split": split}
         wanted = [KEYS.c[name] == value for name, value in given.items() if value is not None]
-        query = (
-            sa.select(*_KEY, STUDIES.c.name, *_OWN)
-            .join_from(TRIALS, STUDIES, TRIALS.c.study_id == STUDIES.c.id)
-            .join(KEYS, TRIALS.c.key_id == KEYS.c.id)
-            .where(_RANKED, *wanted)
-            .order_by(TRIALS.c.key_id, _badness(TRIALS.c.value), TRIALS.c.study_id, TRIALS.c.number)
+        query = _TRIALS.where(*wanted).order_by(
+            TRIALS.c.key_id, _badness(TRIALS.c.value), TRIALS.c.study_id, TRIALS.c.number
         )
         if leaders:
             best = _best_of_each(wanted)
             same = [TRIALS.c[name] == best.c[name] for name in ("key_id", "study_id", "family")]
             query = query.join(best, sa.and_(*same, TRIALS.c.value == best.c.value))
-        with self.read() as connection:
-            found = [
-                RankedTrial(ResultKey(data, target, metric, split), *own)
-                for data, target, metric, split, *own in connection.execute(query).all()
-            ]
+        found = self._trials(query)
         if not leaders:
             return found
         first: dict[tuple[object, ...], RankedTrial] = {}
         for trial in found:
             first.setdefault((trial.key, trial.study, trial.family), trial)
         return list(first.values())
+
+    def ranked(self, study: str, numbers: Collection[int]) -> list[RankedTrial]:
+        """These trials of a study, where ``ranking`` has them."""
+        return self._trials(_TRIALS.where(STUDIES.c.name == study, TRIALS.c.number.in_(numbers)))
+
+    def _trials(self, query: sa.Select[Any]) -> list[RankedTrial]:
+        with self.read() as connection:
+            return [
+                RankedTrial(ResultKey(data, target, metric, split), *own)
+                for data, target, metric, split, *own in connection.execute(query).all()
+            ]
 
     def keys(self) -> list[KeySummary]:
         """The keys that have something to rank, oldest first."""
