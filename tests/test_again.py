@@ -1,12 +1,13 @@
 """``report --every``: the page while studies run, at their end, and when it is interrupted."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fesearch.cli.app import run
-from fesearch.errors import InputError, NoResultError
-from fesearch.report import rewrite
+from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFoundError
+from fesearch.report import Report, again, rewrite
 from fesearch.store.results import Store
 from fesearch.store.types import StudyState
 
@@ -60,6 +61,48 @@ def test_it_waits_for_the_first_result_and_no_longer(studies: str, tmp_path: Pat
             )
     assert said[0].endswith("The page waits.")
     assert not to.exists()
+
+
+def test_an_error_that_may_pass_ends_the_first_page_alone(
+    studies: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = tmp_path / "report.html"
+    locked = [False, True, True, False]
+    collected = again.collect
+
+    def collect(names: list[str], url: str, **given: Any) -> Report:
+        if locked.pop(0):
+            raise FesearchError("The database is locked.", "Try again.")
+        return collected(names, url, **given)
+
+    monkeypatch.setattr(again, "collect", collect)
+    with Store.open(studies) as store:
+        lease = store.acquire(store.study("nets"))
+
+        def wait(seconds: float) -> None:
+            assert "</html>" in to.read_text()
+            if len(locked) == 1:
+                store.release(lease)
+
+        said: list[str] = []
+        rewrite(["nets"], studies, to, 600.0, tell=said.append, wait=wait)
+    assert said[1:3] == ["The database is locked. The page waits."] * 2
+    assert said[3].endswith("0 running.")
+    locked[:] = [True]
+    with pytest.raises(FesearchError, match="The database is locked"):
+        rewrite(["nets"], studies, to, 600.0, wait=lambda seconds: None)
+
+
+def test_a_study_that_is_deleted_ends_it(studies: str, tmp_path: Path) -> None:
+    with Store.open(studies) as store:
+        lease = store.acquire(store.study("nets"))
+
+        def wait(seconds: float) -> None:
+            store.release(lease)
+            store.delete_study("nets")
+
+        with pytest.raises(StudyNotFoundError):
+            rewrite(["nets"], studies, tmp_path / "report.html", 600.0, wait=wait)
 
 
 def test_ctrl_c_ends_it_and_the_page_stays(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fesearch.analysis import Analysis
-from fesearch.errors import InputError, NoResultError
+from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFoundError
 from fesearch.report.contents import Report, collect
 from fesearch.report.page import write
 from fesearch.search.prepare import Progress
@@ -29,7 +29,9 @@ def rewrite(
 ) -> Report:
     """Write the page of some studies every so often, for the last time when all have ended.
 
-    A page takes the place of the one before at once, so that whoever reads sees a whole one.
+    A page takes the place of the one before at once, so that whoever reads sees a whole one. Once
+    there is one, an error is told and the next page is tried: it may pass, as a database that is
+    locked does.
 
     Args:
         seconds: from the beginning of one page to that of the next.
@@ -41,23 +43,29 @@ def rewrite(
 
     Raises:
         InputError: the time is too short.
-        StudyNotFoundError: there is no study of a name.
+        StudyNotFoundError: there is no study of a name, or no longer.
         NoResultError: all have ended, and none has a usable trial.
+        FesearchError: the first page cannot be made or written.
     """
     if seconds < SHORTEST:
         raise InputError(
             f"A page every {seconds:g} s is too often.", f"Type: --every {SHORTEST:.0f}s, or more"
         )
+    written, alive = False, list[str]()
     while True:
-        began, alive = time.monotonic(), going(names, url)
+        began = time.monotonic()
         try:
+            alive = going(names, url)
             report = collect(names, url, progress=progress, begin=begin)
             write(report, to, datetime.now(UTC), seconds if alive else None)
+            written = True
             tell(f"{to} is as of {datetime.now(UTC):%H:%M:%S} UTC; {len(alive)} running.")
             if not alive:
                 return report
-        except NoResultError as error:
-            if not alive:
+        except FesearchError as error:
+            lasting = isinstance(error, NoResultError | StudyNotFoundError)
+            soon = isinstance(error, NoResultError) and alive
+            if not soon and (lasting or not written):
                 raise
             tell(f"{error.message} The page waits.")
         wait(max(seconds - (time.monotonic() - began), 0.0))
