@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from fesearch import notebook, rank
+from fesearch.errors import quoted
 from fesearch.metrics import title_of
-from fesearch.rankrows import rows_of
-from fesearch.store.types import StudySummary
+from fesearch.rankrows import picked, rows_of
+from fesearch.store.types import Look, StudySummary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,36 +30,77 @@ class Ranking(tuple[rank.Table, ...]):
         """
         return [row for table in self for row in rows_of(table)]
 
+    def __repr__(self) -> str:
+        return "\n".join(_brief(table) for table in self)
+
     def _repr_html_(self) -> str:
-        return "".join(
-            notebook.table(
-                f"{table.data}, {table.summary.key.target}: {table.division.spec}",
-                [
-                    {
-                        "#": entry.position,
-                        "study": entry.trial.study,
-                        "trial": entry.trial.number,
-                        "family": entry.trial.family,
-                        _heading("validation", table): entry.trial.value,
-                        _heading("test", table): "sealed" if entry.test is None else entry.test,
-                        **_compared(table, entry),
-                        "parameters": entry.trial.parameters,
-                        "trials": entry.effort.trials,
-                        "config": entry.trial.config,
-                    }
-                    for entry in table.entries
-                ],
-            )
-            for table in self
-        )
+        return "".join(_entries(table) + _ensembles(table) for table in self)
+
+
+def _brief(table: rank.Table) -> str:
+    """A ranking in one line: how many there are, and which is best."""
+    best, count = table.entries[0], len(table.entries)
+    title, unit = title_of(table.summary.key.metric), table.summary.unit
+    said = (
+        f"{count} {'entry' if count == 1 else 'entries'} on {table.division.spec}, best "
+        f"{best.trial.family} (trial {best.trial.number} of {quoted(best.trial.study, 80)}), "
+        f"validation {title} {notebook.text(best.trial.value)} {unit}"
+    )
+    more = len(table.ensembles)
+    joint = f", {more} ensemble{'' if more == 1 else 's'}" if more else ""
+    return notebook.brief(
+        "ranking", f"{table.data}, {table.summary.key.target}", f"{said.rstrip()}{joint}"
+    )
+
+
+def _entries(table: rank.Table) -> str:
+    return notebook.table(
+        f"{table.data}, {table.summary.key.target}: {table.division.spec}",
+        [
+            {
+                "#": entry.position,
+                "study": entry.trial.study,
+                "trial": entry.trial.number,
+                "family": entry.trial.family,
+                _heading("validation", table): entry.trial.value,
+                _heading("test", table): "sealed" if entry.test is None else entry.test,
+                **_compared(table, entry),
+                "parameters": entry.trial.parameters,
+                "trials": entry.effort.trials,
+                "config": entry.trial.config,
+            }
+            for entry in table.entries
+        ],
+    )
+
+
+def _ensembles(table: rank.Table) -> str:
+    """The ensembles that were looked at; nothing where there are none."""
+    metric = table.summary.key.metric
+    rows = [
+        {
+            "study": ", ".join(look.how.studies),
+            _heading("validation", table): look.how.validation.get(metric),
+            _heading("test", table): look.scores.get(metric),
+            "95 % of MAE": _interval(look),
+            "picks": picked(look),
+        }
+        for look in table.ensembles
+    ]
+    title = "Ensembles; picked on the rows that validate, so that this score flatters"
+    return notebook.table(title, rows) if rows else ""
+
+
+def _interval(look: Look | None) -> str | None:
+    interval = look.how.interval if look else None
+    return interval and " … ".join(map(notebook.text, interval))
 
 
 def _compared(table: rank.Table, entry: rank.Entry) -> dict[str, Any]:
     """Interval and ties, where any entry of the table has them."""
     found: dict[str, Any] = {}
     if any(one.look for one in table.entries):
-        interval = entry.look.how.interval if entry.look else None
-        found["95 % of MAE"] = interval and " … ".join(map(notebook.text, interval))
+        found["95 % of MAE"] = _interval(entry.look)
     if any(one.standing for one in table.entries):
         found["ties"] = entry.standing.ties if entry.standing else None
     return found

@@ -83,6 +83,12 @@ def ensemble_row(table: Table, look: Look) -> dict[str, Any]:
     }
 
 
+def picked(look: Look) -> str:
+    """What an ensemble is of, what has the most weight first: nets:3 ×5, forests:1 ×3."""
+    picks = sorted(look.how.picks.items(), key=lambda pick: -pick[1])
+    return ", ".join(f"{name} ×{count}" for name, count in picks)
+
+
 def repeated_row(table: RepeatedTable, position: int, one: Contender) -> dict[str, Any]:
     """All there is to say about a contender; the keys promised of every line among it."""
     key = table.key

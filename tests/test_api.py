@@ -15,7 +15,7 @@ import fesearch
 from fesearch import handle, library
 from fesearch.bundle import open_bundle
 from fesearch.cli.app import run as command
-from fesearch.errors import InputError, NoDatabaseError, NoResultError, StudyNotFoundError
+from fesearch.errors import InputError, NoDatabaseError, NoResultError, StudyNotFoundError, quoted
 from fesearch.handle import PortfolioHandle, StudyHandle
 from fesearch.search.core import INTERRUPTED
 
@@ -136,6 +136,12 @@ def test_a_notebook_shows_it_escaped(place: Path, study: StudyHandle) -> None:
     assert "min_samples_leaf=" in shown
     frame = table().rename(columns={"e_form": EVIL})
     found = fesearch.search(frame, EVIL, trials=1, name="evil", **TREE)
+    (entry,) = found.rank()[0].entries
+    assert repr(found.rank()) == (
+        f"<ranking {quoted(found.rank()[0].data + ', ' + EVIL, 80)}: 1 entry on "
+        f"{found.rank()[0].division.spec}, best {entry.trial.family} (trial 0 of 'evil'), "
+        f"validation MAE {entry.trial.value:.4g} eV/atom>"
+    )
     for one in (found, found.rank(), fesearch.studies()):
         assert "<script" not in one._repr_html_()
     assert "&lt;script&gt;" in found._repr_html_()

@@ -14,6 +14,7 @@ from fesearch.cli.app import run
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
+from fesearch.overviews import Ranking
 from fesearch.report import Report, collect, render, write, write_figures
 from fesearch.report.rankings import ranking, repeated
 from fesearch.report.templates import cell
@@ -128,6 +129,9 @@ def test_ensembles_are_told_with_their_picks(studies: str, fast: None) -> None:
     assert {"validation MAE", "95 % of MAE", "test RMSE", "test R²", "predicts a row in"} <= {
         column.name for column in table.columns
     }
+    shown = Ranking(report.tables)
+    assert repr(shown).endswith(f" {report.tables[0].summary.unit}, 1 ensemble>")
+    assert f"<td>{picks}</td>" in shown._repr_html_()
     alone = words_of(collect(["forests"], studies))
     assert "Ensembles;" not in alone
     assert "The best ensemble" not in alone

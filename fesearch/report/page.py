@@ -12,9 +12,10 @@ from fesearch.errors import InputError
 from fesearch.family import amount
 from fesearch.metrics import title_of
 from fesearch.paths import atomic_folder, atomic_write
+from fesearch.rankrows import picked
 from fesearch.record import TrialState
 from fesearch.report.contents import Report, Section
-from fesearch.report.rankings import picked, ranking, repeated, spread
+from fesearch.report.rankings import ranking, repeated, spread
 from fesearch.report.templates import environment
 from fesearch.store.types import Division, StudyRow
 

@@ -8,7 +8,7 @@ from fesearch.family import amount
 from fesearch.metrics import METRICS, Metric, title_of
 from fesearch.rank import Entry
 from fesearch.rank import Table as Ranked
-from fesearch.rankrows import ensemble_row, repeated_row, row_of
+from fesearch.rankrows import ensemble_row, picked, repeated_row, row_of
 from fesearch.repeats import Contender, RepeatedTable, Spread
 from fesearch.report.templates import cell
 from fesearch.store.types import Look
@@ -95,12 +95,6 @@ def _ensembles(table: Ranked) -> Table:
         Column("look", [look.sequence for look in looks]),
     ]
     return Table(tuple(_kept(columns)))
-
-
-def picked(look: Look) -> str:
-    """What an ensemble is of, what has the most weight first: nets:3 ×5, forests:1 ×3."""
-    picks = sorted(look.how.picks.items(), key=lambda pick: -pick[1])
-    return ", ".join(f"{name} ×{count}" for name, count in picks)
 
 
 def _repeated_columns(table: RepeatedTable, ones: Sequence[Contender]) -> list[Column]:
