@@ -5,7 +5,7 @@ import shutil
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,6 @@ def session(
     address: str | None = None,
     niceness: int = 15,
     log: Path | None = None,
-    preload: Sequence[str] = (),
 ) -> Iterator[int]:
     """Ray, started here or joined; yields the CPU cores it has and leaves nothing behind.
 
@@ -44,8 +43,6 @@ def session(
         niceness: of the workers of a Ray started here; 15, which is Ray's own, gives way to all
             other work.
         address: of a running Ray cluster, as ``ray.init`` takes it; None starts Ray here.
-        preload: modules that the workers of a Ray started here, one a CPU core, import at once,
-            while this process does other things.
         log: file for the ends of the logs of a Ray started here, if the session fails.
 
     Raises:
@@ -67,7 +64,7 @@ def session(
                     include_dashboard=False,
                     _system_config={
                         "worker_niceness": niceness,
-                        "preload_python_modules": list(preload),
+                        "prestart_worker_first_driver": False,  # which no actor could use
                     },
                     **quiet,
                 )

@@ -381,10 +381,8 @@ def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
     from fesearch import raysession
 
     cpus, folder = study.cpus or (None if study.address else hardware.cores()), study_folder(row)
-    with raysession.session(
-        *(cpus, study.gpus, study.address), log=folder / LOG, preload=_at_once(study)
-    ):
-        from fesearch.search import on_ray  # Ray Tune, while the workers import it too
+    with raysession.session(cpus, study.gpus, study.address, log=folder / LOG):
+        from fesearch.search import on_ray
 
         wanted = on_ray.Resources(
             cpus=cpus,
@@ -395,14 +393,6 @@ def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
         )
         files, scratch = study.own_sources(), folder / f"{_SCRATCH}{lease.token[:8]}"
         on_ray.drive(core, prepared.development, wanted, scratch, files)
-
-
-def _at_once(study: Study) -> list[str]:
-    """What each worker is to import at once: Ray starts one a core, and all of them must train."""
-    if study.gpus or study.cpus_per_trial > 1:
-        return []
-    torch = ["torch"] if study.declared_family().gpu else []
-    return ["fesearch.search.actor", *torch]
 
 
 def _clear(folder: Path) -> None:

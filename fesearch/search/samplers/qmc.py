@@ -1,6 +1,8 @@
 """Quasi-random search: points that fill the space evenly, whatever their number."""
 
 from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from fesearch.metrics import Direction
 from fesearch.record import TrialResult
@@ -8,6 +10,9 @@ from fesearch.search.sampler import Method
 from fesearch.search.samplers.random import Random
 from fesearch.seeds import derive
 from fesearch.space import Space, Value
+
+if TYPE_CHECKING:
+    from scipy.stats.qmc import Sobol
 
 _BITS = 32  # of a coordinate: the sequence has 2^32 points, and studies at most 2^31 trials
 
@@ -23,10 +28,14 @@ class QMC(Random):
 
     def __init__(self, space: Space, seed: int) -> None:
         super().__init__(space, seed)
+        self._sobol_seed = derive(seed, "sobol")
+
+    @cached_property
+    def _sequence(self) -> "Sobol":
+        # A second and a half, for which the first trial need not wait.
         from scipy.stats.qmc import Sobol
 
-        dimensions = max(1, len(space.parameters))
-        self._sequence = Sobol(dimensions, seed=derive(seed, "sobol"), bits=_BITS)
+        return Sobol(max(1, len(self._space.parameters)), seed=self._sobol_seed, bits=_BITS)
 
     def suggest(self, number: int) -> dict[str, Value] | None:
         if self.exhausted:
