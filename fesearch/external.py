@@ -1,6 +1,9 @@
-"""Finalists scored on labelled rows from elsewhere; the test part stays sealed."""
+"""Finalists scored on labelled rows from elsewhere.
 
-from collections.abc import Sequence
+The test part stays sealed: rows whose formula is in it are a look, and are put on record as one.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,8 +19,9 @@ from fesearch.metrics import METRICS
 from fesearch.record import TrialResult
 from fesearch.search.prepare import Prepared, Progress, prepare_again
 from fesearch.statistics import bootstrap_interval
+from fesearch.store.how import How, Trained
 from fesearch.store.results import Store
-from fesearch.store.types import StudyRow
+from fesearch.store.types import Look, StudyRow
 
 _SHOWN = 3  # rows named in an error
 
@@ -30,12 +34,14 @@ class ScoredElsewhere:
         interval: of the MAE on all rows, 95 %, from formulas drawn with replacement.
         new: metric -> score where neither training nor validation part has the formula; empty
             where there is no such row.
+        look: on record, at rows whose formula is in the test part; None where there is no such row.
     """
 
     trial: TrialResult
     scores: dict[str, float]
     interval: tuple[float, float]
     new: dict[str, float]
+    look: Look | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Elsewhere:
     Attributes:
         rows: in the file.
         told: of these, rows whose reduced formula is in the training or the validation part.
-        sealed: rows whose reduced formula is in the test part: a look by another door.
+        sealed: rows whose reduced formula is in the test part: a look by another door, on record.
     """
 
     row: StudyRow
@@ -69,7 +75,7 @@ def score_file(
     """Score the models that the finalists of a study left on the rows of a file.
 
     Args:
-        url: of the store; nothing is written there.
+        url: of the store; written there is a look at each model where rows are of the test part.
         path: as ``intake.read`` takes it.
         wanted: its columns, with one target, whose unit is taken to be that of the study's where
             it is empty. Columns of numbers that the model reads are added.
@@ -110,6 +116,7 @@ def score_file(
             "Leave them out.",
         )
     told = _shared(prepared, rows.reduced, (prepared.split.train, prepared.split.val))
+    sealed = _shared(prepared, rows.reduced, (prepared.split.test,))
     truth, everything = rows.target(target), np.arange(len(rows))
     metrics = {**METRICS, prepared.metric.name: prepared.metric}.values()
     scored = []
@@ -119,9 +126,20 @@ def score_file(
         new = {m.name: m(truth[~told], said[~told]) for m in metrics} if not told.all() else {}
         interval = bootstrap_interval(found.errors, found.groups)
         scores = {m.name: m(truth, said) for m in metrics}
-        scored.append(ScoredElsewhere(trial, scores, interval, new))
-    sealed = _shared(prepared, rows.reduced, (prepared.split.test,))
+        there = {m.name: m(truth[sealed], said[sealed]) for m in metrics} if sealed.any() else {}
+        look = _recorded(url, row, trial, there, int(sealed.sum())) if there else None
+        scored.append(ScoredElsewhere(trial, scores, interval, new, look))
     return Elsewhere(row, ours, len(rows), int(told.sum()), int(sealed.sum()), tuple(scored))
+
+
+def _recorded(
+    url: str, row: StudyRow, trial: TrialResult, scores: Mapping[str, float], count: int
+) -> Look:
+    """Put a look at the test part by another door on record."""
+    with Store.open(url, create=False) as store:
+        return store.add_look(
+            row, trial.number, row.key.split, scores, count, How(trained=Trained.FILE)
+        )
 
 
 def _shared(prepared: Prepared, reduced: Sequence[str], parts: Sequence[np.ndarray]) -> np.ndarray:

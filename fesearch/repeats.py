@@ -224,10 +224,11 @@ def _ranked(
 
 
 def _latest(looks: Iterable[Look]) -> list[Look]:
-    """The last look of each training at each division."""
+    """The last look of each training at each division, the whole of its test part."""
     last = {
         (one.trial, one.split, one.how.trained, one.how.seed, frozenset(one.how.picks.items())): one
         for one in looks
+        if one.how.trained is not Trained.FILE
     }
     return list(last.values())
 

@@ -177,22 +177,34 @@ def write_rows(path: Path, formulas: list[str]) -> Path:
     return path
 
 
-def test_rows_from_elsewhere_are_no_look(studies: str, tmp_path: Path) -> None:
+def test_rows_from_elsewhere_are_a_look_only_where_the_test_part_has_their_formula(
+    studies: str, tmp_path: Path
+) -> None:
     with Store.open(studies) as store:
         prepared = prepare_again(store.study("forests"))
     names, split = prepared.dataset.reduced, prepared.split
     known = [names[split.train[0]], names[split.val[0]], names[split.test[0]]]
     file = write_rows(tmp_path / "rows.csv", [*known, "Mg2Si", "Na3P"])
     wanted = Wanted({"measured": ""}, formula="compound")
-    found = score_file("forests", studies, file, wanted)
-    assert (found.rows, found.told, found.sealed) == (5, 2, 1)
-    (one,) = found.scored
-    assert one.interval[0] <= one.scores["mae"] <= one.interval[1]
-    assert one.new["mae"] != one.scores["mae"]
     only = write_rows(tmp_path / "only.csv", known[:2])
     assert score_file("forests", studies, only, wanted).scored[0].new == {}
     with Store.open(studies) as store:
         assert store.looks() == []
+    found = score_file("forests", studies, file, wanted)
+    assert (found.rows, found.told, found.sealed) == (5, 2, 1)
+    (one,) = found.scored
+    with Store.open(studies) as store:
+        row = store.study("forests")
+        assert store.looks(row.key) == [one.look]
+        assert store.looks_at(row) == {}, "a ranking has no test score of it"
+    assert one.look is not None
+    assert (one.look.how.trained, one.look.rows) == (Trained.FILE, 1)
+    assert one.look.scores["mae"] not in (one.scores["mae"], one.new["mae"])
+    searched.search(studies, "later", "random_forest", [searched.SMALL_FOREST])
+    with Store.open(studies) as store:
+        assert [trial.after_look for trial in store.trials(store.study("later"))] == [True]
+    assert one.interval[0] <= one.scores["mae"] <= one.interval[1]
+    assert one.new["mae"] != one.scores["mae"]
     with pytest.raises(InputError) as caught:
         score_file("forests", studies, file, replace(wanted, targets={"measured": "kJ/mol"}))
     assert str(caught.value) == (
@@ -213,7 +225,11 @@ def test_the_command_for_rows_from_elsewhere(
     assert run(command) == 0
     out, err = capsys.readouterr()
     assert "MAE there (eV/atom)" in out
-    assert f"3 rows of {file}, in eV/atom. No look at the test part." in err
+    assert f"3 rows of {file}, in eV/atom. 0 rows have a formula that" in err
+    assert "1 rows have a formula of the sealed test part, which is on record as look 2 at it" in err
+    new = write_rows(tmp_path / "new.csv", ["Na3P"])
+    assert run(["holdout", "nets", "--file", str(new), *command[4:]]) == 0
+    assert "No look at the test part." in capsys.readouterr().err
     assert run([*command, "--seeds", "2"]) == 2
     assert "--file scores models as they were searched" in capsys.readouterr().err
     assert run(["holdout", "nets", "--formula", "compound"]) == 2

@@ -58,7 +58,7 @@ def holdout(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option("--file", help="Score on the labelled rows of this file; no look."),
+        typer.Option("--file", help="Score on the labelled rows of this file."),
     ] = None,
     formula: Annotated[
         str | None, typer.Option("--formula", help="Its column of formulas; 'formula' by default.")
@@ -277,13 +277,15 @@ def _show_elsewhere(found: "Elsewhere", file: Path, format: Format) -> None:
     ]
     show(rows if format != "table" else short, columns, format)
     print(
-        f"\n{found.rows} rows of {file}, in {found.target_unit}. No look at the test part. "
+        f"\n{found.rows} rows of {file}, in {found.target_unit}. "
+        f"{'' if found.sealed else 'No look at the test part. '}"
         f"{found.told} rows have a formula that the models were trained or validated on.",
         file=sys.stderr,
     )
     if found.sealed:
+        looks = ", ".join(str(one.look.sequence) for one in found.scored if one.look)
         print(
-            f"Warning: {found.sealed} rows have a formula of the sealed test part; "
-            "do not choose by this score.",
+            f"Warning: {found.sealed} rows have a formula of the sealed test part, which is on "
+            f"record as look {looks} at it; do not choose by this score.",
             file=sys.stderr,
         )

@@ -12,14 +12,16 @@ class Trained(StrEnum):
 
     SEARCHED is the model its trial left; AGAIN, its config trained anew on the training part;
     JOINED, on training and validation part for the resource found. ENSEMBLE is the mean of several
-    models that trials left. PREDICTED is no score: somebody predicted rows of a test part with an
-    exported model.
+    models that trials left. FILE is the model its trial left, scored on rows of a labelled file,
+    some of whose formulas are in the test part: its scores are of those rows alone. PREDICTED is no
+    score: somebody predicted rows of a test part with an exported model.
     """
 
     SEARCHED = "as searched"
     AGAIN = "trained again"
     JOINED = "train + validation"
     ENSEMBLE = "ensemble"
+    FILE = "rows of a file"
     PREDICTED = "predicted"
 
 
