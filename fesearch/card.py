@@ -128,11 +128,13 @@ class Unsealed(_Plain):
     """Scores on the test part, and how often it had been looked at then, this look included.
 
     Attributes:
+        trained: what the model that was scored had been trained on; see ``store.how.Trained``.
         interval: of the MAE, 95 %, formulas drawn with replacement; None where it is not known.
         coverage: level of prediction intervals -> share of the test rows that were within them,
             and their mean width.
     """
 
+    trained: str = "as searched"
     rows: int
     looks: int
     scores: dict[str, float | None]

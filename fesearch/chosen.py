@@ -26,6 +26,8 @@ class Searched:
     Attributes:
         trials: those an export may take, the best first.
         looks: trial number -> the last look at it.
+        retrained: trial number -> the last look at its config, trained on training and validation
+            part of this division.
         joint: looks at ensembles whose most picked model is of this study, oldest first.
     """
 
@@ -33,6 +35,7 @@ class Searched:
     prepared: Prepared
     trials: tuple[TrialResult, ...]
     looks: dict[int, Look]
+    retrained: dict[int, Look]
     joint: tuple[Look, ...]
 
 
@@ -68,9 +71,12 @@ def searched(
     """
     row = store.study(name)
     trials = ranked(store, row) if trial is None else [store.trial(row, trial)]
-    joint = (look for look in store.looks_of(row) if look.how.trained is Trained.ENSEMBLE)
+    looks = store.looks_of(row)
+    joint = (look for look in looks if look.how.trained is Trained.ENSEMBLE)
+    own = (look for look in looks if look.split == row.key.split)
+    retrained = {look.trial: look for look in own if look.how.trained is Trained.JOINED}
     prepared = prepare_again(row, progress)
-    return Searched(row, prepared, tuple(trials), store.looks_at(row), tuple(joint))
+    return Searched(row, prepared, tuple(trials), store.looks_at(row), retrained, tuple(joint))
 
 
 def one(study: Searched, *, refitted: bool = False, device: str = "cpu") -> list[Chosen]:

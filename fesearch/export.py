@@ -237,10 +237,11 @@ def _card(
 
 
 def _look(chosen: Sequence[Chosen]) -> Look | None:
-    """The last one at the test part with exactly these models."""
+    """The last one at the test part with exactly these models, or with a single one's config."""
     first = chosen[0]
     if len(chosen) == 1:
-        return first.study.looks.get(first.trial.number)
+        number = first.trial.number
+        return first.study.looks.get(number) or first.study.retrained.get(number)
     picks = picks_of(chosen)
     joint = (look for one in chosen for look in one.study.joint if look.how.picks == picks)
     return max(joint, key=lambda look: look.sequence, default=None)
@@ -250,6 +251,7 @@ def _unsealed(look: Look | None) -> Unsealed | None:
     if look is None:
         return None
     return Unsealed(
+        trained=look.how.trained.value,
         rows=look.rows,
         looks=look.sequence,
         scores=dict(look.scores),

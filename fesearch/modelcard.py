@@ -7,6 +7,8 @@ from fesearch.family import amount
 from fesearch.metrics import metric_named
 from fesearch.own import digits_in
 
+JOINED = "train + validation"  # as ``store.how.Trained`` says it
+
 
 def render(card: Card) -> str:
     """The model card as Markdown."""
@@ -150,6 +152,11 @@ def _scores(card: Card) -> str:
         lines.append(
             f"- test {metric.title}, {card.split.test} rows: "
             f"{_number(score, metric.in_unit(card.unit))}"
+        )
+    if test and test.trained == JOINED and len(card.members) == 1:
+        lines.append(
+            "- these test scores are of the same config trained on training and validation part "
+            "together, not of the model in this folder"
         )
     if test and test.interval is not None:
         low, high = test.interval

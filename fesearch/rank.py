@@ -28,7 +28,8 @@ class Entry:
         effort: all trials of its family in its study: what it took to find this one.
         look: the last one at the test part with the model that the trial left; None while that is
             sealed.
-        by_seed: test scores in the key's metric of its config trained with several seeds.
+        by_seed: test scores in the key's metric of its config trained again, one a seed.
+        joined: those of its config trained on training and validation part, one a seed.
         standing: among those whose predictions of the same test rows are kept here.
     """
 
@@ -37,6 +38,7 @@ class Entry:
     effort: Effort
     look: Look | None = None
     by_seed: Spread | None = None
+    joined: Spread | None = None
     standing: "Standing | None" = None
 
     @property
@@ -199,7 +201,8 @@ def _table(
                 trial,
                 efforts[key, trial.study, trial.family],
                 look=next((look for look in reversed(there) if look.as_searched), None),
-                by_seed=_by_seed(there, key.metric),
+                by_seed=_by_seed(there, key.metric, Trained.AGAIN),
+                joined=_by_seed(there, key.metric, Trained.JOINED),
             )
         )
     division = store.division(key.data, key.split)
@@ -228,14 +231,14 @@ def _ensembles(looks: Iterable[Look], summary: KeySummary) -> tuple[Look, ...]:
     return tuple(sorted(last.values(), key=place))
 
 
-def _by_seed(looks: Iterable[Look], metric: str) -> Spread | None:
-    """The scores of trainings that differ in their seed alone; None of fewer than two."""
+def _by_seed(looks: Iterable[Look], metric: str, trained: Trained) -> Spread | None:
+    """The scores of trainings of a kind that differ in their seed alone; None without one."""
     scores = {
         look.how.seed: score
         for look in looks
-        if look.how.trained is Trained.AGAIN and (score := look.scores.get(metric)) is not None
+        if look.how.trained is trained and (score := look.scores.get(metric)) is not None
     }
-    return Spread.of(list(scores.values())) if len(scores) > 1 else None
+    return Spread.of(list(scores.values()))
 
 
 def _compared(entries: Sequence[Entry], rows: Mapping[str, StudyRow]) -> list[Entry]:

@@ -33,6 +33,7 @@ def row_of(table: Table, entry: Entry) -> dict[str, Any]:
         "ties": entry.standing.ties if entry.standing else None,
         "p_next": entry.standing.p_next if entry.standing else None,
         **_spread("seeds", entry.by_seed),
+        **_spread("joined", entry.joined),
         "seconds": trial.seconds,
         "value_unit": table.summary.unit,
         "resource": trial.resource,

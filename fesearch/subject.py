@@ -128,6 +128,7 @@ class Searched:
 
     Attributes:
         looks: trial -> the last look at it.
+        looked: how often the test part was looked at, by whatever study.
     """
 
     row: StudyRow
@@ -135,6 +136,7 @@ class Searched:
     reports: Sequence[ReportRow]
     division: Division
     looks: Mapping[int, Look]
+    looked: int
 
     @property
     def usable(self) -> list[TrialResult]:
@@ -188,6 +190,7 @@ class StudySubject(Subject):
                 store.reports(row),
                 store.division(row.key.data, row.key.split),
                 store.looks_at(row),
+                len(store.looks(row.key)),
             )
 
     @cached_property

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +16,14 @@ import sqlalchemy as sa
 from fesearch.cli.app import run
 from fesearch.cli.rank import ENSEMBLES
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
+from fesearch.export import export
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
 from fesearch.predictions import kept
 from fesearch.rank import repeated_tables, tables
 from fesearch.record import TrialSpec
+from fesearch.repeats import Spread
+from fesearch.report import collect, render
 from fesearch.search.folder import identity
 from fesearch.statistics import corrected_resampled_test, paired_test
 from fesearch.store.how import Trained
@@ -241,7 +245,7 @@ def test_looks_bring_intervals_ties_and_seeds(
     assert nets.by_seed is None
     assert run(["rank"]) == 0
     out = capsys.readouterr().out
-    for heading in ("95 % of MAE", "ties", "p to next", "RMSE", "over seeds", "row in (µs)"):
+    for heading in ("95 % of MAE", "ties", "p to next", "RMSE", "trained again", "row in (µs)"):
         assert heading in out
     assert "are not told apart: paired t tests" in out
 
@@ -295,6 +299,31 @@ def test_a_repeated_division_takes_the_trials_that_were_looked_at_alone(
     for study, numbers in asked:
         assert numbers == {look.trial for look in looks if look.study == study}
     assert set(table.contenders[0].trials) <= {(name, n) for name, ns in asked for n in ns}
+
+
+def test_a_retrained_look_is_no_secret(
+    studies: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored = holdout("nets", studies, retrain=True).scored[0].look
+    [entry] = [one for one in tables(studies)[0].entries if one.trial.study == "nets"]
+    assert (entry.test, entry.by_seed) == (None, None), "its own model has not been scored"
+    assert entry.joined is not None
+    assert entry.joined == Spread(scored.scores["mae"], None, 1)
+    assert run(["rank", "--study", "nets"]) == 0
+    assert "test MAE, train + val" in capsys.readouterr().out
+    assert run(["rank", "--study", "nets", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["joined_mean"] == scored.scores["mae"]
+    page = render(collect(["nets"], studies))
+    assert "none: the test part is sealed" not in page
+    assert "trained on train + validation" in page
+    card = export("nets", studies, tmp_path / "model")
+    assert card.test is not None
+    assert (card.test.trained, card.test.scores["mae"]) == (
+        "train + validation",
+        scored.scores["mae"],
+    )
+    readme = (tmp_path / "model" / "README.md").read_text()
+    assert "these test scores are of the same config trained on training and validation" in readme
 
 
 def refused(*given: object, **named: object) -> None:

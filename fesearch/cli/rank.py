@@ -121,6 +121,7 @@ def _shown(table: ranking.Table, entry: ranking.Entry) -> dict[str, Any]:
         test: SEALED if entry.look is None else row[test],
         "test_interval": low_high(entry.look.how.interval) if entry.look else None,
         "seeds": _plus_minus(entry.by_seed),
+        "joined": _plus_minus(entry.joined),
         "trained": amount(row["resource"], row["unit"]),
         "note": "searched after a look" if row["after_look"] else "",
     }
@@ -148,7 +149,8 @@ def _columns(table: ranking.Table) -> list[Column | str]:
         (any(entry.standing for entry in entries), "ties"),
         (any(entry.standing for entry in entries), Column("p_next", "p to next")),
         *((looked, other) for other in others),
-        (any(entry.by_seed for entry in entries), Column("seeds", f"test {title} over seeds")),
+        (any(entry.by_seed for entry in entries), Column("seeds", f"test {title}, trained again")),
+        (any(entry.joined for entry in entries), Column("joined", f"test {title}, train + val")),
         (True, "trained"),
         (True, "state"),
         (True, Column("seconds", "time", "s")),

@@ -96,7 +96,7 @@ def study(url: str, identity: int) -> dict[str, Any]:
         words = store.words(row)
         best = store.some_trials(row, states=USABLE, best_first=True, count=BEST)
         failed = store.some_trials(row, states=[TrialState.FAIL], newest_first=True, count=FAILED)
-        looks = len(store.looks_at(row))
+        looks = len(store.looks(row.key))
     return {
         "row": row,
         "word": word(row.name),

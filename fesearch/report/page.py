@@ -176,7 +176,7 @@ def facts(row: StudyRow, division: Division, looks: int) -> dict[str, Any]:
     """What tells a study from all others, in words.
 
     Args:
-        looks: of it at the test part.
+        looks: at the test part, of whatever study.
     """
     return {
         "state": row.state.value,
@@ -200,7 +200,7 @@ def _study(report: Report, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "word": word(name),
-        "facts": facts(one.row, one.division, len(one.looks)),
+        "facts": facts(one.row, one.division, one.looked),
         "best": None if best is None else {"trial": best, "config": dict(best.config)},
         "file": toml.dumps(one.row.definition["study"]),
     }

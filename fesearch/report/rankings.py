@@ -64,7 +64,12 @@ def _columns(table: Ranked, entries: Sequence[Entry]) -> list[Column]:
         Column("ties", [one.ties if one else None for one in standings]),
         Column("p to next", [one.p_next if one else None for one in standings]),
         *_others(table.summary.key.metric, unit, rows),
-        Column(f"test {title} over seeds", [spread(one.by_seed) for one in entries], unit),
+        Column(f"test {title}, trained again", [spread(one.by_seed) for one in entries], unit),
+        Column(
+            f"test {title}, trained on train + validation",
+            [spread(one.joined) for one in entries],
+            unit,
+        ),
         Column("trained", [amount(one.trial.resource, one.trial.unit) for one in entries]),
         Column("parameters", [one.trial.parameters for one in entries]),
         Column("predicts a row in", [row["latency_us"] for row in rows], "µs"),
