@@ -145,9 +145,10 @@ def magpie(smoke: bool) -> Development:
     from fesearch import library, split
     from fesearch.features import build
     from fesearch.featureset import Inputs
+    from fesearch.splitspec import SplitSpec
 
     data = library.load("miedema")
-    made = split.make(data, split.SplitSpec.parse("random"))
+    made = split.make(data, SplitSpec.parse("random"))
     features = build("magpie", Inputs.of(data)).matrix
     part = made.development(features, data.target("formation_enthalpy"))
     step = 10 if smoke else 1
