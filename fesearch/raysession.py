@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 import ray
-from ray._private import services, worker
+from ray._private import services, utils, worker
 
 from fesearch.errors import InputError
 
@@ -120,14 +120,12 @@ def nodes() -> int:
 @contextmanager
 def _sigterm_left_alone() -> Iterator[None]:
     """Ray takes SIGTERM for itself, to exit at once; here it stops what runs in good order."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
+    before = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda handler: None
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        utils.set_sigterm_handler = before
 
 
 @contextmanager
@@ -177,8 +175,12 @@ def _in_groups_of_their_own() -> Iterator[None]:
 
     What a terminal or a batch system sends to all of ours then reaches this process alone, which
     stops trials in good order. Without Ray it could not: Ray ends a process that has lost it.
+    Where the kernel does not end Ray's processes with this one, Ray needs them in one group.
     """
     before = services.ConsolePopen
+    if not utils.detect_fate_sharing_support():
+        yield
+        return
     services.ConsolePopen = partial(before, process_group=0)
     try:
         yield

@@ -42,12 +42,14 @@ class PlugIn:
 
     Attributes:
         package, version: as it was installed.
+        module: that its entry point names.
         sha256: of its code: all Python files of the module that the entry point names, or of the
             package which that is in. A change of code need not change the version.
     """
 
     package: str
     version: str
+    module: str
     sha256: str
 
 
@@ -113,7 +115,7 @@ class Registry(Generic[T]):
         point = None if name in self._built_in() else self._plugged_in().get(name)
         if point is None or point.dist is None:
             return None
-        return PlugIn(point.dist.name, point.dist.version, _code_of(point.module))
+        return PlugIn(point.dist.name, point.dist.version, point.module, _code_of(point.module))
 
     def get(self, name: str) -> T:
         """The declaration called ``name``.

@@ -220,8 +220,12 @@ class Study(BaseModel):
             )
         return moved
 
-    def check(self) -> None:
+    def check(self, *, new: bool = True) -> None:
         """Refuse whatever is wrong in itself; data, features and devices are not looked at.
+
+        Args:
+            new: corners of its space and configs drawn from it are tried too; a study that runs
+                may have been started without that.
 
         Raises:
             InputError: names the key and what to type.
@@ -229,7 +233,7 @@ class Study(BaseModel):
         checked_name("study", self.name)
         family = self.declared_family()
         space = self.search_space()
-        for config in [*corners(space), *map(space.sample, range(_DRAWN))]:
+        for config in [*corners(space), *map(space.sample, range(_DRAWN))] if new else []:
             family.check(config)
         if self.sampler == "grid":
             space.grid()

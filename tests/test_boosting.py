@@ -593,3 +593,14 @@ def test_seeds_reach_every_draw_of_lightgbm() -> None:
 
 def test_seeds_of_lightgbm_are_signed() -> None:
     assert set(lightgbm._seeds((1 << 32) - 1).values()) == {(1 << 31) - 1}
+
+
+def test_a_line_hidden_in_the_head_of_lightgbms_text_is_refused(tmp_path: Path) -> None:
+    """It ends lines at a carriage return too."""
+    content = content_of("lightgbm")
+    hidden = [
+        content.replace(b"feature_infos=", b"feature_infos=" + sign + b"max_feature_idx=2" + sign)
+        for sign in (b"\r", b"\0")
+    ]
+    for said in said_of("lightgbm", hidden, tmp_path):
+        assert said != "It is taken."

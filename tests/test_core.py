@@ -145,7 +145,6 @@ def test_a_trial_that_ends_where_it_is_trained_again_keeps_its_result():
     for resource, changes, state in [
         (3, {"seconds": 11.0}, TrialState.PRUNED),
         (3, {}, TrialState.COMPLETE),  # on a GPU its patience may end it elsewhere
-        (2, {"diverged": "NaN"}, TrialState.FAIL),
     ]:
         book = Book()
         core = core_of(book, pruner="none", rungs=(), trial_time_limit=limit)
@@ -158,6 +157,15 @@ def test_a_trial_that_ends_where_it_is_trained_again_keeps_its_result():
         ended = book.results[spec.number]
         assert (ended.state, ended.resource, ended.value) == (state, 3, again.best)
         assert not core.running
+    core = core_of(book := Book(), pruner="none", rungs=())
+    spec = core.suggest()
+    core.report(spec.number, report_of(spec, 1))
+    core.report(spec.number, report_of(spec, 2))
+    again = report_of(spec, 1, last=True, diverged="NaN")
+    assert core.report(spec.number, again) is Decision.STOP
+    ended = book.results[spec.number]
+    assert (ended.fault, ended.resource) == (Fault.MACHINE, 2)
+    assert ended.reason == "diverged where it was trained again: NaN"
 
 
 def test_divergence_is_a_failed_trial_that_the_sampler_hears_of():
@@ -222,9 +230,11 @@ def test_more_time_revives_a_search_that_was_stopping_for_want_of_it():
     spec = core.suggest()
     now[0] = 11.0
     assert core.stopped == "the time limit is reached"
+    assert core.report(spec.number, report_of(spec, 1)) is Decision.STOP
     core.extend(settings(deadline=20.0))
     assert core.stopped == ""
-    assert core.report(spec.number, report_of(spec, 1)) is Decision.CONTINUE
+    assert core.suggest() == replace(spec, reached=1), "what was stopped goes on"
+    assert core.report(spec.number, report_of(spec, 2)) is Decision.CONTINUE
     core.stop("interrupted")
     core.extend(settings(deadline=30.0))
     assert core.stopped == "interrupted"

@@ -102,6 +102,7 @@ def test_a_search_that_is_stopping_is_published_before_its_trials_have_stopped(
 ) -> None:
     """A batch system that has sent SIGTERM may kill before they do."""
     monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 600.0)
     published: list[bool] = []
     monkeypatch.setattr(Store, "publish", lambda self, due=False: published.append(due))
 

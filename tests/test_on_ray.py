@@ -193,7 +193,7 @@ def test_time_in_which_the_driver_was_held_up_is_not_the_trials(
     deadlines.on_trial_start(0, [], trial)
     steps_until(9.0)
     clock[0] += 600.0  # the database was away
-    steps_until(609.0 + 10.0 + on_ray.GRACE - 9.0)
+    steps_until(609.0 + 10.0 + on_ray.GRACE - 9.0 - on_ray._SECONDS_OF_A_STEP)
     assert ended == []
     steps_until(609.0 + 10.0 + on_ray.GRACE + 1.0)
     assert ended == ["actor"]

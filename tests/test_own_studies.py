@@ -269,7 +269,7 @@ def test_a_plug_in_is_found_and_its_version_and_code_recorded(
     write(folder, "own_plug_in.py", RIDGES, WORST, LENGTHS, "# changed\n")
     with pytest.raises(InputError) as caught:
         start.resume("ridges", url)
-    changed = r"The code of own-plug-in of 'ridges' is \w{12} now and was \w{12} when it was .*"
+    changed = r"The code of own_plug_in of 'ridges' is \w{12} now and was \w{12} when it was .*"
     assert re.fullmatch(changed, caught.value.message)
     with pytest.raises(InputError) as caught:
         load("raven")

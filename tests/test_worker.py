@@ -112,6 +112,24 @@ def test_a_checkpoint_beyond_what_is_on_record_is_not_gone_on_from(spec: TrialSp
     assert said[-1].endswith("so it trains from the start")
 
 
+def test_a_checkpoint_of_a_child_is_measured_from_its_parents_end(
+    spec: TrialSpec, tmp_path: Path
+) -> None:
+    parent = replace(spec, steps=(1, 2, 3))
+    ended = Worker(parent, DATA)
+    for _ in parent.steps:
+        ended.step()
+    child = replace(
+        spec, number=1, parent=0, folder=tmp_path / "000001", rungs=(), steps=tuple(range(1, 9))
+    )
+    trained = Worker(child, DATA)
+    reports = [untimed(trained.step()) for _ in range(3)]
+    assert [report.resource for report in reports] == [4, 5, 6]
+    trained.save()
+    assert untimed(Worker(replace(child, reached=5), DATA).step()) == reports[2]
+    assert untimed(Worker(replace(child, reached=0), DATA).step()) == reports[0]
+
+
 def test_seconds_go_on_too(spec: TrialSpec) -> None:
     first = Worker(spec, DATA)
     spent = [first.step().seconds for _ in range(2)][-1]

@@ -77,6 +77,11 @@ def _borders(trees: Table) -> np.ndarray:
 def _check_splits(trees: Table, borders: np.ndarray) -> None:
     """Each split is a border, counted over all features; and by its feature and place there."""
     splits, bins = trees.vector(SPLITS, "<i4"), trees.vector(BINS, BIN)
+    if not borders.any():  # as CatBoost leaves trees that were grown where nothing is to be split
+        named = splits.any() or bins["feature"].any() or bins["flip"].any()
+        if named or bins.shape != splits.shape or np.any(bins["border"] > 1):
+            raise broken("The splits of a booster are not those of its borders.")
+        return
     check_features(splits, int(borders.sum()))
     ends = np.cumsum(borders[borders > 0])
     feature = np.searchsorted(ends, splits, "right")

@@ -13,7 +13,7 @@ from fesearch.boosters.nodes import check_children, check_features, whole_number
 HEAD = re.compile(
     r"tree\nversion=v[0-9]+\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\n"
     r"max_feature_idx=([0-9]{1,9})\nobjective=(?:regression|regression_l1)\n"
-    r"feature_names=([^\n]*)\nfeature_infos=([^\n]*)\ntree_sizes=([^\n]*)\n\n"
+    r"feature_names=([ -~]*)\nfeature_infos=([ -~]*)\ntree_sizes=([0-9 ]*)\n\n"
 )
 OF_SPLITS = (
     *("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child"),

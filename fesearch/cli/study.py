@@ -151,7 +151,7 @@ def _changes(changes: list[dict[str, Any]], format: Format) -> list[Any]:
 
 def _line(store: Any, summary: Any) -> dict[str, Any]:
     """A study in a line; one that says RUNNING without a live driver was killed."""
-    row = summary.study
+    row, words = summary.study, store.words(summary.study)
     state = row.state.value
     if state == "RUNNING" and not store.driven(row):
         state = "KILLED"
@@ -167,7 +167,7 @@ def _line(store: Any, summary: Any) -> dict[str, Any]:
         "family": row.definition["study"]["family"],
         "data": row.definition["study"]["data"],
         "metric": row.key.metric,
-        "by_state": {one.value: count for one, count in summary.trials.items() if count},
+        "by_state": {words[one]: count for one, count in summary.trials.items() if count},
         "seconds": row.seconds,
     }
 

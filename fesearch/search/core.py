@@ -266,7 +266,10 @@ class Core:
         if number not in self._running:
             return Decision.STOP
         standing = self._running[number]
-        if report.resource <= standing.resource and (report.last or report.diverged):
+        if report.resource <= standing.resource and report.diverged:
+            self.fail(number, f"diverged where it was trained again: {report.diverged}")
+            return Decision.STOP
+        if report.resource <= standing.resource and report.last:
             ended = self._ended(_after(standing, report), report)
             self._ledger.finish(ended)
             self._end(ended)
@@ -279,10 +282,10 @@ class Core:
             if standing.state.finished:
                 self._end(standing)
                 return Decision.STOP
-        if self._turns.gives_way(number):
+        if self.stopped or self._turns.gives_way(number):
             self._turns.interrupt(number)
             return Decision.STOP
-        return Decision.STOP if self.stopped else Decision.CONTINUE
+        return Decision.CONTINUE
 
     def fault(self, number: int, cause: Cause, reason: str) -> None:
         """Decide what becomes of a running trial whose training a fault of the machine ended.

@@ -85,7 +85,7 @@ def extend(
             nonlocal ends
             keys = _changed(row, results, trials, time_limit, max_epochs)
             study = from_keys({**row.definition["study"], **keys}, name)
-            study.check()
+            study.check(new=False)
             if "max_epochs" not in keys:
                 return Amendment(keys)
             ends = ends_before(row, study, results)

@@ -226,9 +226,9 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
         now = time.monotonic()
-        if (held_up := now - self._began_step) > _SECONDS_OF_A_STEP:
+        if (held_up := now - self._began_step - _SECONDS_OF_A_STEP) > 0:
             self._signs = {
-                one: (seen + held_up, trial) for one, (seen, trial) in self._signs.items()
+                one: (min(seen + held_up, now), trial) for one, (seen, trial) in self._signs.items()
             }
         self._began_step = now
         earliest = now - self._patience

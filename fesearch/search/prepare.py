@@ -96,7 +96,7 @@ def prepare(
             has too few rows, or rows of the division have no features.
         UnsuitedError: the family cannot be trained on them.
     """
-    study.check()
+    study.check(new=new)
     family = study.declared_family()
     rows = library.load(study.data) if rows is None else rows
     target = study.target or next(iter(rows.targets))
@@ -152,8 +152,8 @@ def prepare_again(
         "features": (prepared.features.digest[:12], row.features[:12]),
     }
     for one in plug_ins(prepared):
-        before = row.definition.get("plug_ins", {}).get(one.package, one.sha256)
-        now[f"code of {one.package}"] = one.sha256[:12], before[:12]
+        before = row.definition.get("plug_ins", {}).get(one.module, one.sha256)
+        now[f"code of {one.module}"] = one.sha256[:12], before[:12]
     for what, (found, recorded) in now.items():
         if found != recorded:
             raise InputError(

@@ -139,7 +139,7 @@ def start(
                 "folder": new_folder(study.name),
                 "ahead": _side_by_side(study),
                 "own": sources.recorded(prepared.study),
-                "plug_ins": {one.package: one.sha256 for one in plug_ins(prepared)},
+                "plug_ins": {one.module: one.sha256 for one in plug_ins(prepared)},
                 "priors": earlier.priors(prepared) if earlier else [],
                 **(noted or {}),
             },
@@ -224,10 +224,10 @@ def _drive(
     take_over: bool = False,
 ) -> Outcome:
     lease = store.acquire(row, force=take_over)
-    store.publish()  # from now on who looks from another host sees that it is driven
-    if not take_over:  # who was taken over from may be at work for another moment
-        _clear(study_folder(row))
     try:
+        store.publish()  # from now on who looks from another host sees that it is driven
+        if not take_over:  # who was taken over from may be at work for another moment
+            _clear(study_folder(row))
         with Heartbeat(store, lease) as heartbeat:
             core = _at_work(store, url, lease, prepared, watchers, limit, heartbeat)
     except BaseException as error:

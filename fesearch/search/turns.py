@@ -34,6 +34,8 @@ class Turns:
             alone: with no other in training.
         """
         self.end(number)
+        if number in self._waiting or number in self._waiting_alone:
+            return
         if alone:
             self._waiting_alone.append(number)
         elif first:

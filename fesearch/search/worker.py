@@ -194,10 +194,11 @@ def _is_beyond(spec: TrialSpec, report: Report) -> bool:
     A backup that was restored, or a power cut, leaves a database behind its checkpoints; a driver
     that was killed misses the one report of the checkpoint itself.
     """
-    if not spec.reached:
-        return spec.reached is not None and spec.parent is None and report.resource > spec.steps[0]
-    further = (step for step in spec.steps if step > spec.reached)
-    return report.resource > next(further, spec.reached)
+    if spec.reached is None:
+        return False
+    end = None if spec.reached else read_parents_end(spec)
+    reached = end.report.resource if end else spec.reached
+    return report.resource > next((step for step in spec.steps if step > reached), reached)
 
 
 class _Once:

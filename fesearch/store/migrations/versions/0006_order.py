@@ -1,6 +1,7 @@
 """Where in the order of its study's events a trial began and ended.
 
-That of earlier trials is taken from the clocks, as far as their own reports agree with them.
+What came before the last beginning is all that is asked for. Of earlier trials it is taken from the
+clocks, as far as the last trial's own reports agree with them.
 """
 
 import sqlalchemy as sa
@@ -13,17 +14,23 @@ _BEGAN = """
 UPDATE fesearch_trials SET began = COALESCE((
     SELECT MAX(r.sequence) FROM fesearch_reports r
     WHERE r.study_id = fesearch_trials.study_id AND r.recorded_at <= fesearch_trials.started_at
-    AND NOT EXISTS (
-        SELECT 1 FROM fesearch_reports own
-        WHERE own.trial_id = fesearch_trials.id AND own.sequence <= r.sequence
-    )
+    AND r.sequence < COALESCE((
+        SELECT MIN(own.sequence) FROM fesearch_reports own WHERE own.trial_id = fesearch_trials.id
+    ), r.sequence + 1)
 ), 0)
+WHERE number = (
+    SELECT MAX(other.number) FROM fesearch_trials other
+    WHERE other.study_id = fesearch_trials.study_id
+)
 """
 _ENDED = """
-UPDATE fesearch_trials SET ended = COALESCE((
-    SELECT MAX(r.sequence) FROM fesearch_reports r
-    WHERE r.study_id = fesearch_trials.study_id AND r.recorded_at <= fesearch_trials.finished_at
-), 0)
+UPDATE fesearch_trials SET ended = CASE WHEN finished_at <= (
+    SELECT MAX(last.started_at) FROM fesearch_trials last
+    WHERE last.study_id = fesearch_trials.study_id
+) THEN 0 ELSE (
+    SELECT studies.last_sequence + 1 FROM fesearch_studies studies
+    WHERE studies.id = fesearch_trials.study_id
+) END
 WHERE finished_at IS NOT NULL
 """
 
