@@ -21,7 +21,6 @@ from fesearch.store.results import Store
 from fesearch.store.types import Look, StudyRow
 
 _log = logging.getLogger(__name__)
-_ROWS_TIMED, _TIMES = 1000, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +130,7 @@ class Desk:
     ) -> Look:
         """Score a model, keep its predictions and put the look on record."""
         x, y = split.test_part(*self._all())
-        how = replace(how, latency=latency(model, x))
+        how = replace(how, latency=model.latency(x))
         return self._put(trial, split, y, model.predict(x), None, how, calibration)
 
     def _put(
@@ -178,14 +177,3 @@ class Desk:
 
     def _key(self, split: Split) -> ResultKey:
         return replace(self._row.key, split=split.fingerprint)
-
-
-def latency(model: FittedModel, x: np.ndarray) -> float:
-    """Seconds a row, on one CPU thread and the best of three times, in batches of up to 1,000."""
-    predict, some = model.predictor(), x[:_ROWS_TIMED]
-    times = []
-    for _ in range(_TIMES):
-        began = time.perf_counter()
-        predict(some)
-        times.append(time.perf_counter() - began)
-    return min(times) / len(some)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fesearch.chosen import Chosen, picks_of, searched, several
-from fesearch.desk import Desk, Together, latency
+from fesearch.desk import Desk, Together
 from fesearch.ensemble import mean_and_spread
 from fesearch.holdout import Holdout, Scored, refuse_driven, refuse_without_test
 from fesearch.intervals import Calibration
@@ -65,5 +65,5 @@ def _said(chosen: Sequence[Chosen]) -> tuple[Together, float]:
     test, spread = mean_and_spread(
         [one.model.predict(x) for one, x in zip(chosen, parts, strict=True)], picks
     )
-    seconds = sum(latency(one.model, x) for one, x in zip(chosen, parts, strict=True))
+    seconds = sum(one.model.latency(x) for one, x in zip(chosen, parts, strict=True))
     return Together(scored, test, spread, calibration), seconds
