@@ -1,17 +1,27 @@
 """Threads that torch computes with, for those who use it and are no network."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
 
 
 @contextmanager
 def limited(threads: int) -> Iterator[None]:
     """Inside, torch computes with so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    import torch
+
+    with restored():
+        torch.set_num_threads(threads)
+        yield
+
+
+@contextmanager
+def restored() -> Iterator[None]:
+    """Afterwards torch, where it is loaded, computes with as many threads as before."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch is not None else 0
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        if torch is not None:
+            torch.set_num_threads(before)
