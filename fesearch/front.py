@@ -6,15 +6,19 @@ from typing import Literal
 from fesearch.metrics import Direction
 from fesearch.record import TrialResult
 
-Objective = Literal["parameters", "seconds"]
-"""What may count beside the metric, less of it being better: trained numbers in the model, and
-seconds of computation. They are on record of every trial."""
+Objective = Literal["parameters", "seconds", "latency"]
+"""What may count beside the metric, less of it being better: trained numbers in the model, seconds
+of computation, and seconds to predict a row on one CPU thread, features not included. The last is
+measured in studies that ask for it, beside the trials in training then, and is the rougher for it;
+the others are on record of every trial."""
 
 
 def front(
     trials: Iterable[TrialResult], objectives: Sequence[Objective], direction: Direction
 ) -> list[TrialResult]:
     """The trials that no other one equals or beats in all, and beats in one; the best value first.
+
+    A trial that lacks one of these numbers is not among them.
 
     Args:
         objectives: which count beside the value.

@@ -438,6 +438,7 @@ def _row(study: str, trial: TrialResult, state: str) -> dict[str, Any]:
         "unit": trial.unit,
         "seconds": trial.seconds,
         "parameters": trial.parameters,
+        "latency_us": trial.latency_us,
         "reason": trial.reason,
         **{f"config.{name}": value for name, value in trial.config.items()},
     }

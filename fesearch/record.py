@@ -78,6 +78,7 @@ class TrialSpec:
         time_limit: seconds of computation after which it ends at its next report; None is never.
         reached: resource of its last report on record, before an interruption; None, it is not
             known. Up to there it is trained again and ends neither for its patience nor its time.
+        timed: how long its model takes to predict is measured.
     """
 
     number: int
@@ -94,6 +95,7 @@ class TrialSpec:
     parent: int | None = None
     time_limit: float | None = None
     reached: int | None = None
+    timed: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ class Report:
         parameters: trained numbers in the model (weights; nodes of trees).
         diverged: why the trial cannot go on, or None.
         last: no further report follows: the end, patience, time limit or divergence.
+        latency: seconds for the best model so far to predict a row on one CPU thread, features not
+            included; None where it was not measured.
     """
 
     member: int
@@ -137,6 +141,7 @@ class Report:
     parameters: int
     diverged: str | None = None
     last: bool = False
+    latency: float | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,7 @@ class TrialResult:
         after_look: begun after the test part of its division had been looked at.
         parent: number of the trial it goes on from.
         retries: how often a fault of the machine has made it begin anew.
+        latency: as last reported; None where it was never measured.
     """
 
     number: int
@@ -170,6 +176,12 @@ class TrialResult:
     after_look: bool = False
     parent: int | None = None
     retries: int = 0
+    latency: float | None = None
+
+    @property
+    def latency_us(self) -> float | None:
+        """The latency in microseconds, as it is printed."""
+        return None if self.latency is None else self.latency * 1e6
 
 
 def nothing_usable(study: str, results: Iterable[TrialResult]) -> NoResultError:

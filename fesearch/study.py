@@ -59,8 +59,9 @@ class Study(BaseModel):
             default they follow from the budget.
         brackets: of "hyperband"; by default one for each rung.
         objectives: what counts beside the metric: "parameters" of the model, "seconds" of
-            computation. It is the metric that is searched for; ``fesearch best`` shows the trials
-            that no other one beats in all of these.
+            computation, "latency" of a prediction (see ``front.Objective``). It is the metric that
+            is searched for; ``fesearch best`` shows the trials that no other one beats in all of
+            these.
         seed: of the search and of every trial; the division has its own.
         cpus, cpus_per_trial, gpus, gpus_per_trial: what to use; cpus defaults to all there are.
         address: of a running Ray cluster; default: Ray is started here.

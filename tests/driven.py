@@ -18,7 +18,7 @@ from fesearch.store.types import StudyRow, StudyState
 def results(url: str, name: str) -> list[TrialResult]:
     """All trials of a study, without their times, which differ from run to run."""
     with Store.open(url, create=False) as store:
-        return [replace(one, seconds=0.0) for one in store.trials(store.study(name))]
+        return [replace(one, seconds=0.0, latency=None) for one in store.trials(store.study(name))]
 
 
 def story(url: str, name: str) -> tuple[list[TrialResult], list[tuple[Any, ...]]]:

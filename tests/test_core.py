@@ -115,6 +115,20 @@ def test_a_core_rebuilt_after_any_report_ends_like_one_never_interrupted():
         assert book.results == whole.results
 
 
+def test_the_last_latency_that_was_measured_stays_with_the_trial():
+    book = Book()
+    core = core_of(book, timed=True)
+    spec = core.suggest()
+    assert spec.timed
+    core.report(spec.number, report_of(spec, 1, latency=2e-6))
+    core.report(spec.number, report_of(spec, 2))
+    assert book.results[spec.number].latency == 2e-6
+    core.report(spec.number, report_of(spec, 3, latency=1e-6))
+    assert book.results[spec.number].latency == 1e-6
+    core.fail(spec.number, "a fault")
+    assert book.results[spec.number].latency == 1e-6
+
+
 def started(number, whole):
     """A trial that had begun and not reported."""
     return replace(

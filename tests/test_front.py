@@ -9,11 +9,23 @@ from typer.testing import CliRunner
 
 from fesearch.front import front
 from fesearch.record import TrialResult, TrialState
+from fesearch.store.results import Store
+from fesearch.store.schema import TRIALS
 
 
-def trial(number, value, parameters, seconds=1.0, state=TrialState.COMPLETE):
+def trial(number, value, parameters, seconds=1.0, state=TrialState.COMPLETE, latency=None):
     return TrialResult(
-        number, "toy", {}, 0, state, value, 1, 1, seconds=seconds, parameters=parameters
+        number,
+        "toy",
+        {},
+        0,
+        state,
+        value,
+        1,
+        1,
+        seconds=seconds,
+        parameters=parameters,
+        latency=latency,
     )
 
 
@@ -36,9 +48,18 @@ def test_equals_both_stay_and_unusable_trials_never_do():
     assert numbers([*trials, failed, running, stopped]) == [0, 1, 5]
 
 
+def test_a_trial_whose_latency_is_not_known_is_on_no_front_that_asks_for_it():
+    trials = [trial(0, 0.1, 10), trial(1, 0.2, 10, latency=2e-6), trial(2, 0.3, 10, latency=1e-6)]
+    assert numbers(trials, ("latency",)) == [1, 2]
+    assert numbers(trials, ("parameters", "latency")) == [1, 2]
+    assert numbers(trials) == [0]
+
+
 @given(
     st.lists(
-        st.tuples(*[st.integers(0, 4)] * 3).map(lambda t: trial(0, float(t[0]), t[1], float(t[2]))),
+        st.tuples(*[st.integers(0, 3)] * 4).map(
+            lambda t: trial(0, float(t[0]), t[1], float(t[2]), latency=float(t[3]))
+        ),
         max_size=12,
     )
 )
@@ -46,11 +67,12 @@ def test_it_is_what_nothing_beats(trials):
     trials = [replace(one, number=number) for number, one in enumerate(trials)]
 
     def beats(a, b):
-        pairs = [(a.value, b.value), (a.parameters, b.parameters), (a.seconds, b.seconds)]
+        names = ("value", "parameters", "seconds", "latency")
+        pairs = [(getattr(a, name), getattr(b, name)) for name in names]
         return all(x <= y for x, y in pairs) and any(x < y for x, y in pairs)
 
     expected = {b.number for b in trials if not any(beats(a, b) for a in trials)}
-    assert set(numbers(trials, ("parameters", "seconds"))) == expected
+    assert set(numbers(trials, ("parameters", "seconds", "latency"))) == expected
 
 
 def test_best_shows_the_front_of_a_study_with_objectives(studies):
@@ -73,3 +95,27 @@ def test_best_shows_the_front_of_a_study_with_objectives(studies):
     assert "parameters" in table.split("\n\n")[1].splitlines()[0]
     plain = json.loads(CliRunner().invoke(app, ["best", "nets", "--format", "json"]).stdout)
     assert "front" not in plain
+
+
+def test_best_shows_latencies_and_how_many_trials_have_none(studies):
+    import searched
+
+    from fesearch.cli.app import app
+
+    objectives = ["parameters", "latency"]
+    nets = [searched.SMALL_NET, {**searched.SMALL_NET, "learning_rate": 1e-4}]
+    row = searched.search(
+        studies, "quick", "irnet", nets, max_epochs=2, preset="full", objectives=objectives
+    )
+    said = CliRunner().invoke(app, ["best", "quick"])
+    assert "Not on the front, for want of parameters or latency: 2 of 2.\n" in said.stderr
+    with Store.open(studies) as store, store.write() as connection:
+        here = TRIALS.c.study_id == row.id
+        connection.execute(TRIALS.update().where(here, TRIALS.c.number == 1).values(latency=2.5e-6))
+    said = CliRunner().invoke(app, ["best", "quick"])
+    assert "Not on the front, for want of parameters or latency: 1 of 2.\n" in said.stderr
+    assert "predicts a row in (µs)" in said.stdout
+    found = json.loads(CliRunner().invoke(app, ["best", "quick", "--format", "json"]).stdout)
+    assert [(one["trial"], one["latency_us"]) for one in found["front"]] == [(1, 2.5)]
+    trials = json.loads(CliRunner().invoke(app, ["trials", "quick", "--format", "json"]).stdout)
+    assert [one["latency_us"] for one in trials] == [None, 2.5]

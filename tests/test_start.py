@@ -57,6 +57,17 @@ def test_the_same_seed_gives_the_same_trials_and_another_does_not(
     assert configs[1:] != [result.config for result in whole[0]][1:]
 
 
+def test_a_study_that_counts_latency_measures_it_and_searches_as_without(
+    url: str, whole: tuple[Any, Any]
+) -> None:
+    start.start(small("timed", objectives=["latency"]), url, watchers=[Watch(7, interrupt)])
+    start.resume("timed", url)
+    assert story(url, "timed") == whole
+    with Store.open(url) as store:
+        trials = store.trials(store.study("timed"))
+    assert all(trial.latency is not None and 0.0 < trial.latency < 1.0 for trial in trials)
+
+
 def test_a_name_that_exists_is_refused_with_the_ways_out(url: str) -> None:
     start.start(small(trials=1), url)
     with pytest.raises(InputError) as caught:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from linear import linear
 
 from fesearch.model import FittedModel
+from fesearch.nets.threads import restored
 from fesearch.nets.train import NetLearner
 from fesearch.record import Report, TrialSpec
 from fesearch.search import worker
@@ -47,7 +49,7 @@ def spec(tmp_path: Path) -> TrialSpec:
 
 
 def untimed(report: Report) -> Report:
-    return replace(report, seconds=0.0)
+    return replace(report, seconds=0.0, latency=None)
 
 
 def whole(spec: TrialSpec) -> list[Report]:
@@ -334,3 +336,57 @@ def test_over_its_time_limit_a_trial_makes_a_last_report_and_keeps_its_weights(
     assert spec.folder is not None
     FittedModel.load(spec.folder / MODEL)
     assert not (spec.folder / CHECKPOINT).exists()
+
+
+def test_latency_is_measured_at_rungs_and_at_the_end_where_it_is_asked_for(spec: TrialSpec) -> None:
+    trained = Worker(replace(spec, timed=True), DATA)
+    found = {one.resource: one.latency for one in (trained.step() for _ in spec.steps)}
+    measured = {resource: latency for resource, latency in found.items() if latency is not None}
+    assert list(measured) == [2, 6]
+    assert all(0.0 < latency < 1.0 for latency in measured.values())
+    plain = Worker(replace(spec, folder=None), DATA)
+    assert {plain.step().latency for _ in spec.steps} == {None}
+
+
+def test_a_report_that_is_made_again_has_the_latency_it_had(spec: TrialSpec) -> None:
+    timed = replace(spec, timed=True)
+    first = Worker(timed, DATA)
+    reports = [first.step() for _ in range(2)]
+    assert Worker(timed, DATA).step() == reports[1]
+
+
+def test_to_measure_latency_changes_no_other_number(spec: TrialSpec) -> None:
+    """Nor the threads that training goes on with, though predictions are made with one."""
+    wide = replace(spec, threads=2, config={**NET, "dropout": 0.1}, rungs=(1, 2, 3))
+    with restored():
+        expected = whole(wide)
+        trained = Worker(replace(wide, timed=True), DATA)
+        found = []
+        for _ in spec.steps:
+            found.append(untimed(trained.step()))
+            assert torch.get_num_threads() == 2
+    assert found == expected
+
+
+def test_over_inner_folds_latency_is_that_of_predicting_training_rows(
+    spec: TrialSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[int] = []
+
+    def note(model: FittedModel, x: np.ndarray) -> float:
+        rows.append(len(x))
+        return 1e-6
+
+    monkeypatch.setattr(FittedModel, "latency", note)
+    folds = np.arange(len(DATA.train_y), dtype=np.int64) % 3
+    trained = Worker(replace(spec, timed=True, rungs=()), replace(DATA, folds=folds))
+    assert [trained.step().latency for _ in spec.steps] == [None] * 5 + [1e-6]
+    assert rows == [len(DATA.train_y)]
+
+
+def test_a_trial_without_a_model_has_no_latency(
+    spec: TrialSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NetLearner, "advance", lambda _: np.full(len(DATA.val_y), np.nan))
+    report = Worker(replace(spec, timed=True), DATA).step()
+    assert (report.diverged is not None, report.latency) == (True, None)

@@ -5,9 +5,15 @@ from typing import Annotated
 import typer
 
 from fesearch.cli.options import FormatOption, StorageOption
-from fesearch.cli.output import Column, detail, page
+from fesearch.cli.output import Column, detail, page, say
 from fesearch.metrics import title_of
 from fesearch.paths import storage_url
+
+_COLUMNS = {
+    "parameters": Column("parameters"),
+    "seconds": Column("seconds", unit="s"),
+    "latency": Column("latency_us", "predicts a row in", "µs"),
+}
 
 
 def best(
@@ -42,7 +48,7 @@ def best(
         "next": f"fesearch export {row.name} --to {row.name}-model",
     }
     if format != "table":
-        facts |= {"unit": found.unit, "value_unit": row.unit}
+        facts |= {"latency_us": found.latency_us, "unit": found.unit, "value_unit": row.unit}
     units = {value: row.unit, "resource": found.unit, "seconds": "s"}
     objectives = row.definition["study"].get("objectives", [])
     if not objectives:
@@ -54,6 +60,7 @@ def best(
             "value": one.value,
             "parameters": one.parameters,
             "seconds": one.seconds,
+            "latency_us": one.latency_us,
             "resource": one.resource,
             "state": one.state.value,
             "config": dict(one.config),
@@ -63,9 +70,12 @@ def best(
     shown: list[Column | str] = [
         "trial",
         Column("value", f"validation {title_of(row.key.metric)}", row.unit),
-        *(Column(name, unit="s" if name == "seconds" else "") for name in objectives),
+        *(_COLUMNS[name] for name in objectives),
         Column("resource", found.unit),
         "state",
         "config",
     ]
     page(facts, "front", rows, shown, format, units)
+    unknown = sum(any(getattr(one, name) is None for name in objectives) for one in trials)
+    if unknown:
+        say(f"Not on the front, for want of {' or '.join(objectives)}: {unknown} of {len(trials)}.")

@@ -63,7 +63,7 @@ def start_study(
     pruner: Annotated[str | None, _option("--pruner", "asha, hyperband, median or none.")] = None,
     objectives: Annotated[
         str | None,
-        _option("--objectives", "What counts beside the metric: parameters, seconds or both."),
+        _option("--objectives", "What counts beside the metric: parameters, seconds, latency."),
     ] = None,
     seed: Annotated[int | None, _option("--seed", "Of the search and its trials.")] = None,
     storage: StorageOption = None,

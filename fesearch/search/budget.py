@@ -47,6 +47,7 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
         device="cuda" if study.gpus else "cpu",
         own_gpus=bool(study.gpus) and study.gpus_per_trial >= 1,
         folder=study_folder(row),
+        timed="latency" in study.objectives,
     )
 
 

@@ -55,6 +55,7 @@ class Settings:
         threads, device: of every trial.
         own_gpus: no two trials share a GPU.
         folder: under which each trial has a folder of its own; None keeps nothing.
+        timed: how long the models take to predict is measured.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Settings:
     device: str = "cpu"
     own_gpus: bool = False
     folder: Path | None = None
+    timed: bool = False
 
 
 class Core:
@@ -433,6 +435,7 @@ class Core:
             time_limit=settings.trial_time_limit,
             parent=standing.parent,
             reached=standing.resource,
+            timed=settings.timed,
         )
 
     @property
@@ -462,4 +465,5 @@ def _after(standing: TrialResult, report: Report) -> TrialResult:
         best_resource=report.best_resource,
         seconds=report.seconds,
         parameters=report.parameters,
+        latency=standing.latency if report.latency is None else report.latency,
     )

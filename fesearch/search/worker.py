@@ -13,10 +13,12 @@ checkpoint; only weights that cannot be written end a training.
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from fesearch.errors import InputError, first_line
 from fesearch.family import FAMILIES
+from fesearch.nets.threads import restored
 from fesearch.record import Report, TrialSpec
 from fesearch.search.checkpoint import (
     Checkpoint,
@@ -53,6 +55,7 @@ class Worker:
         self, spec: TrialSpec, data: Development, complain: Callable[[str], None] = lambda _: None
     ) -> None:
         self._spec = spec
+        self._rows = data.val_x if data.folds is None else data.train_x
         self._complain = _Once(complain)
         self._log = _Log(spec.folder and spec.folder / LOG, self._complain)
         try:
@@ -95,8 +98,11 @@ class Worker:
 
     def _trained(self) -> Report:
         report = next(self._reports)
+        may_end = report.last or report.resource in self._spec.rungs
+        if may_end:
+            report = self._timed(report)
         self._last = report
-        if report.last or report.resource in self._spec.rungs:
+        if may_end:
             self._save_model(report)
         if self._checkpoint_is_due(report):
             self.save()
@@ -143,6 +149,13 @@ class Worker:
             write_end(self._spec, Checkpoint(self._running.checkpoint(0), report))
         except OSError as error:
             self._complain(unwritable("its end", error))
+
+    def _timed(self, report: Report) -> Report:
+        """The report with the latency of the best model so far, if that is asked for."""
+        if not self._spec.timed or report.best is None:
+            return report
+        with restored():  # a network that predicts sets torch's threads, those of training too
+            return replace(report, latency=self._running.model(0).latency(self._rows))
 
     def _save_model(self, report: Report) -> None:
         if self._spec.folder is None or report.best is None:

@@ -169,6 +169,7 @@ TRIALS = sa.Table(
     sa.Column("ended", sa.BigInteger),  # with it a place in the study's order of events
     sa.Column("started_at", UtcTime, nullable=False),
     sa.Column("finished_at", UtcTime),
+    sa.Column("latency", sa.Double),
     sa.ForeignKeyConstraint(
         ["study_id", "key_id"], [STUDY_KEYS.c.study_id, STUDY_KEYS.c.key_id], ondelete="CASCADE"
     ),

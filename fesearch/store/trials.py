@@ -132,6 +132,8 @@ class Trials(Database):
             "seconds": report.seconds,
             "parameters": report.parameters,
         }
+        if report.latency is not None:
+            progress["latency"] = report.latency
         try:
             with self.write() as connection:
                 refuse_ousted(connection, lease)
@@ -329,6 +331,7 @@ def _end(result: TrialResult, sequence: int) -> dict[str, Any]:
         "best_resource": result.best_resource,
         "seconds": result.seconds,
         "parameters": result.parameters,
+        "latency": result.latency,
         "reason": storable(result.reason),
         "fault": result.fault,
         "finished_at": datetime.now(UTC),

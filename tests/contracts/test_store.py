@@ -220,6 +220,19 @@ def test_a_trial_is_followed_from_its_begin_to_its_end(store: Store) -> None:
     assert still_running(store, study) == []
 
 
+def test_a_latency_stays_until_another_is_measured(store: Store) -> None:
+    with driving(store, create(store)) as lease:
+        store.begin_trial(lease, spec(), "epochs")
+        found = []
+        for resource, latency in ((1, 2e-6), (2, None), (3, 1e-6)):
+            report = replace(said(resource), latency=latency)
+            store.report(lease, 0, report, Decision.CONTINUE)
+            found.append(store.trial(lease.study, 0).latency)
+        assert found == [2e-6, 2e-6, 1e-6]
+        store.finish_trial(lease, ended(latency=1e-6))
+        assert store.trials(lease.study) == [ended(latency=1e-6)]
+
+
 def test_a_fault_ends_a_trial_without_a_report(store: Store) -> None:
     study = create(store)
     lease = store.acquire(study)
