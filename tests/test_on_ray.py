@@ -176,24 +176,69 @@ def test_what_ray_said_last_is_kept_where_a_search_fails(
     start.resume("moody", sqlite_url)
 
 
+class Watched:
+    """The deadlines of a trial in training, on a clock of their own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, limit: float | None, **settings: Any):
+        self.clock, self.ended = 0.0, list[str]()
+        monkeypatch.setattr(on_ray.time, "monotonic", lambda: self.clock)
+        monkeypatch.setattr(on_ray.ray, "kill", self.ended.append)
+        self.settings = SimpleNamespace(**{"deadline": None, "overrun": 0.0, **settings})
+        self.link = on_ray._Link(core=SimpleNamespace(settings=self.settings))  # type: ignore[arg-type]
+        self.deadlines = on_ray._Deadlines(self.link, limit)
+        state = SimpleNamespace(ray_actor="actor")
+        self.trial = SimpleNamespace(trial_id="one", temporary_state=state)
+        self.deadlines.on_trial_start(0, [], self.trial)
+
+    def steps_until(self, end: float) -> None:
+        while self.clock < end:
+            self.clock += 1.0
+            self.deadlines.on_step_begin(0, [])
+
+
 def test_time_in_which_the_driver_was_held_up_is_not_the_trials(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, ended = [0.0], list[str]()
-    monkeypatch.setattr(on_ray.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(on_ray.ray, "kill", ended.append)
-    trial = SimpleNamespace(trial_id="one", temporary_state=SimpleNamespace(ray_actor="actor"))
-    deadlines = on_ray._Deadlines(on_ray._Link(core=None), limit=10.0)  # type: ignore[arg-type]
+    watched = Watched(monkeypatch, limit=10.0)
+    watched.steps_until(9.0)
+    watched.clock += 600.0  # the database was away
+    watched.steps_until(609.0 + 10.0 + on_ray.GRACE - 9.0 - on_ray._SECONDS_OF_A_STEP)
+    assert watched.ended == []
+    watched.steps_until(609.0 + 10.0 + on_ray.GRACE + 1.0)
+    assert watched.ended == ["actor"]
+    assert watched.link.overdue == {"one"}
 
-    def steps_until(end: float) -> None:
-        while clock[0] < end:
-            clock[0] += 1.0
-            deadlines.on_step_begin(0, [])
 
-    deadlines.on_trial_start(0, [], trial)
-    steps_until(9.0)
-    clock[0] += 600.0  # the database was away
-    steps_until(609.0 + 10.0 + on_ray.GRACE - 9.0 - on_ray._SECONDS_OF_A_STEP)
-    assert ended == []
-    steps_until(609.0 + 10.0 + on_ray.GRACE + 1.0)
-    assert ended == ["actor"]
+@pytest.mark.parametrize("limit", [None, 1000.0])
+def test_a_trial_that_does_not_report_at_the_deadline_is_interrupted(
+    limit: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(monkeypatch, limit, deadline=50.0)
+    watched.steps_until(50.0 + on_ray.LATE_GRACE)
+    assert watched.ended == []
+    watched.steps_until(50.0 + on_ray.LATE_GRACE + 1.0)
+    assert watched.ended == ["actor"]
+    assert watched.link.overdue == set()  # its own time is not over: the core hears of a lost one
+
+
+def test_a_trial_goes_on_beyond_a_deadline_that_was_put_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = Watched(monkeypatch, limit=None, deadline=50.0)
+    watched.steps_until(40.0)
+    watched.settings.deadline = 100.0
+    watched.settings.overrun = 20.0
+    watched.steps_until(120.0 + on_ray.LATE_GRACE)
+    assert watched.ended == []
+    watched.steps_until(120.0 + on_ray.LATE_GRACE + 1.0)
+    assert watched.ended == ["actor"]
+
+
+def test_a_trial_that_reported_at_the_deadline_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = Watched(monkeypatch, limit=None, deadline=50.0)
+    watched.steps_until(55.0)
+    watched.deadlines.on_trial_complete(0, [], watched.trial)
+    watched.steps_until(100.0)
+    assert watched.ended == []

@@ -93,6 +93,22 @@ def test_time_is_shared_until_nobody_can_go_on(house: str) -> None:
     assert ended.stopped == ""
 
 
+def test_a_trial_may_go_on_beyond_its_familys_turn_but_not_beyond_the_whole(
+    house: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans: list[tuple[float, float]] = []
+    begin = portfolio.start
+
+    def start(*words: Any, **keys: Any) -> Any:
+        spans.append((keys["seconds"], keys["overrun"]))
+        return begin(*words, **keys)
+
+    monkeypatch.setattr(portfolio, "start", start)
+    portfolio.begin(many("beyond", time_limit="60s", trials=1), house)
+    assert [turn for turn, _ in spans] == [pytest.approx(60 / 2 / 3)] * 3
+    assert [turn + beyond for turn, beyond in spans] == [pytest.approx(60, abs=20)] * 3
+
+
 def test_a_run_that_is_limited_stops_and_can_go_on(house: str) -> None:
     made = many("limited", trials=6)
     portfolio.begin(replace(made, trials=3), house)

@@ -17,11 +17,14 @@ from fesearch.store.types import StudyRow
 from fesearch.study import Study, from_keys
 
 
-def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -> Settings:
+def settings_of(
+    row: StudyRow, prepared: Prepared, limit: float | None = None, overrun: float = 0.0
+) -> Settings:
     """What the core is to know of a study as it stands.
 
     Args:
         limit: seconds of this run, in place of what is left of the study's own.
+        overrun: seconds beyond them that a trial may take to its next report.
     """
     study = prepared.study
     if limit is None and study.time_limit is not None:
@@ -41,6 +44,7 @@ def settings_of(row: StudyRow, prepared: Prepared, limit: float | None = None) -
         reduction_factor=study.reduction_factor or FACTOR,
         brackets=study.brackets or 1,
         deadline=None if limit is None else time.monotonic() + limit,
+        overrun=overrun,
         retries=study.retries,
         trial_time_limit=duration(study.trial_time_limit) if study.trial_time_limit else None,
         threads=study.cpus_per_trial,
@@ -101,5 +105,6 @@ class Budget:
     def _settings(self, study: Study) -> Settings:
         settings = settings_of(self.row, replace(self._prepared, study=study))
         if self._limited:
-            return replace(settings, deadline=self._core.settings.deadline)
+            now = self._core.settings
+            return replace(settings, deadline=now.deadline, overrun=now.overrun)
         return settings

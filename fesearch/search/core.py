@@ -50,6 +50,7 @@ class Settings:
         pruner: by which trials that are behind are stopped.
         rungs, reduction_factor, brackets: its terms; no rungs stop no trial.
         deadline: ``time.monotonic()`` after which nothing is begun and everything is stopped.
+        overrun: seconds beyond it that a trial may take to its next report.
         retries: how often a trial whose worker is lost begins again from its checkpoint.
         trial_time_limit: seconds of computation after which a trial ends; None is never.
         threads, device: of every trial.
@@ -72,6 +73,7 @@ class Settings:
     reduction_factor: int = 3
     brackets: int = 1
     deadline: float | None = None
+    overrun: float = 0.0
     retries: int = 2
     trial_time_limit: float | None = None
     threads: int = 1

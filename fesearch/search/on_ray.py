@@ -31,6 +31,8 @@ from fesearch.split import Development
 GRACE = 60.0
 """Seconds beyond its time limit after which a trial that does not report is ended: it may have
 been at imports, or is about to report."""
+LATE_GRACE = 15.0
+"""The same beyond the deadline of a search; it can be resumed, and what comes next has to fit."""
 _SECONDS_OF_A_STEP = 5.0  # of Tune's loop; a longer one was held up, and reports may be waiting
 _SECONDS_TO_LET_GO = 5.0  # of memory, by trials that were stopped for one that must be alone
 
@@ -201,12 +203,13 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
     """Ends the actors whose trials give no sign of life for longer than a trial may take.
 
     While the driver itself is held up, by a database that is away or a signal that halts it, it
-    hears of none: that time does not count.
+    hears of none: that time does not count. Beyond the deadline of the search all are ended that
+    have not reported; their trials are interrupted, and go on when it is resumed.
     """
 
-    def __init__(self, link: _Link, limit: float) -> None:
+    def __init__(self, link: _Link, limit: float | None) -> None:
         self._link = link
-        self._patience = limit + GRACE
+        self._patience = math.inf if limit is None else limit + GRACE
         self._signs: dict[str, tuple[float, Any]] = {}
         self._began_step = math.inf
 
@@ -231,12 +234,20 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
                 one: (min(seen + held_up, now), trial) for one, (seen, trial) in self._signs.items()
             }
         self._began_step = now
-        earliest = now - self._patience
+        earliest, late = now - self._patience, self._is_late(now)
         for trial_id, (seen, trial) in list(self._signs.items()):
-            if seen < earliest:
+            if late or seen < earliest:
                 del self._signs[trial_id]
-                self._link.overdue.add(trial_id)
+                if not late:
+                    self._link.overdue.add(trial_id)
                 ray.kill(trial.temporary_state.ray_actor)
+
+    def _is_late(self, now: float) -> bool:
+        """Whether the search should have ended; its deadline may change while it runs."""
+        settings = self._link.core.settings
+        if settings.deadline is None:
+            return False
+        return now > settings.deadline + settings.overrun + LATE_GRACE
 
 
 def _said(trial: Any) -> str:
@@ -248,7 +259,6 @@ def _said(trial: Any) -> str:
 
 def _fit(core: Core, trainable: Any, concurrent: int, scratch: Path) -> None:
     link = _Link(core)
-    limit = core.settings.trial_time_limit
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
@@ -263,7 +273,7 @@ def _fit(core: Core, trainable: Any, concurrent: int, scratch: Path) -> None:
             name="study",
             storage_path=str(scratch),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            callbacks=[] if limit is None else [_Deadlines(link, limit)],
+            callbacks=[_Deadlines(link, core.settings.trial_time_limit)],
             verbose=0,
         ),
     )

@@ -265,12 +265,18 @@ def _going(there: Sequence[StudySummary], url: str) -> dict[str, float | None]:
 def _run(
     portfolio: Portfolio, turn: Turn, url: str, looks: Looks, deadline: float, halt: Halt
 ) -> Outcome:
-    """One turn of one family: its study is begun, or goes on, for the amount."""
+    """One turn of one family: its study is begun, or goes on, for the amount.
+
+    A trial that is beyond it without a report may go on to the end of the whole: it is in training
+    for its family's first value, and would begin anew in each turn.
+    """
     study = portfolio.studies[turn.family]
     there = [one for one in members(portfolio.name, url) if one.study.name == study.name]
     amount = math.inf if portfolio.seconds is None else turn.amount
-    amount = min(amount, max(deadline - time.monotonic(), 0.001))
+    left = max(deadline - time.monotonic(), 0.001)
+    amount = min(amount, left)
     seconds = None if math.isinf(amount) else amount
+    overrun = 0.0 if seconds is None else left - seconds
     with looks.watching() as lookers:
         watchers = [*lookers, halt]
         if there:
@@ -280,6 +286,7 @@ def _run(
                 study.name,
                 url,
                 seconds=seconds,
+                overrun=overrun,
                 place={key: getattr(study, key) for key in PLACE},
                 progress=looks.progress,
                 watchers=watchers,
@@ -290,6 +297,7 @@ def _run(
             study,
             url,
             seconds=seconds,
+            overrun=overrun,
             progress=looks.progress,
             watchers=watchers,
             noted={PORTFOLIO: dict(portfolio.keys)},

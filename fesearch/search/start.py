@@ -83,6 +83,7 @@ def start(
     *,
     or_resume: bool = False,
     seconds: float | None = None,
+    overrun: float = 0.0,
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
     noted: Mapping[str, Any] | None = None,
@@ -95,6 +96,7 @@ def start(
         url: of the store.
         or_resume: go on with a study of that name, where there is one.
         seconds: of this run, where the study is to go on later.
+        overrun: seconds beyond them that a trial may take to its next report; then it is ended.
         noted: what else its definition is to tell.
         settled_for: trials that its sampler and rungs are to suit, where it gets more later.
         progress: of the features.
@@ -118,7 +120,13 @@ def start(
             with Store.open(url, create=False) as store:
                 seconds = max(seconds - store.study(study.name).seconds, 0.001)
         return resume(
-            study.name, url, seconds=seconds, place=place, progress=progress, watchers=watchers
+            study.name,
+            url,
+            seconds=seconds,
+            overrun=overrun,
+            place=place,
+            progress=progress,
+            watchers=watchers,
         )
     earlier = _earlier(study, url)
     refuse_taken(url, study.name)
@@ -153,7 +161,7 @@ def start(
             first=earlier.configs(prepared.space) if earlier else (),
             origin=f"warm start from {study.warm_start}",
         )
-        return _drive(store, url, row, prepared, watchers, seconds)
+        return _drive(store, url, row, prepared, watchers, seconds, overrun)
 
 
 def resume(
@@ -162,6 +170,7 @@ def resume(
     *,
     time_limit: str | None = None,
     seconds: float | None = None,
+    overrun: float = 0.0,
     take_over: bool = False,
     place: Mapping[str, Any] = MappingProxyType({}),
     progress: Progress | None = None,
@@ -175,7 +184,7 @@ def resume(
         take_over: from a driver that looks alive, but is known to be gone. If it is not, all that
             it writes from then on is refused, and it ends.
         place: keys of ``study.PLACE`` for this run, in place of those it was started with.
-        progress, watchers: see ``start``.
+        overrun, progress, watchers: see ``start``.
 
     Raises:
         StudyNotFoundError: there is none of that name.
@@ -194,7 +203,7 @@ def resume(
         store.record_division(prepared.division)
         if row.state is not StudyState.COMPLETE:
             _check_room(prepared, sum(one.state.finished for one in store.trials(row)))
-        return _drive(store, url, row, prepared, watchers, limit, take_over)
+        return _drive(store, url, row, prepared, watchers, limit, overrun, take_over)
 
 
 def delete(name: str, url: str) -> None:
@@ -221,6 +230,7 @@ def _drive(
     prepared: Prepared,
     watchers: Sequence[Watcher],
     limit: float | None = None,
+    overrun: float = 0.0,
     take_over: bool = False,
 ) -> Outcome:
     lease = store.acquire(row, force=take_over)
@@ -229,7 +239,7 @@ def _drive(
         if not take_over:  # who was taken over from may be at work for another moment
             _clear(study_folder(row))
         with Heartbeat(store, lease) as heartbeat:
-            core = _at_work(store, url, lease, prepared, watchers, limit, heartbeat)
+            core = _at_work(store, url, lease, prepared, watchers, limit, overrun, heartbeat)
     except BaseException as error:
         with suppress(FesearchError):  # what ended the search is what counts
             store.set_state(lease, StudyState.STOPPED, _why(error))
@@ -249,6 +259,7 @@ def _at_work(
     prepared: Prepared,
     watchers: Sequence[Watcher],
     limit: float | None,
+    overrun: float,
     heartbeat: Heartbeat,
 ) -> Core:
     """Search, from what is recorded to where the study stops; the core as it stands then."""
@@ -264,7 +275,7 @@ def _at_work(
         lambda: _needed(store, row),
         study.disk_limit,
     )
-    settings = settings_of(row, prepared, limit)
+    settings = settings_of(row, prepared, limit, overrun)
     with (
         tracking.tracked(study.track, _subject(row, prepared)) as trackers,
         _core(
