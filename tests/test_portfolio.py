@@ -19,7 +19,7 @@ from fesearch.cli.app import run as command
 from fesearch.errors import FesearchError, InputError, StudyNotFoundError
 from fesearch.portfolio import Portfolio, of_keys
 from fesearch.record import TrialState
-from fesearch.search import portfolio
+from fesearch.search import portfolio, start
 from fesearch.search.core import Core
 from fesearch.search.portfolio import Looks
 from fesearch.search.shares import Turn
@@ -381,6 +381,46 @@ def test_one_study_is_scored_and_exported_too(
     assert command(words) == 0
     assert "alone: test MAE " in capsys.readouterr().err
     assert (tmp_path / "one" / "fesearch.json").is_file()
+
+
+def test_the_winner_is_scored_whatever_the_time_and_the_others_while_there_is_some(
+    house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    portfolio.begin(many("short", trials=6), house)
+    words = ["study", "resume", "short", "--time-limit", "0.001s", "--holdout"]
+    assert command([*words, "--export", str(tmp_path / "best")]) == 0
+    err = capsys.readouterr().err
+    best = min(portfolio.members("short", house), key=lambda one: one.best or 9.0).study.name
+    others = [name for name in (f"short-{family}" for family in FAMILIES) if name != best]
+    assert err.count(": test MAE ") == 1
+    assert f"{best}: test MAE " in err
+    assert f"Not scored, since the time is over: {', '.join(others)}.\n" in err
+    assert f"fesearch holdout {others[0]}" in err
+    assert (tmp_path / "best" / "fesearch.json").is_file()
+
+
+def test_a_search_that_goes_on_keeps_time_back_too(
+    house: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portfolio.begin(many("further", trials=3), house)
+    words = ["study", "start", "ridge", "--data", searched.DATA, "--set", "runner=inline"]
+    words += ["--trials", "1", "--time-limit", "100s", "--name", "further-alone"]
+    assert command(words) == 0
+    given: list[float | None] = []
+
+    def noted(*words: Any, seconds: float | None = None, **keys: Any) -> Any:
+        given.append(seconds)
+        raise InputError("That will do.", "")
+
+    monkeypatch.setattr(portfolio, "go_on", noted)
+    monkeypatch.setattr(start, "resume", noted)
+    for name in ("further", "further-alone"):
+        for options in (["--holdout"], ["--export", str(tmp_path / "kept")], []):
+            assert command(["study", "resume", name, "--time-limit", "2h", *options]) == 2
+    assert given == [6840.0, 6840.0, 7200.0] * 2
+    for options in (["--holdout"], []):
+        assert command(["study", "resume", "further-alone", *options]) == 2
+    assert given[-2:] == [pytest.approx(70.0, abs=20.0), None]
 
 
 @pytest.mark.parametrize(("limit", "left"), [(10.0, 5.0), (100.0, 70.0), (7200.0, 6840.0)])

@@ -1,5 +1,7 @@
-"""What ``study start`` does once the search is over, within its time limit: look and export."""
+"""What is done once a search is over, within its time limit: look at the test part and export."""
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +42,21 @@ class Afterwards:
         """What of a time limit is for the search."""
         return seconds - kept_back(seconds) if self.asked else seconds
 
-    def look(self, studies: Sequence[str], url: str) -> None:
-        """Score the best of each study, where it has one, if that was asked for."""
+    def look(self, studies: Sequence[str], url: str, until: float = math.inf) -> None:
+        """Score the best of each study, where it has one, if that was asked for.
+
+        Args:
+            until: ``time.monotonic()`` after which none is scored any more.
+        """
         from fesearch.holdout import holdout
 
-        for study in studies if self.holdout else ():
+        for place, study in enumerate(studies if self.holdout else ()):
+            if time.monotonic() >= until:
+                say(
+                    f"Not scored, since the time is over: {', '.join(studies[place:])}.",
+                    f"Score one with:  fesearch holdout {study}",
+                )
+                return
             try:
                 found = holdout(study, url)
             except NoResultError:

@@ -50,13 +50,14 @@ def start(
     """Begin a search over many families, or go on with it."""
     from fesearch.search import portfolio
 
-    made = of_keys(keys, source)
+    made, kept = of_keys(keys, source), 0.0
     if made.seconds is not None and afterwards.asked:
-        left = f"{afterwards.left(made.seconds):.3f}s"
-        made = of_keys({**keys, "time_limit": left}, source)
+        left = afterwards.left(made.seconds)
+        kept = made.seconds - left
+        made = of_keys({**keys, "time_limit": f"{left:.3f}s"}, source)
     with _looks(made) as looks:
         ended = portfolio.begin(made, url, looks, or_resume=or_resume)
-    _conclude(ended, url, afterwards, format)
+    _conclude(ended, url, afterwards, kept, format)
 
 
 def resume(
@@ -79,10 +80,13 @@ def resume(
             f"Take over the study that runs, then resume: fesearch study resume {name}-… "
             "--take-over",
         )
-    seconds = None if time_limit is None else duration(time_limit)
-    with _looks(portfolio.recorded(name, url)) as looks:
+    made = portfolio.recorded(name, url)
+    limit = made.seconds if time_limit is None else duration(time_limit)
+    kept = 0.0 if limit is None else limit - afterwards.left(limit)
+    seconds = None if time_limit is None or limit is None else limit - kept
+    with _looks(made) as looks:
         ended = portfolio.go_on(name, url, looks, seconds=seconds, place=place)
-    _conclude(ended, url, afterwards, format)
+    _conclude(ended, url, afterwards, kept, format)
     return True
 
 
@@ -101,8 +105,14 @@ def _looks(made: Portfolio) -> "Iterator[Looks]":
         yield Looks(report, lambda: watching(quiet()), turn, LeftOut().note)
 
 
-def _conclude(ended: "Ended", url: str, afterwards: Afterwards, format: Format) -> None:
-    """The ranking of the families, what to type next, and the exit code."""
+def _conclude(
+    ended: "Ended", url: str, afterwards: Afterwards, kept: float, format: Format
+) -> None:
+    """The ranking of the families, what to type next, and the exit code.
+
+    Args:
+        kept: seconds beyond the search for what comes afterwards.
+    """
     from fesearch.rank import tables
     from fesearch.search import core
 
@@ -119,13 +129,15 @@ def _conclude(ended: "Ended", url: str, afterwards: Afterwards, format: Format) 
         if not (ended.stopped and ended.studies):
             raise
         raise NoResultError(f"Stopped: {ended.stopped}; no trial is usable yet.", again) from error
-    done = ended.stopped in ("", core.LATE)
-    if done:
-        afterwards.look(ended.studies, url)
-    rank(study=list(ended.studies), storage=url, format=format)
     best = table.entries[0].trial.study
-    if done:
-        afterwards.write(best, url)
+    try:
+        if ended.stopped in ("", core.LATE):  # the best as a model first: time may be short
+            afterwards.look([best], url)
+            afterwards.write(best, url)
+            others = [study for study in ended.studies if study != best]
+            afterwards.look(others, url, ended.deadline + kept)
+    finally:
+        rank(study=list(ended.studies), storage=url, format=format)
     if ended.stopped:
         say(f"Stopped: {ended.stopped}.", again)
         if ended.stopped == core.INTERRUPTED:

@@ -56,12 +56,14 @@ class Ended:
         studies: names of those in the store.
         left_out: family -> why it cannot be trained on these data.
         stopped: why it stopped before its budget was spent, or an empty text.
+        deadline: ``time.monotonic()`` by which it was to end; infinite without a time limit.
     """
 
     portfolio: Portfolio
     studies: tuple[str, ...]
     left_out: Mapping[str, str]
     stopped: str
+    deadline: float
 
 
 def begin(
@@ -206,7 +208,7 @@ def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None =
             else:
                 stopped = outcome.stopped
     names = tuple(one.study.name for one in members(portfolio.name, url))
-    return Ended(portfolio, names, left_out, stopped)
+    return Ended(portfolio, names, left_out, stopped, deadline)
 
 
 def upcoming(
