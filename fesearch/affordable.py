@@ -1,9 +1,11 @@
 """What methods cost that grow faster than their rows: known, and refused, before they start."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from fesearch.duration import spelled
 from fesearch.errors import InputError
 from fesearch.hardware import memory
 from fesearch.space import Choice, Config, Int, Space, Value
@@ -81,14 +83,35 @@ def refuse_too_many(
     wanted = cost(config, data, rows)
     if wanted.share(trials) <= 1:
         return
-    fewer = rows
-    while fewer > ROWS.low and cost(config, data, fewer).share(trials) > 1:
-        fewer = int(0.9 * fewer)
+    fewer = _fewer(rows, lambda count: cost(config, data, count).share(trials) <= 1)
     raise InputError(
         f"{family} on {rows} training rows takes about {wanted.memory / 1e9:.1f} GB and "
         f"{wanted.seconds / 3600:.1f} hours; a trial may take {memory_of_one(trials) / 1e9:.1f} GB "
         f"and {MOST_HOURS:g} hours here.",
         f"Train it on rows drawn from them: --set space.rows={_rounded(fewer)}",
+    )
+
+
+def refuse_too_long(family: "Family", space: Space, data: "Development", limit: float) -> None:
+    """Refuse a family whose first config would not be trained within so many seconds.
+
+    Raises:
+        InputError: says what it would take, and a number of rows that is affordable.
+    """
+    cost = family.cost
+    if cost is None:
+        return
+    first = family.first(space)
+    rows = trained_on(first, data)
+    seconds = cost(first, data, rows).seconds
+    if seconds <= limit:
+        return
+    fewer = _fewer(rows, lambda count: cost(first, data, count).seconds <= limit)
+    raise InputError(
+        f"{family.name} on {rows} training rows takes about {_spelled(seconds)} for its first "
+        f"config; a trial may take {_spelled(limit)} (trial_time_limit).",
+        f"Train it on rows drawn from them: --set space.rows={_rounded(fewer)}; or let a trial "
+        f"take longer: --set trial_time_limit={_spelled(seconds)}",
     )
 
 
@@ -143,6 +166,18 @@ def memory_of_one(trials: int) -> float:
 def free_memory() -> int:
     """Bytes a process can take without swapping; the limits of containers and jobs count."""
     return memory().free
+
+
+def _fewer(rows: int, affordable: Callable[[int], bool]) -> int:
+    """As many rows as are affordable, to a tenth."""
+    while rows > ROWS.low and not affordable(rows):
+        rows = int(0.9 * rows)
+    return rows
+
+
+def _spelled(seconds: float) -> str:
+    """A length of time in whole seconds, rounded up."""
+    return spelled(math.ceil(seconds))
 
 
 def _rounded(rows: int) -> int:

@@ -131,13 +131,14 @@ def assignment(text: str, example: str) -> tuple[str, Any]:
 def _put(keys: dict[str, Any], text: str) -> None:
     """Set one key of a study from ``KEY=VALUE``."""
     key, value = assignment(text, "space.depth=48")
-    table, _, inner = key.partition(".")
-    if not inner:
-        keys[key] = value
-        return
-    existing = keys.setdefault(table, {})
-    if not isinstance(existing, dict):
-        raise InputError(
-            f"--set got {quoted(text)}, but '{table}' has no keys.", f"Write {table}=…"
-        )
-    keys[table] = {**existing, inner: value}
+    *tables, last = key.split(".")
+    for table in tables:
+        existing = keys.get(table, {})
+        if not isinstance(existing, dict):
+            raise InputError(
+                f"--set got {quoted(text)}, but '{table}' has no keys.", f"Write {table}=…"
+            )
+        inner = dict(existing)
+        keys[table] = inner
+        keys = inner
+    keys[last] = value

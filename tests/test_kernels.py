@@ -11,7 +11,15 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.svm import SVR
 
 from fesearch import affordable, kernels, neighbours
-from fesearch.affordable import Cost, drawn, free_memory, refuse_too_costly, refuse_too_many
+from fesearch.affordable import (
+    Cost,
+    drawn,
+    free_memory,
+    refuse_too_costly,
+    refuse_too_long,
+    refuse_too_many,
+)
+from fesearch.duration import duration
 from fesearch.errors import InputError
 from fesearch.families import k_neighbors, krr, svr
 from fesearch.family import FAMILIES
@@ -160,6 +168,22 @@ def test_a_space_is_refused_for_its_costliest_config(monkeypatch: pytest.MonkeyP
     refuse_too_costly(svr.FAMILY, svr.FULL.replace("rows", 78_000), data, trials=1)
     with pytest.raises(InputError, match=r"on 120000 training rows .* where 'c' is 100\.0, as"):
         refuse_too_costly(svr.FAMILY, svr.FULL.replace("rows", ["none", 9_000]), data, trials=1)
+
+
+def test_a_first_config_that_takes_longer_than_a_trial_may_is_refused() -> None:
+    data = rows_of(20_000, 145)
+    with pytest.raises(InputError) as refused:
+        refuse_too_long(krr.FAMILY, krr.FULL, data, 225.0)
+    assert re.fullmatch(
+        r"krr on 20000 training rows takes about \S+ for its first config; a trial may take "
+        r"3m45s \(trial_time_limit\)\.",
+        refused.value.message,
+    )
+    found = re.search(r"space\.rows=(\d+);.*trial_time_limit=(\S+)$", refused.value.hint or "")
+    assert found is not None
+    refuse_too_long(krr.FAMILY, krr.FULL.replace("rows", int(found[1])), data, 225.0)
+    refuse_too_long(krr.FAMILY, krr.FULL, data, duration(found[2]))
+    refuse_too_long(FAMILIES.get("ridge"), FAMILIES.get("ridge").full, data, 1e-9)
 
 
 def test_trials_side_by_side_share_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

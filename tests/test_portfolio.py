@@ -1,6 +1,7 @@
 """One search over many families: its keys, its turns, and what an interruption leaves."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,6 +18,7 @@ from fesearch import affordable
 from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import run as command
 from fesearch.errors import FesearchError, InputError, StudyNotFoundError
+from fesearch.families import krr
 from fesearch.portfolio import Portfolio, of_keys
 from fesearch.record import TrialState
 from fesearch.search import portfolio, start
@@ -24,6 +26,7 @@ from fesearch.search.core import Core
 from fesearch.search.portfolio import Looks
 from fesearch.search.shares import Turn
 from fesearch.store.results import Store
+from fesearch.studyfile import read
 
 FAMILIES = ["decision_tree", "ridge", "k_neighbors"]
 
@@ -128,6 +131,25 @@ def test_a_family_that_the_data_do_not_suit_is_left_out(
     assert list(followed.left_out) == ["rnn"]
     assert ended.left_out == followed.left_out
     assert spent("kernels", house) == {"ridge": 12}
+
+
+def test_a_family_that_no_trial_has_the_time_for_is_left_out_before_its_first_turn(
+    house: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(krr, "KERNEL_SECONDS", 1e-4)  # 33 s for the rows here
+    keys: dict[str, Any] = {"families": ["krr", "ridge"], "time_limit": "60s", "trials": 1}
+    followed = Followed()
+    portfolio.begin(many("costly", **keys), house, followed.looks)
+    assert [turn.family for turn in followed.turns[:2]] == ["krr", "ridge"]
+    assert spent("costly", house) == {"ridge": 1}
+    why = followed.left_out["krr"]
+    assert why.startswith("krr on 48 training rows takes about 34s for its first config; ")
+    assert "a trial may take 8s" in why
+    [rows] = re.findall(r"--set each\.krr\.(space\.rows=\d+);", why)
+    assert "--set each.krr.trial_time_limit=34s" in why
+    less = read("ridge", None, (f"each.krr.{rows}",))["each"]
+    portfolio.begin(many("less", **keys, each=less), house)
+    assert spent("less", house) == {"krr": 1, "ridge": 1}
 
 
 def test_a_family_whose_memory_others_have_taken_is_left_out_for_this_run(

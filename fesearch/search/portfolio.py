@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError, UnsuitedError
 from fesearch.portfolio import Portfolio, of_keys
 from fesearch.record import TrialState
+from fesearch.registry import short_name
 from fesearch.search import interrupt, resources
 from fesearch.search.core import LATE
 from fesearch.search.extend import extend
@@ -131,11 +132,17 @@ def of_each(
         try:
             found.append(do(study))
         except InputError as error:
-            left_out(family, error.message)
+            left_out(family, _why(family, error))
             why = error
     if not found:
         raise why
     return found
+
+
+def _why(family: str, error: InputError) -> str:
+    """Why a family is left out, and what to type of its own space so that it is not."""
+    theirs = (error.hint or "").replace("--set ", f"--set each.{short_name(family)}.")
+    return f"{error.message} {theirs}" if "--set " in theirs else error.message
 
 
 def recorded(name: str, url: str) -> Portfolio:
@@ -197,8 +204,8 @@ def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None =
                     raise  # it could be trained before: something else is wrong now
                 if not known and len(left_out) + 1 == len(portfolio.studies):
                     raise
-                left_out[turn.family] = error.message
-                looks.left_out(turn.family, error.message)
+                left_out[turn.family] = _why(turn.family, error)
+                looks.left_out(turn.family, left_out[turn.family])
                 continue
             if outcome.stopped in ("", LATE):
                 continue

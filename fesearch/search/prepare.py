@@ -10,6 +10,7 @@ import numpy as np
 
 from fesearch import affordable, hardware, library
 from fesearch.dataset import Dataset
+from fesearch.duration import duration
 from fesearch.errors import InputError, UnsuitedError
 from fesearch.family import FAMILIES, Family
 from fesearch.features import Features, available, build
@@ -123,6 +124,9 @@ def prepare(
         if new:
             trials = 1 if study.address else room.parallel(study, hardware.cores())
             affordable.refuse_too_costly(family, prepared.space, prepared.development, trials)
+            if study.trial_time_limit is not None:
+                limit = duration(study.trial_time_limit)
+                affordable.refuse_too_long(family, prepared.space, prepared.development, limit)
     except InputError as error:
         raise UnsuitedError(error.message, error.hint) from None
     return prepared
