@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fesearch.replay import Replayed
     from fesearch.search.enqueue import Enqueued
     from fesearch.search.extend import Extension
+    from fesearch.search.more import Change
     from fesearch.search.portfolio import Looks
     from fesearch.search.roles import Watcher
 
@@ -383,6 +384,13 @@ class PortfolioHandle(Handle):
             )
         ended(self.name, done.stopped)
         return self
+
+    def extend(self, *, trials: int | str | None = None, time_limit: str | None = None) -> "Change":
+        """Give the families more to share, in all or as in "+50"; ``resume`` then spends it."""
+        from fesearch.search.more import extend_all
+
+        count = None if trials is None else str(trials)
+        return extend_all(self.name, self.url, trials=count, time_limit=time_limit)
 
     def holdout(self, **asked: Any) -> "dict[str, Holdout]":
         """Name of a study -> what ``StudyHandle.holdout`` finds."""

@@ -14,6 +14,7 @@ import searched
 from driven import results
 from small import SPACE, Watch, furnished
 
+import fesearch
 from fesearch import affordable
 from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import run as command
@@ -23,6 +24,7 @@ from fesearch.portfolio import Portfolio, of_keys
 from fesearch.record import TrialState
 from fesearch.search import portfolio, start
 from fesearch.search.core import Core
+from fesearch.search.more import extend_all
 from fesearch.search.portfolio import Looks
 from fesearch.search.shares import Turn
 from fesearch.store.results import Store
@@ -294,6 +296,71 @@ def test_other_keys_are_not_taken_for_the_same_search(house: str) -> None:
         portfolio.begin(many("same", trials=4), house, or_resume=True)
     assert caught.value.message == "The search 'same' was begun with trials = 3, not 4."
     assert portfolio.begin(many("same", trials=3, cpus=1), house, or_resume=True).stopped == ""
+
+
+def test_its_time_is_extended_and_goes_on(house: str, capsys: pytest.CaptureFixture[str]) -> None:
+    begun = many("longer", trials=1, time_limit="60s")
+    portfolio.begin(begun, house)
+    assert command(["study", "extend", "longer", "--time-limit", "+1h", "--format", "csv"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == ["key,old,new", "time_limit,60s,1h1m"]
+    assert "Go on with:  fesearch study resume longer" in err
+    assert portfolio.recorded("longer", house).seconds == 3660.0
+    assert portfolio.begin(begun, house, or_resume=True).portfolio.seconds == 3660.0
+    with pytest.raises(InputError, match="was begun with time_limit = 1h1m, not 50s"):
+        portfolio.begin(many("longer", trials=1, time_limit="50s"), house, or_resume=True)
+
+
+def test_its_trials_are_extended_and_spent(house: str) -> None:
+    portfolio.begin(many("more", trials=3), house)
+    change = fesearch.open("more").extend(trials="+4")
+    assert change == {"key": "trials", "old": 3, "new": 7}
+    portfolio.go_on("more", house)
+    assert sum(spent("more", house).values()) == 7
+    portfolio.begin(many("more", trials=3), house, or_resume=True)
+    assert sum(spent("more", house).values()) == 7
+
+
+@pytest.mark.parametrize(
+    ("asked", "message", "hint"),
+    [
+        ({}, "The families of 'fixed' share trials.", "Give --trials +50."),
+        ({"time_limit": "+1h"}, "The families of 'fixed' share trials.", "Give --trials +50."),
+        (
+            {"max_epochs": 9},
+            "'fixed' is a search over many families, each with an end of its own trials.",
+            "Extend one of them: fesearch study extend fixed-… --max-epochs 9",
+        ),
+        (
+            {"trials": "2"},
+            "The study 'fixed' has begun 3 trials, so its budget cannot be 2.",
+            "Give --trials 3 or more, or --trials +2.",
+        ),
+        (
+            {"trials": "3"},
+            "The budget of 'fixed' is that already: trials = 3.",
+            "Give more, as in --trials +50.",
+        ),
+    ],
+)
+def test_an_extension_that_makes_no_sense_is_refused(
+    asked: dict[str, Any], message: str, hint: str, house: str
+) -> None:
+    if not portfolio.members("fixed", house):
+        portfolio.begin(many("fixed", trials=3), house)
+    with pytest.raises(InputError) as caught:
+        extend_all("fixed", house, **asked)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_families_in_training_are_not_extended(house: str) -> None:
+    portfolio.begin(many("busy", trials=3), house)
+    with Store.open(house) as store:
+        held = store.acquire(store.study("busy-ridge"))
+        with pytest.raises(InputError, match="is being driven by"):
+            extend_all("busy", house, trials="+4")
+        store.release(held)
+    assert portfolio.recorded("busy", house).trials == 3
 
 
 def test_sampler_and_rungs_suit_the_whole_budget(house: str) -> None:

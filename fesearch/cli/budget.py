@@ -30,12 +30,23 @@ def extend_study(
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
-    """Give a study more trials, time or epochs, whether it runs, was stopped or is complete."""
-    from fesearch.search.extend import extend
+    """Give a study more trials, time or epochs, whether it runs, was stopped or is complete.
 
+    Of a search over many families: more of the budget that they share.
+    """
+    from fesearch.search.extend import extend
+    from fesearch.search.more import extend_all
+    from fesearch.search.portfolio import members
+
+    url = storage_url(storage)
+    if members(name, url):
+        change = extend_all(name, url, trials=trials, time_limit=time_limit, max_epochs=max_epochs)
+        show([change], ["key", "old", "new"], format)
+        say(_next(name, driven=False))
+        return
     extension = extend(
         name,
-        storage_url(storage),
+        url,
         trials=trials,
         time_limit=time_limit,
         max_epochs=max_epochs,

@@ -143,9 +143,10 @@ def _conclude(
         if ended.stopped == core.INTERRUPTED:
             raise typer.Exit(INTERRUPTED)
         return
+    more = "--trials +50" if ended.portfolio.seconds is None else "--time-limit +1h"
     say(
         "Next:",
         f"  fesearch export {best} --to model   the best as a model",
         f"  fesearch trials {best}   every trial of its family, and why it ended",
-        f"  fesearch study extend {best} --time-limit +1h   more of it",
+        f"  fesearch study extend {ended.portfolio.name} {more}   more for all to share",
     )

@@ -154,7 +154,7 @@ def _changed(
     if trials is not None:
         wanted["trials"] = _trials(study, results, trials)
     if time_limit is not None:
-        wanted["time_limit"] = _time_limit(study, row.seconds, time_limit)
+        wanted["time_limit"] = time_in_all(study.name, study.time_limit, row.seconds, time_limit)
     if max_epochs is not None:
         wanted |= _max_epochs(study, max_epochs)
     keys = {key: value for key, value in wanted.items() if value != getattr(study, key)}
@@ -168,18 +168,8 @@ def _changed(
 
 
 def _trials(study: Study, results: Sequence[TrialResult], text: str) -> int:
-    if not text.removeprefix("+").isdecimal() or len(text) > len(str(2**63)):
-        raise InputError(
-            f"--trials got '{text[:40]}'.", "Give how many in all, as in 150, or more, as in +50."
-        )
-    given = int(text)
-    total = study.trials + given if text.startswith("+") else given
     begun = sum(result.parent is None for result in results)
-    if total < begun:
-        raise InputError(
-            f"The study '{study.name}' has begun {begun} trials, so its budget cannot be {total}.",
-            f"Give --trials {begun} or more, or --trials +{max(given, 1)}.",
-        )
+    total = in_all(study.name, study.trials, begun, text)
     size = study.search_space().size()
     if size is not None and size <= study.trials < total:
         raise InputError(
@@ -189,18 +179,51 @@ def _trials(study: Study, results: Sequence[TrialResult], text: str) -> int:
     return total
 
 
-def _time_limit(study: Study, spent: float, text: str) -> str:
+def in_all(name: str, budget: int, begun: int, text: str) -> int:
+    """The trials that a study, or a search over many families, is to have in all.
+
+    Args:
+        budget: of trials until now, ``begun`` of which have begun.
+        text: how many in all, such as "150", or how many more, such as "+50".
+
+    Raises:
+        InputError: it is neither, or so many have begun already.
+    """
+    if not text.removeprefix("+").isdecimal() or len(text) > len(str(2**63)):
+        raise InputError(
+            f"--trials got '{text[:40]}'.", "Give how many in all, as in 150, or more, as in +50."
+        )
+    given = int(text)
+    total = budget + given if text.startswith("+") else given
+    if total < begun:
+        raise InputError(
+            f"The study '{name}' has begun {begun} trials, so its budget cannot be {total}.",
+            f"Give --trials {begun} or more, or --trials +{max(given, 1)}.",
+        )
+    return total
+
+
+def time_in_all(name: str, limit: str | None, spent: float, text: str) -> str:
+    """The time limit that a study, or a search over many families, is to have in all.
+
+    Args:
+        limit: until now; it has worked for ``spent`` seconds.
+        text: in all, such as "8h", or how much more, such as "+2h".
+
+    Raises:
+        InputError: it is neither, or that time is spent already.
+    """
     seconds = duration(text.removeprefix("+"))
     if text.startswith("+"):
-        if study.time_limit is None:
+        if limit is None:
             raise InputError(
-                f"The study '{study.name}' has no time limit, so there is none to add {text} to.",
+                f"The study '{name}' has no time limit, so there is none to add {text} to.",
                 "Leave --time-limit out, or give one in all, as in --time-limit 8h.",
             )
-        seconds += duration(study.time_limit)
+        seconds += duration(limit)
     if seconds < spent:
         raise InputError(
-            f"The study '{study.name}' has worked for {spelled(round(spent))}, so its time limit "
+            f"The study '{name}' has worked for {spelled(round(spent))}, so its time limit "
             f"cannot be {spelled(seconds)}.",
             f"Give more, or add to it, as in --time-limit +{spelled(seconds)}.",
         )

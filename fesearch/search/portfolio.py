@@ -25,7 +25,7 @@ from fesearch.search.roles import Watcher
 from fesearch.search.shares import Standing, Turn, next_turn
 from fesearch.search.start import Outcome, resume, start
 from fesearch.store.results import Store
-from fesearch.store.studies import PORTFOLIO
+from fesearch.store.studies import BEGUN, PORTFOLIO
 from fesearch.store.types import StudyState, StudySummary
 from fesearch.study import PLACE, Study
 
@@ -81,8 +81,7 @@ def begin(
     """
     there = members(portfolio.name, url)
     if there and or_resume:
-        _refuse_other(portfolio, there[0].study.definition[PORTFOLIO])
-        return _drive(portfolio, url, looks or Looks())
+        return _drive(_extended(portfolio, there[0].study.definition), url, looks or Looks())
     if there:
         raise InputError(
             f"There is a search '{portfolio.name}' already.",
@@ -167,6 +166,16 @@ def members(name: str, url: str) -> list[StudySummary]:
         return []
 
 
+def _extended(portfolio: Portfolio, definition: Mapping[str, Any]) -> Portfolio:
+    """A portfolio that is there already, given as it was begun: with the budget that it has now."""
+    now, begun = definition[PORTFOLIO], definition.get(BEGUN, {})
+    budget = {key: now[key] for key, old in begun.items() if portfolio.keys.get(key) == old}
+    if budget:
+        portfolio = of_keys({**portfolio.keys, **budget}, portfolio.name)
+    _refuse_other(portfolio, now)
+    return portfolio
+
+
 def _refuse_other(portfolio: Portfolio, before: Mapping[str, Any]) -> None:
     """Refuse to take for a portfolio one of its name that was begun with other keys."""
     for key in sorted({*portfolio.keys, *before} - {*PLACE}):
@@ -185,8 +194,7 @@ def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None =
     stopped = ""
     left = math.inf if seconds is None else seconds
     if portfolio.seconds is not None:
-        spent = sum(one.spent for one in _standings(portfolio, url, left_out))
-        left = min(left, portfolio.seconds - spent)
+        left = min(left, portfolio.seconds - spent(portfolio, url))
     deadline = time.monotonic() + left
     halt = Halt()
     with interrupt.stops(halt), _ray_kept(portfolio):
@@ -228,6 +236,11 @@ def upcoming(
     """
     whole = portfolio.seconds is None
     return next_turn(_standings(portfolio, url, left_out), portfolio.budget, whole=whole)
+
+
+def spent(portfolio: Portfolio, url: str) -> float:
+    """What the families have had of the budget together: seconds, or trials."""
+    return sum(one.spent for one in _standings(portfolio, url, {}))
 
 
 def _standings(portfolio: Portfolio, url: str, left_out: Mapping[str, str]) -> list[Standing]:

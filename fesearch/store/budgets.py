@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from fesearch.record import TrialResult
 from fesearch.store.database import Database
-from fesearch.store.leases import lock, refuse_ousted
+from fesearch.store.leases import lock, refuse_held, refuse_ousted
 from fesearch.store.outage import endures
 from fesearch.store.queue import add
 from fesearch.store.schema import QUEUE, STUDIES
-from fesearch.store.studies import find
+from fesearch.store.studies import BEGUN, PORTFOLIO, find
 from fesearch.store.trials import results_of
 from fesearch.store.types import Amendment, Lease, StudyRow, StudyState
 
@@ -56,6 +56,27 @@ class Budgets(Database):
                 change = sa.update(STUDIES).where(STUDIES.c.id == row.id)
                 connection.execute(change.values(values))
             return children
+
+    @endures
+    def amend_portfolio(self, studies: Sequence[StudyRow], keys: Mapping[str, Any]) -> None:
+        """Change keys of a search over many families, in each of its studies.
+
+        Raises:
+            InputError: a driver is working on one of them; nothing was changed.
+        """
+        with self.write() as connection:
+            for study in studies:
+                refuse_held(connection, study)
+                row = find(connection, study.name)
+                assert row is not None, "a study that is locked is there"
+                now = row.definition[PORTFOLIO]
+                definition = {
+                    **row.definition,
+                    PORTFOLIO: {**now, **keys},
+                    BEGUN: {**{key: now[key] for key in keys}, **row.definition.get(BEGUN, {})},
+                }
+                change = sa.update(STUDIES).where(STUDIES.c.id == row.id)
+                connection.execute(change.values(definition=definition))
 
     @endures
     def complete(self, lease: Lease, row: StudyRow) -> bool:

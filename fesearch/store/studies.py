@@ -35,6 +35,8 @@ _SELECT = sa.select(STUDIES, *KEY_COLUMNS, KEYS.c.direction).join_from(STUDIES, 
 
 PORTFOLIO = "portfolio"
 """Of a study's definition: the keys of the search over many families that it belongs to."""
+BEGUN = "portfolio_begun"
+"""The same: those of them that were extended, with what they were when it was begun."""
 
 
 class Studies(Database):
