@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -149,6 +150,43 @@ def test_a_preamble_that_ends_at_the_first_error_does_not_end_the_job(stubs: Slu
     limit_is_near(job)
     assert job.wait(PATIENCE) == 0, stubs.log
     assert stubs.said("scontrol") == [f"requeue {os.getpid()}"]
+
+
+def test_a_job_that_cannot_be_requeued_is_submitted_anew(stubs: Slurm) -> None:
+    (stubs.folder / "requeue").write_text("1")
+    to = written(stubs)
+    job = begun(stubs, to)
+    limit_is_near(job)
+    assert job.wait(PATIENCE) == 0, stubs.log
+    assert stubs.said("scontrol") == [f"requeue {os.getpid()}"]
+    assert stubs.said("sbatch") == [str(to)]
+
+
+def test_a_job_that_is_cancelled_does_not_go_on_in_another(stubs: Slurm) -> None:
+    job = begun(stubs, written(stubs))
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(PATIENCE) == 128 + signal.SIGTERM  # the driver's code, which had it too
+    assert stubs.said("scontrol") == stubs.said("sbatch") == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(stubs.node(0), 0)
+
+
+def test_the_next_job_of_a_chain_goes_on_with_the_study(stubs: Slurm) -> None:
+    to = written(stubs, chain=2)
+    first = begun(stubs, to)
+    limit_is_near(first)
+    assert first.wait(PATIENCE) == 0, stubs.log
+    assert stubs.log.endswith("out of time; the next job of the chain goes on\n")
+    assert stubs.said("scontrol") == stubs.said("sbatch") == []
+
+    def starts() -> list[str]:
+        return [line for line in stubs.said("fesearch") if line.startswith("study start")]
+
+    second = stubs.job(to, to.parent, number=os.getpid() + 1, nodes=1)
+    wait_for(lambda: len(starts()) == 2, "it goes on")
+    assert all("--or-resume" in line for line in starts())
+    limit_is_near(second)
+    assert second.wait(PATIENCE) == 0, stubs.log
 
 
 def test_a_job_goes_on_in_another_only_where_something_is_left_to_do(stubs: Slurm) -> None:
