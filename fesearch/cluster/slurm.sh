@@ -64,6 +64,7 @@ ended() {
 # Wait for the driver; after a signal only as long as leaves time to go on in another job.
 follow() {
   driver=$1
+  if [[ -n $limit$stop ]]; then interrupt; fi # it came before the driver was known
   while [[ -z $limit$stop ]] && kill -0 "$driver" 2>/dev/null; do wait "$driver"; done
   if [[ -n $limit$stop ]] && ! ended "$driver" $((said + margin - 60)); then
     say "the driver has not ended in time; trials go on from their last checkpoints"
