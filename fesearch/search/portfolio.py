@@ -309,6 +309,7 @@ def _run(
                 url,
                 seconds=seconds,
                 overrun=overrun,
+                afford=True,
                 place={key: getattr(study, key) for key in PLACE},
                 progress=looks.progress,
                 watchers=watchers,

@@ -138,17 +138,19 @@ def prepare_again(
     *,
     study: Study | None = None,
     rows: Dataset | None = None,
+    afford: bool = False,
 ) -> Prepared:
     """What a stored study was started with.
 
     Args:
         progress, rows: see ``prepare``.
         study: of the row, where it is not ``study_of`` it.
+        afford: its trials are to be affordable here and now, as those of a new one.
 
     Raises:
         InputError: data, unit, division or features are no longer what they were.
     """
-    prepared = prepare(study or study_of(row), progress, rows, new=False)
+    prepared = prepare(study or study_of(row), progress, rows, new=afford)
     now = {
         "data": (prepared.key.data[:12], row.key.data[:12]),
         "unit": (prepared.unit, row.unit),

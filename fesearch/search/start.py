@@ -172,6 +172,7 @@ def resume(
     seconds: float | None = None,
     overrun: float = 0.0,
     take_over: bool = False,
+    afford: bool = False,
     place: Mapping[str, Any] = MappingProxyType({}),
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
@@ -183,6 +184,7 @@ def resume(
             the same in ``seconds``.
         take_over: from a driver that looks alive, but is known to be gone. If it is not, all that
             it writes from then on is refused, and it ends.
+        afford: refuse it where its trials are not affordable here and now; else they fail.
         place: keys of ``study.PLACE`` for this run, in place of those it was started with.
         overrun, progress, watchers: see ``start``.
 
@@ -199,7 +201,7 @@ def resume(
         sources.refuse_changed(row)
         study = study_of(row).moved(place)
         resources.check(study)
-        prepared = prepare_again(row, progress, study=study)
+        prepared = prepare_again(row, progress, study=study, afford=afford)
         store.record_division(prepared.division)
         if row.state is not StudyState.COMPLETE:
             _check_room(prepared, sum(one.state.finished for one in store.trials(row)))
