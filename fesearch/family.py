@@ -132,6 +132,7 @@ class Family:
         gpu: whether ``device="cuda"`` is of use to it.
         seeded: whether the seed changes what its best config is trained to.
         linear: whether its predictions are linear in the features.
+        program: whether its predictors have what ``nets.program`` makes ONNX or a torch program of.
         element_weights: a trained model and its feature names -> the vector it has learned for
             each element, empty where it reads none; None where no such thing is in its models.
     """
@@ -154,6 +155,7 @@ class Family:
     gpu: bool = False
     seeded: bool = True
     linear: bool = False
+    program: bool = False
     element_weights: "Callable[[Arrays, Sequence[str]], Mapping[str, np.ndarray]] | None" = None
     unstated: Config = field(default_factory=dict)
     layers: Callable[[Config], str] | None = None

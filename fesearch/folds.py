@@ -82,11 +82,11 @@ class Mean:
     """Predicts the mean of several predictors. Implements ``family.Predictor``."""
 
     def __init__(self, predictors: Sequence[Predictor]) -> None:
-        self._predictors = predictors
+        self.predictors = predictors
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Predictions (n,) float64 for features (n, d)."""
-        found: np.ndarray = np.mean([predict(x) for predict in self._predictors], axis=0)
+        found: np.ndarray = np.mean([predict(x) for predict in self.predictors], axis=0)
         return found
 
 

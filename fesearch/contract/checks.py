@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from fesearch.contract.asking import (
+    ContractError,
     fitted,
     learner_of,
     refusal,
@@ -327,6 +328,22 @@ def a_saved_model_predicts_the_same(family: Family) -> None:
         require(shape == (rows,), f"Predictions of {rows} rows have the shape {shape}.")
 
 
+def a_program_predicts_the_same(family: Family) -> str | None:
+    """A model whose family says that it can be a program of torch's gives its numbers there."""
+    if not family.program:
+        return "its models are not written as programs"
+    from fesearch.nets.program import Portable, program_of
+
+    data = data_for(family)
+    predictor = fitted(family, data).predictor()
+    require(isinstance(predictor, Portable), "Its predictors have no 'whole'.")
+    try:
+        program_of(predictor, "torch", data.val_x, scale=float(np.std(data.train_y)))
+    except InputError as error:
+        raise ContractError(error.message) from error
+    return None
+
+
 def arrays_of_another_model_are_refused(family: Family) -> None:
     """Arrays may come from anywhere, and are checked before they are used."""
     model = fitted(family, data_for(family))
@@ -384,6 +401,7 @@ CHECKS: tuple[Check, ...] = (
     a_checkpoint_before_training_goes_on,
     a_checkpoint_of_another_width_is_refused,
     a_saved_model_predicts_the_same,
+    a_program_predicts_the_same,
     arrays_of_another_model_are_refused,
     a_trial_reports_every_step,
     a_trial_stops_within_a_step,

@@ -135,5 +135,6 @@ FAMILY = Family(
     length=epochs,
     features="element_sequence",
     gpu=True,
+    program=True,
     element_weights=of_embedding,
 )

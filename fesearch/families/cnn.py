@@ -159,4 +159,5 @@ FAMILY = Family(
     length=epochs,
     features="element_grid",
     gpu=True,
+    program=True,
 )

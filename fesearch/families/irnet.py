@@ -72,5 +72,6 @@ FAMILY = Family(
     layers=in_layers("layer"),
     length=epochs,
     gpu=True,
+    program=True,
     element_weights=of_first_layer,
 )

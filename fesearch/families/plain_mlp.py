@@ -73,5 +73,6 @@ FAMILY = Family(
     layers=in_layers("none"),
     length=epochs,
     gpu=True,
+    program=True,
     element_weights=of_first_layer,
 )

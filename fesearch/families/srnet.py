@@ -62,5 +62,6 @@ FAMILY = Family(
     layers=in_layers("block"),
     length=epochs,
     gpu=True,
+    program=True,
     element_weights=of_first_layer,
 )

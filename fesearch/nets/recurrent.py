@@ -41,7 +41,7 @@ class SequenceNet(nn.Module):
         vectors = _vectors(elements)
         states, _ = self.lstm(vectors)
         last = elements.present.sum(dim=1) - 1
-        final = states[torch.arange(len(x), device=x.device), last]
+        final = states[torch.arange(x.shape[0], device=x.device), last]
         scores = self.score(torch.tanh(self.key(states))).squeeze(2)
         weights = scores.masked_fill(~elements.present, -torch.inf).softmax(dim=1)
         context = (weights.unsqueeze(2) * states).sum(dim=1)

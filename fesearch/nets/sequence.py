@@ -27,7 +27,7 @@ class Elements(NamedTuple):
     @classmethod
     def of(cls, x: torch.Tensor) -> "Elements":
         """The elements in features (n, 2 L): number, fraction, number, fraction …"""
-        pairs = x.view(len(x), x.shape[1] // 2, 2)
+        pairs = x.view(x.shape[0], x.shape[1] // 2, 2)
         number = pairs[:, :, 0].round().clamp(0, ELEMENTS).long()
         present = number > 0
         present[:, 0] = True

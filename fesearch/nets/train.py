@@ -13,6 +13,7 @@ from fesearch.errors import InputError
 from fesearch.nets.config import complete, epochs
 from fesearch.nets.optimizer import STATE, Optimizer
 from fesearch.nets.schedule import Schedule
+from fesearch.nets.whole import Whole
 from fesearch.scaling import Scaling
 from fesearch.seeds import derive
 from fesearch.space import Config
@@ -201,6 +202,10 @@ class NetPredictor:
         """Predictions (n,) float64 for features (n, d)."""
         scaled = torch.from_numpy(self._scaling.features(x)).to(self._device)
         return self._scaling.prediction(_outputs(self._net, scaled))
+
+    def whole(self) -> nn.Module:
+        """The network with its scaling as one module; see ``program.Portable``."""
+        return Whole(self._net, self._scaling).to(self._device)
 
 
 def compute_in_fp32() -> None:
