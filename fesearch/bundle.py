@@ -18,7 +18,7 @@ import numpy as np
 
 from fesearch import formula
 from fesearch.arrays import broken
-from fesearch.card import HINT, MOST, Card, FeatureNames, Member, read_card
+from fesearch.card import HINT, MOST, PROGRAMS, Card, FeatureNames, Member, read_card
 from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError, quoted
 from fesearch.family import FAMILIES, Predictor
@@ -221,6 +221,8 @@ def open_bundle(folder: Path, devices: Sequence[str] = ("cpu",)) -> Bundle:
             f"The folder '{folder}' has {len(folders)} models, {CARD} lists {len(card.members)}.",
             HINT,
         )
+    for name, member in zip(folders, card.members, strict=True):
+        _check_programs(folder / name, member)
     calibration, sealed = _calibration(folder, card), _sealed(folder, card)
     read = [_combination(folder / CARD, member.features) for member in card.members]
     sets, columns = _joined(read)
@@ -289,6 +291,15 @@ def _predictors(folder: Path, member: Member, devices: Sequence[str]) -> tuple[P
     return tuple(model.predictor(device=device) for device in used)
 
 
+def _check_programs(folder: Path, member: Member) -> None:
+    """Refuse a model without the program of its card, or with another. None is ever opened."""
+    said = None if member.program is None else PROGRAMS[member.program.kind]
+    for name in PROGRAMS.values():
+        path = _spoken_of(folder / name, name == said)
+        if name == said and not path.exists():
+            raise InputError(f"There is no file {path}, which {CARD} speaks of.", HINT)
+
+
 def _calibration(folder: Path, card: Card) -> Calibration | None:
     """The calibration that the card speaks of, and no other."""
     said = card.intervals
@@ -326,7 +337,8 @@ def _check_files(folder: Path) -> list[str]:
     folders = _numbered(model_folders(MOST), found)
     inside = {f"{one}/{name}" for one in folders for name in (DESCRIPTION, WEIGHTS)}
     required = {SUMS, *FILES, *folders, *inside}
-    optional = {INTERVALS, SEALED, *_numbered(study_files(MOST), found)}
+    programs = {f"{one}/{name}" for one in folders for name in PROGRAMS.values()}
+    optional = {INTERVALS, SEALED, *_numbered(study_files(MOST), found), *programs}
     for name, mode in sorted(found.items()):
         plain = stat.S_ISDIR(mode) if name in folders else stat.S_ISREG(mode)
         if name not in required | optional:

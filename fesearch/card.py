@@ -1,6 +1,7 @@
 """What there is to know about an exported model, as plain values: its file ``fesearch.json``."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,10 @@ from fesearch.space import Value
 
 MOST = 64
 """Members of an ensemble."""
+
+ProgramKind = Literal["onnx", "torch"]
+PROGRAMS: Mapping[ProgramKind, str] = {"onnx": "program.onnx", "torch": "program.pt2"}
+"""Kind of a program -> its file, in the folder of its model."""
 
 HINT = "Export the study again, or copy the whole folder again."
 
@@ -46,6 +51,19 @@ class FeatureNames(_Plain):
     columns: tuple[str, ...]
 
 
+class ProgramOf(_Plain):
+    """The file of a model that runs without fesearch, and how equal it was found to be.
+
+    Attributes:
+        rows: of the validation part, predicted by both; and one without any known feature.
+        difference: the largest between the two, in the unit of the target.
+    """
+
+    kind: ProgramKind
+    rows: int
+    difference: float
+
+
 class Member(_Plain):
     """A model of a bundle, which has one, or those of an ensemble.
 
@@ -53,12 +71,14 @@ class Member(_Plain):
         features: the sets whose columns it reads, side by side in this order.
         picks: how often the selection chose it; the weight of its predictions.
         validation: its own score, by which its trial is on record.
+        program: None where it was exported without.
     """
 
     trained: Trained
     features: tuple[FeatureNames, ...]
     picks: Annotated[int, Field(ge=1)]
     validation: float
+    program: ProgramOf | None = None
 
     @property
     def width(self) -> int:

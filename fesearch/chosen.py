@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from fesearch.search.prepare import Prepared, Progress, prepare_again
 from fesearch.store.how import Trained
 from fesearch.store.results import Store
 from fesearch.store.types import Look, StudyRow
+
+if TYPE_CHECKING:
+    from fesearch.nets.program import Program
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,7 @@ class Chosen:
         scored: (m,) those that its trial was scored by: the same, or where the division has inner
             folds, for each training row that of the model which has not seen it.
         picks: its weight in the mean of all.
+        program: of the model, where one is asked for.
     """
 
     study: Searched
@@ -57,6 +62,7 @@ class Chosen:
     validation: np.ndarray
     scored: np.ndarray
     picks: int = 1
+    program: "Program | None" = None
 
 
 def searched(

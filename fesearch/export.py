@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,15 @@ from fesearch.bundle import (
     study_files,
 )
 from fesearch.card import (
+    PROGRAMS,
     Card,
     Data,
     FeatureNames,
     Intervals,
     Member,
     Parts,
+    ProgramKind,
+    ProgramOf,
     Trained,
     Unsealed,
     Validation,
@@ -31,6 +35,7 @@ from fesearch.card import (
 from fesearch.chosen import Chosen, one, picks_of, searched, several
 from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError
+from fesearch.family import FAMILIES
 from fesearch.intervals import Calibration
 from fesearch.paths import atomic_folder
 from fesearch.record import TrialResult
@@ -50,6 +55,7 @@ def export(
     ensemble: int | None = None,
     others: Sequence[str] = (),
     refit: bool = False,
+    program: ProgramKind | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Card:
@@ -62,14 +68,16 @@ def export(
         ensemble: how many picks of the trials whose weights are kept it is to be the mean of.
         others: further studies of the same key, whose trials may be picked too.
         refit: train what is delivered once more, on the rows of all parts.
-        device: torch's word for where that is done.
+        program: add each network as a file that runs without fesearch, once it is found to predict
+            the same.
+        device: torch's word for where it is trained.
         progress: of the features.
 
     Raises:
         StudyNotFoundError: there is none of that name.
         NoResultError: it has no usable trial.
         InputError: ``to`` is taken, there is no such trial, its weights are not kept, the studies
-            do not go together, or the data are not what they were.
+            do not go together, the data are not what they were, or a model has no program.
     """
     _refuse_taken(to)
     if ensemble is None and others:
@@ -82,9 +90,13 @@ def export(
     with Store.open(url, create=False) as store:
         studies = [searched(store, one, trial, progress) for one in (name, *others)]
     if ensemble is None:
+        if program is not None:
+            _refuse_programless(program, studies[0].trials[:1])
         chosen = one(studies[0], refitted=refit, device=device)
     else:
         chosen = several(studies, ensemble, refitted=refit, device=device)
+    if program is not None:
+        chosen = _with_programs(chosen, program)
     sealed = None if refit else _sealed(chosen[0].study.prepared)
     calibration, card = _calibrated(chosen, refit, sealed)
     try:
@@ -105,6 +117,34 @@ def _refuse_taken(to: Path) -> None:
         )
 
 
+def _refuse_programless(kind: ProgramKind, trials: Sequence[TrialResult]) -> None:
+    from fesearch.nets.program import require_packages
+
+    for trial in trials:
+        if not FAMILIES.get(trial.family).program:
+            names = ", ".join(name for name in FAMILIES.names() if FAMILIES.get(name).program)
+            raise InputError(
+                f"Trial {trial.number} is of the family '{trial.family}', which is no network and "
+                "cannot be written as a program.",
+                f"Leave --program out, or export one of {names}.",
+            )
+    require_packages(kind)
+
+
+def _with_programs(chosen: Sequence[Chosen], kind: ProgramKind) -> list[Chosen]:
+    """The same models, each with its program, compared on its validation rows."""
+    from fesearch.nets.program import program_of
+
+    _refuse_programless(kind, [member.trial for member in chosen])
+    found = []
+    for member in chosen:
+        data = member.study.prepared.development
+        scale = float(np.std(data.train_y)) or 1.0
+        program = program_of(member.model.predictor(), kind, data.val_x, scale=scale)
+        found.append(replace(member, program=program))
+    return found
+
+
 def _sealed(prepared: Prepared) -> Sealed | None:
     """The formulas of the test rows, if there are any."""
     test = prepared.split.test
@@ -123,6 +163,8 @@ def _fill(
 
     for name, member in zip(model_folders(len(chosen)), chosen, strict=True):
         member.model.save(folder / name)
+        if member.program is not None:
+            (folder / name / PROGRAMS[member.program.kind]).write_bytes(member.program.content)
     (folder / INTERVALS).write_bytes(save(calibration.arrays()))
     if sealed is not None:
         (folder / SEALED).write_bytes(save(sealed.arrays()))
@@ -263,6 +305,7 @@ def _unsealed(look: Look | None) -> Unsealed | None:
 def _member(one: Chosen) -> Member:
     assert one.trial.value is not None, "kept_model refuses a trial without a value"
     terms = one.study.prepared.features.combination.terms
+    made = one.program
     return Member(
         trained=_trained(one.study.row, one.trial),
         features=tuple(
@@ -273,6 +316,7 @@ def _member(one: Chosen) -> Member:
         ),
         picks=one.picks,
         validation=one.trial.value,
+        program=made and ProgramOf(kind=made.kind, rows=made.rows, difference=made.difference),
     )
 
 

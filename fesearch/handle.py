@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from fesearch.analysis import Finding
     from fesearch.bundle import Bundle
-    from fesearch.card import Card
+    from fesearch.card import Card, ProgramKind
     from fesearch.holdout import Holdout
     from fesearch.replay import Replayed
     from fesearch.search.enqueue import Enqueued
@@ -105,6 +105,7 @@ class Handle(ABC):
         trial: int | None = None,
         ensemble: int | None = None,
         refit: bool = False,
+        program: "ProgramKind | None" = None,
         device: str = "cpu",
     ) -> "Card":
         """Write a model into a new folder, see ``fesearch.export.export``; returns its card.
@@ -113,6 +114,7 @@ class Handle(ABC):
             trial: of the study with the best trial; that by default.
             ensemble: the mean of so many picks, of all families.
             refit: train it on all rows first.
+            program: add networks as "onnx" or "torch" programs, which run without fesearch.
         """
         from fesearch.export import export
 
@@ -127,6 +129,7 @@ class Handle(ABC):
                 ensemble=ensemble,
                 others=others,
                 refit=refit,
+                program=program,
                 device=device,
             )
 

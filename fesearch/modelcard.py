@@ -2,12 +2,26 @@
 
 from collections.abc import Mapping
 
-from fesearch.card import Card, Member
+from fesearch.bundle import model_folders
+from fesearch.card import PROGRAMS, Card, Member, ProgramKind
 from fesearch.family import amount
 from fesearch.metrics import metric_named
 from fesearch.own import digits_in
 
 JOINED = "train + validation"  # as ``store.how.Trained`` says it
+_CALLS: Mapping[ProgramKind, str] = {
+    "onnx": """\
+    import onnxruntime
+    session = onnxruntime.InferenceSession("{file}")
+    prediction = session.run(None, {{"x": x}})[0]""",
+    "torch": """\
+    import torch
+    program = torch.export.load("{file}").module()
+    prediction = program(torch.from_numpy(x))
+
+A `.pt2` may hold pickles, and loading one may run them: `SHA256SUMS` says that it is the file that
+was exported, not that whoever exported it can be trusted. fesearch itself never opens it.""",
+}
 
 
 def render(card: Card) -> str:
@@ -30,7 +44,7 @@ In this folder, with fesearch {card.versions.get("fesearch", "")} installed:
 {_code(card)}`fesearch study start study.toml --name again` repeats the search that found it, where
 the data are imported under the name `{data.name}`.
 
-## How good it is
+{_programs(card)}## How good it is
 
 {_scores(card)}
 {_refitted(card)}{_intervals(card)}
@@ -105,6 +119,32 @@ def _code(card: Card) -> str:
         "declares it, whose sha256 begins with the digits behind the `@`; it runs when you give it."
         "\n\n"
     )
+
+
+def _programs(card: Card) -> str:
+    """How networks are used without fesearch; nothing where there are no such files."""
+    folders = zip(model_folders(len(card.members)), card.members, strict=True)
+    made = [(folder, one.width, one.program) for folder, one in folders if one.program]
+    if not made:
+        return ""
+    files = "\n".join(
+        f"- `{folder}/{PROGRAMS[program.kind]}`, d = {width}: within {program.difference:.2g} "
+        f"{card.unit} of the model on {program.rows} validation rows"
+        for folder, width, program in made
+    )
+    folder, _, program = made[0]
+    mean = " The ensemble is their mean by the weights below." if len(card.members) > 1 else ""
+    return f"""\
+## Use without fesearch
+
+{files}
+
+It takes `x`, the features of n compounds, (n, d) float32 in the order of the columns in
+`fesearch.json` and NaN where one is not known; it gives (n,) float64 in {card.unit}.{mean}
+
+{_CALLS[program.kind].format(file=f"{folder}/{PROGRAMS[program.kind]}")}
+
+"""
 
 
 def _features(card: Card) -> str:

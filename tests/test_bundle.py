@@ -25,12 +25,14 @@ from fesearch.bundle import (
     checksums,
     open_bundle,
 )
+from fesearch.card import PROGRAMS
 from fesearch.errors import InputError
 from fesearch.export import export
 from fesearch.holdout import holdout
 from fesearch.model import DESCRIPTION, WEIGHTS
 
 MODEL = f"model/{WEIGHTS}"
+PROGRAM = f"model/{PROGRAMS['torch']}"
 
 
 @pytest.fixture
@@ -101,6 +103,47 @@ def test_sums_of_files_elsewhere_are_refused(folder: Path, path: str) -> None:
     with (folder / SUMS).open("a") as file:
         file.write(f"{hashlib.sha256().hexdigest()}  {path}\n")
     assert refused(folder).message.startswith(f"The lines of '{folder / SUMS}' are not")
+
+
+@pytest.fixture
+def with_program(studies: str, tmp_path: Path) -> Path:
+    export("nets", studies, tmp_path / "model", program="torch")
+    return tmp_path / "model"
+
+
+def test_a_program_is_vouched_for_and_never_opened(
+    with_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = with_program / PROGRAM
+    expected = open_bundle(with_program).predict(["AlTi"])
+    content = path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    assert refused(with_program).message == (
+        f"'{path}' is not what was exported: its checksum differs."
+    )
+    path.write_bytes(pickle.dumps(Bomb()))
+    np.testing.assert_array_equal(open_bundle(vouched(with_program)).predict(["AlTi"]), expected)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_program_is_there_if_the_card_speaks_of_it(with_program: Path) -> None:
+    path = with_program / PROGRAM
+    path.rename(path.with_suffix(".onnx"))
+    message = refused(vouched(with_program)).message
+    assert message == f"The file {path.with_suffix('.onnx')} is not one that {CARD} speaks of."
+    path.with_suffix(".onnx").unlink()
+    message = refused(vouched(with_program)).message
+    assert message == f"There is no file {path}, which {CARD} speaks of."
+
+
+def test_a_card_from_before_there_were_programs_is_read(folder: Path) -> None:
+    def as_before(said: dict[str, Any]) -> dict[str, Any]:
+        del said["members"][0]["program"]
+        return said
+
+    edit(folder / CARD, as_before)
+    assert open_bundle(vouched(folder)).card.members[0].program is None
 
 
 class Bomb:

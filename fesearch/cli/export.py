@@ -38,6 +38,10 @@ def export(
         Literal["all"] | None,
         typer.Option("--refit", help="Train it once more, on the rows of all parts."),
     ] = None,
+    program: Annotated[
+        Literal["onnx", "torch"] | None,
+        typer.Option("--program", help="Add the network as a program that runs without fesearch."),
+    ] = None,
     gpus: Annotated[
         int, typer.Option("--gpus", min=0, max=1, help="1: train it on a GPU (with --refit).")
     ] = 0,
@@ -68,6 +72,7 @@ def export(
             ensemble=ensemble,
             others=study[1:],
             refit=refit is not None,
+            program=program,
             device="cuda" if gpus else "cpu",
             progress=report,
         )
@@ -82,7 +87,12 @@ def export(
     }
     if card.refit is not None:
         facts["trained_on"] = f"all {card.refit} rows" if format == "table" else card.refit
+    if program is not None:
+        facts["program"] = program
+        each = (one.program.difference for one in card.members if one.program is not None)
+        facts["program_difference"] = max(each)
     units = {validation: card.validation.unit, "target": f"({card.unit})"}
+    units["program_difference"] = card.unit
     if test is not None:
         units[f"test_{card.validation.metric}"] = card.validation.unit
     detail(facts, format, units)
