@@ -316,7 +316,9 @@ def _member(one: Chosen) -> Member:
         ),
         picks=one.picks,
         validation=one.trial.value,
-        program=made and ProgramOf(kind=made.kind, rows=made.rows, difference=made.difference),
+        program=None
+        if made is None
+        else ProgramOf(kind=made.kind, rows=made.rows, difference=made.difference),
     )
 
 

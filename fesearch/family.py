@@ -132,7 +132,8 @@ class Family:
         gpu: whether ``device="cuda"`` is of use to it.
         seeded: whether the seed changes what its best config is trained to.
         linear: whether its predictions are linear in the features.
-        program: whether its predictors have what ``nets.program`` makes ONNX or a torch program of.
+        program: whether its predictors have ``whole``, of which ONNX or a program of torch is made;
+            see ``nets.program.Portable``.
         element_weights: a trained model and its feature names -> the vector it has learned for
             each element, empty where it reads none; None where no such thing is in its models.
     """
