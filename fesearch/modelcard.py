@@ -133,7 +133,7 @@ def _programs(card: Card) -> str:
         for folder, width, program in made
     )
     folder, _, program = made[0]
-    mean = " The ensemble is their mean by the weights below." if len(card.members) > 1 else ""
+    mean = "\nThe ensemble is their mean by the weights below." if len(card.members) > 1 else ""
     return f"""\
 ## Use without fesearch
 

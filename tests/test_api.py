@@ -100,6 +100,8 @@ def test_predicts_what_its_export_predicts(study: StudyHandle, tmp_path: Path) -
     assert study.model() is study.model()
     several = study.model(ensemble=2)
     assert sum(member.picks for member in several.card.members) == 2
+    with pytest.raises(InputError, match="'decision_tree', which is no network"):
+        study.export(tmp_path / "program", program="onnx")
 
 
 def test_looks_at_the_test_part_on_record(study: StudyHandle) -> None:
