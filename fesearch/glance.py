@@ -1,10 +1,11 @@
-"""Rows of a sealed test part that an exported model predicted: no score, and yet on record."""
+"""Rows of a sealed test part that a model predicted: no score, and yet on record."""
 
 from dataclasses import dataclass
 
 from fesearch.card import Card
 from fesearch.errors import FesearchError
 from fesearch.record import ResultKey
+from fesearch.sealed import Met
 from fesearch.store.how import Trained
 from fesearch.store.results import Store
 from fesearch.store.types import Look
@@ -23,39 +24,52 @@ class Glance:
     why: str = ""
 
 
-def recorded(card: Card, rows: int, url: str) -> str:
+def recorded(card: Card, met: Met, url: str) -> str:
     """Put predictions on record as ``put_on_record`` does; returns a sentence that says so."""
-    done = put_on_record(card, rows, url)
-    verb = "has a formula" if rows == 1 else "have formulas"
+    return said(met, card.split.fingerprint, put_on_record(card, met, url))
+
+
+def put_on_record(card: Card, met: Met, url: str) -> Glance:
+    """Put what an exported model predicted on record, see ``put``."""
+    trained = card.trained
+    key = ResultKey(card.data.hash, card.target, card.validation.metric, card.split.fingerprint)
+    return put(key, trained.study, trained.trial, met, url)
+
+
+def said(met: Met, fingerprint: str, done: Glance) -> str:
+    """A sentence on compounds of the test part of a division, and on their record."""
+    verb = "has a formula" if met.rows == 1 else "have formulas"
     if done.look is not None:
         record = f"on record as look {done.look.sequence} at it, without a score"
     else:
         record = f"not on record, since there is no database of its study ({done.why})"
     return (
-        f"{rows} of these compounds {verb} of the model's sealed test part "
-        f"({card.split.fingerprint[:12]}): {record}."
+        f"{met.rows} of these compounds {verb} of the model's sealed test part "
+        f"({fingerprint[:12]}): {record}."
     )
 
 
-def put_on_record(card: Card, rows: int, url: str) -> Glance:
-    """Record that so many compounds of the test part were predicted, where their study is known.
+def put(key: ResultKey, study: str, trial: int, met: Met, url: str) -> Glance:
+    """Record that compounds of the test part were predicted, where their study is known.
 
-    As many with the same model are on record once: a screening of a thousand calls is one look.
-    No database is made, and one that cannot be had stops no prediction.
+    The same compounds with the same model are on record once, in whatever calls. No database is
+    made, and one that cannot be had stops no prediction.
 
     Args:
+        study, trial: that the model is of.
         url: of a store, which need not be there.
     """
-    trained = card.trained
-    key = ResultKey(card.data.hash, card.target, card.validation.metric, card.split.fingerprint)
     try:
         with Store.open(url, create=False) as store:
             if not store.knows(key.data, key.split):
                 return Glance(None, f"'{store.name}' does not know its division")
+            known, last = 0, None
             for look in store.looks(key):
-                same = (look.study, look.trial) == (trained.study, trained.trial)
-                if same and look.how.trained is Trained.PREDICTED and look.rows >= rows:
-                    return Glance(look)
-            return Glance(store.add_glance(key, trained.study, trained.trial, rows))
+                same = (look.study, look.trial) == (study, trial)
+                if same and look.how.trained is Trained.PREDICTED:
+                    known, last = known | int(look.how.asked or "0", 16), look
+            if last is not None and not met.asked & ~known:
+                return Glance(last)
+            return Glance(store.add_glance(key, study, trial, met.rows, f"{met.asked:x}"))
     except FesearchError as error:
         return Glance(None, error.message.rstrip("."))

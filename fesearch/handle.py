@@ -162,12 +162,13 @@ class Handle(ABC):
         """
         from fesearch import formula
         from fesearch.glance import recorded
+        from fesearch.sealed import met_in
 
         texts = [formulas] if isinstance(formulas, str) else list(formulas)
         bundle = self.model(**model)
         found = bundle.predict(texts)
-        if sealed := bundle.in_test(map(formula.reduced, texts)):
-            warnings.warn(recorded(bundle.card, sealed, self.url), stacklevel=2)
+        if met := met_in(bundle.sealed, map(formula.reduced, texts)):
+            warnings.warn(recorded(bundle.card, met, self.url), stacklevel=2)
         return found
 
     def report(self, to: Path | str = "report.html", *, figures: Path | str | None = None) -> Path:

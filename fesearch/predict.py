@@ -17,6 +17,7 @@ from fesearch.errors import InputError, quoted
 from fesearch.featureset import Inputs
 from fesearch.partial import Partial, partial
 from fesearch.paths import atomic_write
+from fesearch.sealed import Met, met_in
 from fesearch.source import RawRow, no_column
 from fesearch.structure import Structures
 from fesearch.tabular import Added, Piece, Progress, Table
@@ -53,7 +54,7 @@ class Predicted:
         first: the first of these, with their reasons.
         unseen: elements no training row of the model contains, in alphabetical order.
         resumed: rows that were there from an earlier call.
-        sealed: rows whose formula is that of a row of the test part.
+        sealed: those whose formula is that of a row of the test part.
     """
 
     rows: int
@@ -61,7 +62,7 @@ class Predicted:
     bad: int = 0
     first: tuple[str, ...] = ()
     resumed: int = 0
-    sealed: int = 0
+    sealed: Met = field(default_factory=Met)
 
 
 def predict_file(
@@ -73,7 +74,7 @@ def predict_file(
     on_bad: OnBad = "error",
     level: float | None = None,
     progress: Progress | None = None,
-    meet: Callable[[int], None] = lambda sealed: None,
+    meet: Callable[[Met], None] = lambda sealed: None,
 ) -> Predicted:
     """Copy a table with a prediction and its unit added to each row.
 
@@ -291,12 +292,13 @@ class _Work:
             if place not in answer.lacking
         ]
         symbols = {symbol for text in predicted for symbol in formula.symbols(text)}
+        met = met_in(self.bundle.sealed, predicted)
         return {
             "rows": len(piece.rows),
             "bad": len(bad),
             "first": [f"{piece.rows[row].place}: {checked.bad[row]}" for row in bad[:_SHOWN]],
             "unseen": sorted(symbols - self.bundle.card.elements.keys()),
-            "sealed": self.bundle.in_test(predicted),
+            "sealed": [met.rows, f"{met.asked:x}"],
         }
 
     def _answer(self, compounds: Sequence[_Compound]) -> Answer:
@@ -365,11 +367,14 @@ def _total(records: Sequence[Mapping[str, Any]], resumed: int) -> Predicted:
     bad = sum(record["bad"] for record in records)
     first = [line for record in records for line in record["first"]]
     unseen = {symbol for record in records for symbol in record["unseen"]}
+    sealed = Met()
+    for count, asked in (record["sealed"] for record in records):
+        sealed |= Met(count, int(asked, 16))
     return Predicted(
         rows=sum(record["rows"] for record in records) - bad,
         unseen=tuple(sorted(unseen)),
         bad=bad,
         first=tuple(first[:_SHOWN]),
         resumed=resumed,
-        sealed=sum(record["sealed"] for record in records),
+        sealed=sealed,
     )

@@ -16,6 +16,25 @@ _BYTES = (
 )
 
 
+@dataclass(frozen=True)
+class Met:
+    """Formulas of a test part that were asked for.
+
+    Attributes:
+        rows: compounds that have one, each as often as it was asked for.
+        asked: which of them; bit i is the i-th of the hashes.
+    """
+
+    rows: int = 0
+    asked: int = 0
+
+    def __bool__(self) -> bool:
+        return self.rows > 0
+
+    def __or__(self, other: "Met") -> "Met":
+        return Met(self.rows + other.rows, self.asked | other.asked)
+
+
 @dataclass(frozen=True, eq=False)
 class Sealed:
     """Reduced formulas that the rows of a test part have.
@@ -50,7 +69,19 @@ class Sealed:
 
     def among(self, reduced: Iterable[str]) -> int:
         """How many of some reduced formulas are of the test part, each as often as it is there."""
-        return int(np.isin(_hashes(reduced), self.hashes).sum())
+        return self.met(reduced).rows
+
+    def met(self, reduced: Iterable[str]) -> Met:
+        """Which of the test part are among some reduced formulas."""
+        there = _hashes(reduced)
+        there = there[np.isin(there, self.hashes)]
+        bits = np.packbits(np.isin(self.hashes, there), bitorder="little")
+        return Met(len(there), int.from_bytes(bits.tobytes(), "little"))
+
+
+def met_in(sealed: Sealed | None, reduced: Iterable[str]) -> Met:
+    """As ``Sealed.met``; nothing of a model that knows of no test part."""
+    return Met() if sealed is None else sealed.met(reduced)
 
 
 def _hashes(reduced: Iterable[str]) -> np.ndarray:

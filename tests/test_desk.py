@@ -169,6 +169,8 @@ def test_what_is_known_of_a_look_survives_hostile_values() -> None:
     wrong = {name: ["x"] for name in how.plain()}
     assert How.of({**wrong, "more": 1}) == How(Trained.PREDICTED, Searched.ELSEWHERE)
     assert How.of({"interval": [0.1, "x"], "known": True, "latency": True}) == How()
+    assert How.of(How(asked="0f").plain()) == How(asked="0f")
+    assert How.of({"asked": "-0x1"}) == How.of({"asked": ""}) == How()
 
 
 def write_rows(path: Path, formulas: list[str]) -> Path:

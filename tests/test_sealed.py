@@ -18,7 +18,7 @@ from fesearch.formula import reduced
 from fesearch.glance import put_on_record
 from fesearch.handle import StudyHandle
 from fesearch.holdout import holdout
-from fesearch.sealed import Sealed
+from fesearch.sealed import Met, Sealed
 from fesearch.search.prepare import prepare_again
 from fesearch.store.how import Trained
 from fesearch.store.results import Store
@@ -107,12 +107,25 @@ def test_predictions_of_test_rows_are_said_and_on_record(
     assert holdout("forests", studies).scored[0].look.sequence == 2
 
 
-def test_as_many_with_one_model_are_on_record_once(studies: str, model: Path) -> None:
-    card = read_card(model / CARD)
-    looks = [put_on_record(card, rows, studies).look for rows in (2, 1, 2, 3)]
-    assert [look and look.sequence for look in looks] == [1, 1, 1, 2]
+def test_the_same_compounds_with_one_model_are_on_record_once(studies: str, model: Path) -> None:
+    test = [reduced(text) for text in parts(studies)[1]]
+    bundle = open_bundle(model)
+    assert bundle.sealed is not None
+    asked = [test[:2], test[1:2], test[:2] * 2, test[2:4], test[:4], test[3:5]]
+    looks = [put_on_record(bundle.card, bundle.sealed.met(names), studies).look for names in asked]
+    assert [look and look.sequence for look in looks] == [1, 1, 1, 2, 2, 3]
     with Store.open(studies) as store:
-        assert len(store.looks()) == 2
+        assert [look.rows for look in store.looks()] == [2, 2, 2]
+
+
+def test_who_was_met_is_counted_and_told_apart() -> None:
+    sealed = Sealed.of(["AlTi", "NaCl", "FeO"])
+    one, other = sealed.met(["AlTi", "AlTi", "CaO"]), sealed.met(["NaCl"])
+    assert (one.rows, other.rows) == (2, 1)
+    assert (one.asked.bit_count(), one.asked & other.asked) == (1, 0)
+    assert one | other == Met(3, one.asked | other.asked)
+    assert not sealed.met(["CaO"])
+    assert Sealed.of([]).met(["CaO"]) == Met()
 
 
 def test_predictions_from_python_are_on_record_too(studies: str) -> None:

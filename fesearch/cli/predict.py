@@ -14,6 +14,7 @@ from fesearch.paths import storage_url
 
 if TYPE_CHECKING:
     from fesearch.bundle import Bundle
+    from fesearch.sealed import Met
 
 
 def predict(
@@ -99,7 +100,7 @@ def predict(
             on_bad=on_bad or "error",
             level=interval,
             progress=report,
-            meet=lambda rows: _record(bundle, rows, storage),
+            meet=lambda met: _record(bundle, met, storage),
         )
     _warn(done.unseen)
     if done.resumed:
@@ -142,6 +143,7 @@ def _print(
 ) -> None:
     from fesearch import formula, structure
     from fesearch.predict import columns
+    from fesearch.sealed import met_in
     from fesearch.structure import Structures
 
     texts = [
@@ -164,18 +166,18 @@ def _print(
         }
         for row, text in enumerate(formulas)
     ]
-    if sealed := bundle.in_test(map(formula.reduced, formulas)):
+    if sealed := met_in(bundle.sealed, map(formula.reduced, formulas)):
         _record(bundle, sealed, storage)
     _warn(sorted(bundle.unseen(formulas)))
     shown: list[Column | str] = ["formula", *numbers, "unit"]
     show(rows, shown, format)
 
 
-def _record(bundle: "Bundle", rows: int, storage: str | None) -> None:
+def _record(bundle: "Bundle", met: "Met", storage: str | None) -> None:
     """Say how many compounds are of the test part, once that is on record."""
     from fesearch.glance import recorded
 
-    print(recorded(bundle.card, rows, storage_url(storage)), file=sys.stderr)
+    print(recorded(bundle.card, met, storage_url(storage)), file=sys.stderr)
 
 
 def _warn(unseen: Sequence[str]) -> None:

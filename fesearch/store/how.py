@@ -1,10 +1,13 @@
 """How the model of a look came about, and what else is worth knowing of the look."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
+
+_HEX = re.compile("[0-9a-f]+")
 
 
 class Trained(StrEnum):
@@ -53,6 +56,8 @@ class How:
         coverage: level of prediction intervals, as in "0.9" -> share of the test rows that were
             within theirs, and their mean width in the unit of the target.
         picks: of an ensemble, "STUDY:TRIAL" -> how often it was picked.
+        asked: of rows that were predicted, which formulas of the test part they have; the bits of
+            ``sealed.Met`` in hexadecimal digits.
     """
 
     trained: Trained = Trained.SEARCHED
@@ -67,6 +72,7 @@ class How:
     predictions: str | None = None
     coverage: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     picks: Mapping[str, int] = field(default_factory=dict)
+    asked: str | None = None
 
     @property
     def studies(self) -> tuple[str, ...]:
@@ -108,6 +114,7 @@ class How:
             "predictions": _text,
             "coverage": lambda v: _coverage(v) if isinstance(v, dict) else {},
             "picks": lambda v: _picks(v) if isinstance(v, dict) else {},
+            "asked": lambda v: v if isinstance(v, str) and _HEX.fullmatch(v) else None,
         }
         return cls(**{name: check(plain[name]) for name, check in checks.items() if name in plain})
 

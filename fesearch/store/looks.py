@@ -45,14 +45,16 @@ class Looks(Database):
         finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
         return self._add(replace(study.key, split=split), study.name, trial, finite, rows, how)
 
-    def add_glance(self, key: ResultKey, study: str, trial: int, rows: int) -> Look:
+    def add_glance(self, key: ResultKey, study: str, trial: int, rows: int, asked: str) -> Look:
         """Put on record that rows of the test part were predicted; see ``Trained.PREDICTED``.
 
         Args:
             study, trial: that the model is of; they need not be here.
             rows: that were predicted.
+            asked: which formulas they have, see ``How``.
         """
-        return self._add(key, study, trial, {}, rows, How(trained=Trained.PREDICTED))
+        how = How(trained=Trained.PREDICTED, asked=asked)
+        return self._add(key, study, trial, {}, rows, how)
 
     def _add(
         self,
