@@ -1,11 +1,12 @@
 """Rows of a sealed test part that a model predicted: no score, and yet on record."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fesearch.card import Card
 from fesearch.errors import FesearchError
 from fesearch.record import ResultKey
-from fesearch.sealed import Met
+from fesearch.sealed import Met, Sealed
 from fesearch.store.how import Trained
 from fesearch.store.results import Store
 from fesearch.store.types import Look
@@ -22,6 +23,36 @@ class Glance:
 
     look: Look | None
     why: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where a model is from that is no exported one, with the formulas of its test part.
+
+    Attributes:
+        study, trial: that it is of.
+        url: of their store; None where that is temporary.
+    """
+
+    sealed: Sealed
+    key: ResultKey
+    study: str
+    trial: int
+    url: str | None
+
+    def meet(self, reduced: Iterable[str]) -> str:
+        """Put on record which of some reduced formulas are of the test part.
+
+        Returns:
+            a sentence that says so; none where there is no such formula.
+        """
+        if not (met := self.sealed.met(reduced)):
+            return ""
+        if self.url is None:
+            done = Glance(None, "it was in a temporary place; storage=… keeps one")
+        else:
+            done = put(self.key, self.study, self.trial, met, self.url)
+        return said(met, self.key.split, done)
 
 
 def recorded(card: Card, met: Met, url: str) -> str:

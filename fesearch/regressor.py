@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -28,13 +29,16 @@ from sklearn.utils.validation import (
 )
 
 from fesearch import api, chosen, dataset, frame, library
+from fesearch.chosen import Searched
 from fesearch.dataset import LARGEST_NUMBER, Dataset
 from fesearch.errors import InputError
 from fesearch.features import Combination
 from fesearch.featureset import Inputs
+from fesearch.glance import Origin
 from fesearch.handle import Handle
 from fesearch.paths import artifacts_at
 from fesearch.record import TrialResult
+from fesearch.sealed import Sealed
 from fesearch.search.folder import study_folder
 from fesearch.store.results import Store
 from fesearch.structure import Structures, from_cell
@@ -172,6 +176,10 @@ class FesearchRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """Predictions (n,) in ``unit``, for the kind of X that ``fit`` was given.
 
+        Those of formulas of a test part that ``split`` sealed are put on record in ``storage``,
+        with a warning that says so. Rows of numbers have no formula and are not known; and after
+        ``refit`` no row is sealed, for the model has learned them all.
+
         Raises:
             ValueError: it is of the other kind, or compounds cannot be read or have no features.
         """
@@ -194,9 +202,12 @@ class FesearchRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 raise ValueError(
                     f"Row {row} and {len(lacking) - 1} more have no features: {lacking[row]}."
                 )
-            return self.model_.predict(matrix)
+            found = self.model_.predict(matrix)
         except InputError as error:
             raise ValueError(f"{error.message} {error.hint}") from error
+        if self._origin is not None and (warning := self._origin.meet(inputs.formulas)):
+            warnings.warn(warning, stacklevel=2)
+        return found
 
     def _search(self, rows: Dataset, folder: Path | None) -> None:
         """Search on rows that are in the library, and take the best model."""
@@ -226,9 +237,18 @@ class FesearchRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.best_score_ = best.trial.value
         self.trials_ = self.study_.trials
         self._features = searched.prepared.features.name
+        self._origin = None if self.refit or self._numbers else self._sealed(searched)
         if folder is not None:
             for one in folders:
                 weakref.finalize(self.study_, shutil.rmtree, one, ignore_errors=True)
+
+    def _sealed(self, searched: Searched) -> Origin | None:
+        """The test part of the division; None where it has no rows."""
+        row, prepared = searched.row, searched.prepared
+        if not (test := prepared.split.test).size:
+            return None
+        sealed = Sealed.of(prepared.dataset.reduced[place] for place in test)
+        return Origin(sealed, row.key, row.name, self.best_trial_.number, self.storage)
 
     def _keys(self) -> dict[str, Any]:
         """The study's keys; those that are None are left to their defaults."""

@@ -17,6 +17,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fesearch import FesearchRegressor
 from fesearch import open as open_study
+from fesearch.paths import artifacts_at
+from fesearch.search.prepare import prepare_again
+from fesearch.store.how import Trained
+from fesearch.store.results import Store
 
 CHEAP: dict[str, Any] = {"trials": 1, "runner": "inline", "random_state": 0}
 """One fit of a family without anything to search: what is checked is the estimator."""
@@ -99,6 +103,51 @@ def test_a_study_of_a_given_store_stays_and_is_not_repeated(
     assert again.study_.name == model.study_.name
     assert clone(model).set_params(random_state=1).fit(x, y).study_.name != model.study_.name
     assert pickle.loads(pickle.dumps(model)).study_.best == model.best_trial_
+
+
+TESTED: dict[str, Any] = {"split": "random:fractions=80:10:10", "refit": False}
+
+
+def divided(model: FesearchRegressor) -> tuple[list[str], list[str]]:
+    """Formulas of the training part of a fitted model, and of its test part."""
+    study = model.study_
+    with Store.open(study.url) as store, artifacts_at(study.artifacts):
+        prepared = prepare_again(store.study(study.name))
+    names, split = prepared.dataset.formulas, prepared.split
+    return [names[row] for row in split.train], [names[row] for row in split.test]
+
+
+def test_rows_of_its_test_part_are_on_record_when_it_predicts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FESEARCH_ARTIFACTS", str(tmp_path / "artifacts"))
+    url = f"sqlite:///{tmp_path}/studies.db"
+    formulas, y = alloys()
+    model = FesearchRegressor("ridge", **CHEAP, **TESTED, storage=url).fit(formulas, y)
+    train, test = divided(model)
+    model.predict(train)  # in silence
+    said = f"^{len(test)} of these compounds have formulas .* on record as look 1"
+    with pytest.warns(UserWarning, match=said) as caught:
+        model.predict([*train, *test])
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="on record as look 1"):
+        model.score(test, [y[formulas.index(text)] for text in test])
+    with pytest.warns(UserWarning, match="on record as look 1"):
+        pickle.loads(pickle.dumps(model)).predict(test[:1])
+    with Store.open(url) as store:
+        [look] = store.looks()
+    assert (look.study, look.trial) == (model.study_.name, model.best_trial_.number)
+    assert (look.how.trained, look.rows) == (Trained.PREDICTED, len(test))
+    clone(model).set_params(refit=True).fit(formulas, y).predict(test)  # has learned them
+
+
+def test_predictions_of_a_temporary_study_are_said_and_not_on_record() -> None:
+    formulas, y = alloys()
+    model = FesearchRegressor("ridge", **CHEAP, **TESTED).fit(formulas, y)
+    with pytest.warns(UserWarning, match="not on record, .* was in a temporary place"):
+        model.predict(divided(model)[1])
+    with Store.open(model.study_.url) as store:
+        assert store.looks(store.study(model.study_.name).key) == []
 
 
 def test_names_of_numbers_are_those_of_the_table() -> None:
