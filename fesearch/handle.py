@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fesearch.search.more import Change
     from fesearch.search.portfolio import Looks
     from fesearch.search.roles import Watcher
+    from fesearch.structure import Structures
 
 _SHOWN = 5  # trials, or families, that a notebook shows
 
@@ -148,17 +149,24 @@ class Handle(ABC):
                 self._models = {asked: open_bundle(to)}
         return self._models[asked]
 
-    def predict(self, formulas: Sequence[str], **model: Any) -> "np.ndarray":
-        """Predictions (n,) of the best model for n formulas, in the unit of the target.
+    def predict(
+        self,
+        formulas: Sequence[str],
+        structures: "Structures | None" = None,
+        numbers: "Mapping[str, np.ndarray] | None" = None,
+        **model: Any,
+    ) -> "np.ndarray":
+        """Predictions (n,) of the best model for n compounds, in the unit of the target.
 
         Those of formulas of the sealed test part are put on record, with a warning that says so.
 
         Args:
+            structures: of the n compounds, for a model that reads them.
+            numbers: column -> (n,) numbers, for a model that reads the user's own.
             model: which one, as ``model`` takes it.
 
         Raises:
-            InputError: a formula cannot be read, or the model reads more than formulas; then use
-                ``model().predict(formulas, structures, numbers)``.
+            InputError: a formula cannot be read, or the model reads what is not given.
         """
         from fesearch import formula
         from fesearch.glance import recorded
@@ -166,7 +174,7 @@ class Handle(ABC):
 
         texts = [formulas] if isinstance(formulas, str) else list(formulas)
         bundle = self.model(**model)
-        found = bundle.predict(texts)
+        found = bundle.predict(texts, structures, numbers)
         if met := met_in(bundle.sealed, map(formula.reduced, texts)):
             warnings.warn(recorded(bundle.card, met, self.url), stacklevel=2)
         return found

@@ -20,8 +20,10 @@ from fesearch.errors import InputError
 from fesearch.export import export
 from fesearch.features import Combination
 from fesearch.featureset import StructureFeatureSet
+from fesearch.handle import StudyHandle
 from fesearch.predict import Columns, predict_file
-from fesearch.search.prepare import prepare
+from fesearch.search.prepare import prepare, prepare_again
+from fesearch.store.results import Store
 from fesearch.structure import Structures, canonical
 from fesearch.study import Study
 
@@ -100,6 +102,25 @@ def test_a_model_of_everything_predicts_what_its_trial_did(bundle: Bundle) -> No
     found = bundle.predict(data.formulas, data.structures, data.numbers)
     np.testing.assert_array_equal(found, bundle.predictors[0][0](prepared.features.matrix))
     assert prepared.features.names[:5] == ("letters", "one", "age", "width", "0-norm")
+
+
+def test_a_handle_predicts_from_everything_and_test_rows_are_on_record(lab: Path) -> None:
+    url = f"sqlite:///{lab}/fesearch.db"
+    study = StudyHandle("solid", url)
+    with Store.open(url) as store:
+        prepared = prepare_again(store.study("solid"))
+    data, test = prepared.dataset, prepared.split.test
+    with pytest.raises(InputError, match="reads crystal structures, and there are none"):
+        study.predict(data.formulas)
+    said = f"^{len(test)} of these compounds .* on record as look 1"
+    with pytest.warns(UserWarning, match=said) as caught:
+        found = study.predict(data.formulas, data.structures, data.numbers)
+    assert caught[0].filename == __file__
+    assert found.tolist() == (
+        study.model().predict(data.formulas, data.structures, data.numbers).tolist()
+    )
+    with Store.open(url) as store:
+        assert [look.rows for look in store.looks()] == [len(test)]
 
 
 def test_the_card_lists_each_set_with_its_own_columns(lab: Path, bundle: Bundle) -> None:
