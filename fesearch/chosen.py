@@ -9,7 +9,7 @@ import numpy as np
 from fesearch import ensemble
 from fesearch.card import MOST
 from fesearch.errors import InputError, NoResultError
-from fesearch.finalists import kept_model, ranked
+from fesearch.finalists import kept_model, ranked, refuse_mixed
 from fesearch.model import FittedModel
 from fesearch.record import TrialResult
 from fesearch.refit import refit, refuse_device
@@ -140,14 +140,9 @@ def picks_of(chosen: Sequence[Chosen]) -> dict[str, int]:
 
 
 def _refuse_mixed(studies: Sequence[Searched]) -> None:
+    refuse_mixed([one.row for one in studies])
     first = studies[0]
     for other in studies[1:]:
-        if other.row.key != first.row.key:
-            raise InputError(
-                f"The studies '{first.row.name}' and '{other.row.name}' do not share data, target, "
-                "metric and division, and so no validation rows to select by.",
-                "See which do: fesearch rank",
-            )
         if other.row.name == first.row.name:
             raise InputError(f"The study '{first.row.name}' is named twice.", "Name it once.")
 

@@ -89,7 +89,7 @@ def score_file(
     """
     with Store.look(url) as store:
         row = store.study(name)
-        chosen = finalists(store, row, top, best_per_family)
+        chosen = [trial for _, trial in finalists(store, [row], top, best_per_family)]
     prepared = prepare_again(row, progress)
     models = [kept_model(row, prepared, trial) for trial in chosen]
     [(target, unit)] = wanted.targets.items()

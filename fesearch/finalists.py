@@ -1,6 +1,7 @@
 """The best trials of a study, and the models they left, proven to be those on record."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from fesearch.errors import InputError
@@ -9,7 +10,7 @@ from fesearch.record import TrialResult, TrialState, nothing_usable
 from fesearch.search.folder import model_folder
 from fesearch.search.prepare import Prepared
 from fesearch.store.results import Store
-from fesearch.store.types import StudyRow
+from fesearch.store.types import RankedTrial, StudyRow
 
 SAME = 1e-3
 """Relative difference of two scores of one model: a GPU and a CPU do not sum in one order."""
@@ -29,20 +30,40 @@ def ranked(store: Store, row: StudyRow) -> list[TrialResult]:
 
 
 def finalists(
-    store: Store, row: StudyRow, top: int = 1, best_per_family: bool = False
-) -> list[TrialResult]:
-    """The ``top`` best trials of a study, or the best of each of its families.
+    store: Store, rows: Sequence[StudyRow], top: int = 1, best_per_family: bool = False
+) -> list[tuple[StudyRow, TrialResult]]:
+    """The ``top`` best trials of all these studies, or the best of each family, the best first.
 
     Raises:
         NoResultError: no trial is usable.
+        InputError: the studies have different keys.
     """
-    best = ranked(store, row)
-    if not best_per_family:
-        return best[:top]
-    by_family: dict[str, TrialResult] = {}
-    for trial in best:
-        by_family.setdefault(trial.family, trial)
-    return list(by_family.values())
+    refuse_mixed(rows)
+    names = {row.name: row for row in rows}
+    best = [one for one in store.ranking(**asdict(rows[0].key)) if one.study in names]
+    if not best:
+        raise nothing_usable(rows[0].name, store.trials(rows[0]))
+    if best_per_family:
+        first: dict[str, RankedTrial] = {}
+        for one in best:
+            first.setdefault(one.family, one)
+        best, top = list(first.values()), len(first)
+    return [(names[one.study], store.trial(names[one.study], one.number)) for one in best[:top]]
+
+
+def refuse_mixed(rows: Sequence[StudyRow]) -> None:
+    """Refuse studies whose scores are not of the same rows.
+
+    Raises:
+        InputError: two have different keys.
+    """
+    for other in rows[1:]:
+        if other.key != rows[0].key:
+            raise InputError(
+                f"The studies '{rows[0].name}' and '{other.name}' do not share data, target, "
+                "metric and division, and so no validation rows to select by.",
+                "See which do: fesearch rank",
+            )
 
 
 def kept_model(row: StudyRow, prepared: Prepared, trial: TrialResult) -> FittedModel:

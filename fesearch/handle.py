@@ -179,6 +179,17 @@ class Handle(ABC):
             warnings.warn(recorded(bundle.card, met, self.url), stacklevel=2)
         return found
 
+    def holdout(self, **asked: Any) -> "Holdout":
+        """Score finalists on the sealed test part, on record; see ``fesearch.holdout.holdout``.
+
+        Args:
+            asked: top, best_per_family, retrain, seeds, over.
+        """
+        from fesearch.holdout import holdout
+
+        with artifacts_at(self.artifacts):
+            return holdout(self.name, self.url, **asked)
+
     def report(self, to: Path | str = "report.html", *, figures: Path | str | None = None) -> Path:
         """Write all there is to see on one page, and its pictures if asked; returns its path."""
         from fesearch.report import contents, page
@@ -303,17 +314,6 @@ class StudyHandle(Handle):
 
         return enqueue(self.name, self.url, config=json.dumps(dict(config)))
 
-    def holdout(self, **asked: Any) -> "Holdout":
-        """Score finalists on the sealed test part, on record; see ``fesearch.holdout.holdout``.
-
-        Args:
-            asked: top, best_per_family, retrain, seeds, over.
-        """
-        from fesearch.holdout import holdout
-
-        with artifacts_at(self.artifacts):
-            return holdout(self.name, self.url, **asked)
-
     def archive(self, to: Path | str, *, with_data: bool = False) -> Path:
         """Write it into one file that can be read, ranked and replayed years later."""
         from fesearch import archive
@@ -403,10 +403,6 @@ class PortfolioHandle(Handle):
 
         count = None if trials is None else str(trials)
         return extend_all(self.name, self.url, trials=count, time_limit=time_limit)
-
-    def holdout(self, **asked: Any) -> "dict[str, Holdout]":
-        """Name of a study -> what ``StudyHandle.holdout`` finds."""
-        return {one.name: one.holdout(**asked) for one in self.studies}
 
     def __repr__(self) -> str:
         said = "; ".join(f"{one.study.name}: {best_of(one)}" for one in self.summaries())

@@ -37,7 +37,7 @@ class Holdout:
     """What a call of ``holdout`` found.
 
     Attributes:
-        row: of the study.
+        row: of the study; of several, the one with the best finalist.
         target_unit: of the target; ``Metric.in_unit`` has that of each score.
         tests: fingerprint of each test part that was looked at.
         scored: the finalists, best validation first; each on every division and with every seed.
@@ -54,7 +54,7 @@ class Holdout:
 
 
 def holdout(
-    name: str,
+    names: str | Sequence[str],
     url: str,
     *,
     top: int = 1,
@@ -64,15 +64,16 @@ def holdout(
     over: str | None = None,
     progress: Progress | None = None,
 ) -> Holdout:
-    """Score the finalists of a study on the test part; the looks are on record before it returns.
+    """Score the finalists of studies on the test part; the looks are on record before it returns.
 
     It is the models their trials left that are scored, unless one of ``retrain``, ``seeds`` and
     ``over`` asks for their configs trained anew. Such a look is on record as soon as it is made,
     and a call that was interrupted trains what is left when it is repeated.
 
     Args:
+        names: a study, several on one division, or a search over many families.
         url: of the store.
-        top: number of finalists, by validation.
+        top: number of finalists of all, by validation.
         best_per_family: the best of each family instead.
         retrain: on training and validation part, for the resource at which the trial was best.
         seeds: so many trainings of each, the first with the seed that its trial had.
@@ -81,39 +82,72 @@ def holdout(
         progress: of the features.
 
     Raises:
-        StudyNotFoundError: there is none of that name.
-        NoResultError: it has no usable trial, or one diverged when trained anew.
-        InputError: it is being driven, its data are not what they were, a division has no test
-            rows, or the weights of a finalist are not kept. Nobody has looked then.
+        StudyNotFoundError: there is none of a name.
+        NoResultError: there is no usable trial, or one diverged when trained anew.
+        InputError: one is being driven, the studies do not go together, their data are not what
+            they were, a division has no test rows, or the weights of a finalist are not kept.
+            Nobody has looked then.
     """
     anew = retrain or seeds > 1 or over is not None
     with Store.open(url, create=False) as store:
-        row = store.study(name)
-        refuse_driven(store, row)
-        chosen = finalists(store, row, top, best_per_family)
-        prepared = prepare_again(row, progress)
-        whole = None if over is None else _repeated(prepared, over)
-        splits = (prepared.split,) if whole is None else whole.members
-        refuse_without_test(row, prepared, splits)
-        desk = Desk(store, row, prepared)
-        models = {t.number: kept_model(row, prepared, t) for t in chosen if not anew}
-        store.record_division(prepared.division)
-        if whole is not None:
-            store.record_division(*divisions(prepared.dataset, whole))
-        earlier = {desk.identity(look) for split in splits for look in desk.looks(split)}
-        if anew:
-            scored = [
-                Scored(trial, desk.anew(trial, split, place, joined=retrain))
-                for trial in chosen
-                for split in splits
+        rows = store.named([names] if isinstance(names, str) else names)
+        for row in rows:
+            refuse_driven(store, row)
+        chosen = finalists(store, rows, top, best_per_family)
+        theirs = {row.name: row for row, _ in chosen}
+        sealed = {name: _Sealed.of(store, row, over, progress) for name, row in theirs.items()}
+        kept = [
+            None if anew else kept_model(row, sealed[row.name].prepared, t) for row, t in chosen
+        ]
+        earlier = {look for one in sealed.values() for look in one.recorded(store)}
+        scored = []
+        for (row, trial), model in zip(chosen, kept, strict=True):
+            one = sealed[row.name]
+            if model is not None:
+                scored.append(Scored(trial, one.desk.searched(trial, model)))
+                continue
+            scored += [
+                Scored(trial, one.desk.anew(trial, split, place, joined=retrain))
+                for split in one.splits
                 for place in range(seeds)
             ]
-        else:
-            scored = [Scored(t, desk.searched(t, models[t.number])) for t in chosen]
-        new = sum(desk.identity(one.look) not in earlier for one in scored)
-        tests = tuple(dict.fromkeys(desk.test(split) for split in splits))
-    unit = prepared.dataset.units[prepared.target]
-    return Holdout(row, unit, tests, tuple(scored), len(earlier), new)
+    first = sealed[chosen[0][0].name]
+    new = sum(Desk.identity(one.look) not in earlier for one in scored)
+    tests = tuple(dict.fromkeys(first.desk.test(split) for split in first.splits))
+    unit = first.prepared.dataset.units[first.prepared.target]
+    return Holdout(chosen[0][0], unit, tests, tuple(scored), len(earlier), new)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sealed:
+    """A study with the divisions whose test parts its finalists are to meet.
+
+    Attributes:
+        whole: the repeated division that these are the members of, if they are of one.
+    """
+
+    prepared: Prepared
+    whole: Repeated | None
+    splits: tuple[Split, ...]
+    desk: Desk
+
+    @classmethod
+    def of(
+        cls, store: Store, row: StudyRow, over: str | None, progress: Progress | None
+    ) -> "_Sealed":
+        """Make its data and divisions again."""
+        prepared = prepare_again(row, progress)
+        whole = None if over is None else _repeated(prepared, over)
+        splits = (prepared.split,) if whole is None else tuple(whole.members)
+        refuse_without_test(row, prepared, splits)
+        return cls(prepared, whole, splits, Desk(store, row, prepared))
+
+    def recorded(self, store: Store) -> set[tuple[str, str, str, int]]:
+        """Write the divisions down; the identities of the looks that were at them before."""
+        store.record_division(self.prepared.division)
+        if self.whole is not None:
+            store.record_division(*divisions(self.prepared.dataset, self.whole))
+        return {Desk.identity(look) for split in self.splits for look in self.desk.looks(split)}
 
 
 def _repeated(prepared: Prepared, asked: str) -> Repeated:

@@ -1,6 +1,7 @@
 """The test part met by an ensemble: one look, with the picks on record."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from fesearch.chosen import Chosen, picks_of, searched, several
 from fesearch.desk import Desk, Together
@@ -18,7 +19,8 @@ def holdout_ensemble(
     """Score the ensemble that ``export`` would write on the test part; see ``holdout``.
 
     Args:
-        names: studies on one division, whose trials may be picked.
+        names: studies on one division, whose trials may be picked; or that of a search over many
+            families.
         url: of the store.
         size: how often one is picked; by what trials are scored by, never by the test part.
 
@@ -33,9 +35,12 @@ def holdout_ensemble(
             then.
     """
     with Store.open(url, create=False) as store:
-        for name in names:
-            refuse_driven(store, store.study(name))
-        studies = [searched(store, name, None, progress) for name in names]
+        rows = store.named(names)
+        for one in rows:
+            refuse_driven(store, one)
+        usable = {one.study for one in store.ranking(**asdict(rows[0].key))}
+        wanted = [one.name for one in rows if one.name in usable or one.name in names]
+        studies = [searched(store, name, None, progress) for name in wanted or [rows[0].name]]
         chosen = several(studies, size)
         trial, row = chosen[0].trial, chosen[0].study.row
         prepared = chosen[0].study.prepared

@@ -83,7 +83,8 @@ def tables(
         data: name or beginning of the hash of a data set.
         target, metric: names.
         split: beginning of a fingerprint.
-        studies: rank these against each other, and ensembles of no other.
+        studies: rank these against each other, and ensembles of no other; the name of a search over
+            many families stands for all of its.
         every: all trials; else the best of each family of each study.
 
     Raises:
@@ -93,7 +94,7 @@ def tables(
     """
     with Store.look(url) as store:
         rows = {row.name: row for row in store.study_rows()}
-        chosen = [store.study(name) for name in studies]
+        chosen = store.named(studies)
         _refuse_mixed(chosen)
         names = _data_names(rows.values())
         keys = [
@@ -107,7 +108,7 @@ def tables(
         ]
         if split is not None:
             _refuse_ambiguous(split, keys)
-        wanted = set(studies)
+        wanted = {row.name for row in chosen}
         efforts = {(one.key, one.study, one.family): one for one in store.efforts()}
         found = [_table(store, summary, names, rows, efforts, wanted, every) for summary in keys]
         found = [table for table in found if table.entries]
@@ -138,7 +139,7 @@ def repeated_tables(
     with Store.look(url) as store:
         rows = {row.name: row for row in store.study_rows()}
         names = _data_names(rows.values())
-        shown = {name: rows[name] for name in studies or rows if name in rows}
+        shown = {row.name: row for row in store.named(studies)} or rows
         asked = dict.fromkeys(
             (row.key.data, row.key.target, row.key.metric) for row in rows.values()
         )

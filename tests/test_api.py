@@ -196,7 +196,9 @@ def test_searches_families_under_one_budget(
     assert {row["family"] for row in found.rank().rows()} == set(families)
     assert found.best.value == min(trial.value or 0.0 for trial in found.trials)
     assert found.export(tmp_path / "model", ensemble=2).members
-    assert set(found.holdout()) == set(found.names)
+    assert {one.look.study for one in found.holdout(best_per_family=True).scored} == set(
+        found.names
+    )
     rows = found.rank().rows()
     assert all(row["ties"] and row["test_interval"] and row["test_rmse"] for row in rows)
     capsys.readouterr()

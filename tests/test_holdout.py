@@ -16,6 +16,7 @@ from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFo
 from fesearch.holdout import holdout
 from fesearch.metrics import METRICS
 from fesearch.model import WEIGHTS, FittedModel
+from fesearch.rank import tables
 from fesearch.search.folder import model_folder
 from fesearch.search.prepare import prepare_again
 from fesearch.store.results import Store
@@ -194,6 +195,28 @@ def test_the_command_prints_scores_and_what_is_on_record(
     out, err = capsys.readouterr()
     assert "test MAE (eV/atom)" in out
     assert re.search(r"On record as look 3 at this test part \(\w+\); 2 had been before\.", err)
+
+
+def test_the_best_of_several_studies_is_chosen_by_validation(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = [entry.trial for entry in tables(studies, studies=["nets", "forests"])[0].entries]
+    (one,) = holdout(["nets", "forests"], studies).scored
+    assert (one.look.study, one.look.trial) == (best[0].study, best[0].number)
+    found = holdout(["nets", "forests"], studies, best_per_family=True)
+    assert [(one.look.study, one.look.trial) for one in found.scored] == [
+        (trial.study, trial.number) for trial in best
+    ]
+    assert (found.row.name, found.earlier, found.new) == (best[0].study, 1, 2)
+    three = holdout(["nets", "forests"], studies, top=3, seeds=1, retrain=True).scored
+    assert [one.look.how.trained for one in three] == ["train + validation"] * 3
+    assert run(["holdout", "nets", "forests", "--top", "3", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["study"] for row in rows} == {"nets", "forests"}
+    assert run(["holdout", "nets", "elsewhere"]) == 2
+    assert "do not share data, target, metric and division" in capsys.readouterr().err
+    assert run(["holdout", "nets", "forests", "--file", "rows.csv"]) == 2
+    assert capsys.readouterr().err.startswith("--file scores models of one study.\n")
 
 
 def test_two_ways_to_choose_are_one_too_many(

@@ -62,11 +62,6 @@ def test_an_ensemble_takes_one_look_and_is_the_one_that_is_exported(
 
 def test_the_command_for_ensembles(studies: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["holdout", "nets", "forests"]
-    assert run(words) == 2
-    assert capsys.readouterr().err == (
-        "Several studies make an ensemble, and a model is of one study.\n"
-        "Give --ensemble 8, or one study.\n"
-    )
     assert run([*words, "--ensemble", "4", "--retrain"]) == 2
     assert capsys.readouterr().err.startswith("--ensemble scores one mean of models")
     assert run([*words, "--ensemble", "4", "--format", "json"]) == 0

@@ -1,5 +1,6 @@
 """One search over many families: its keys, its turns, and what an interruption leaves."""
 
+import json
 import os
 import re
 import signal
@@ -380,8 +381,8 @@ def test_a_trial_of_a_timed_search_ends_in_time_to_be_ranked() -> None:
     assert {study.trial_time_limit for study in asked.studies.values()} == {"5m"}
 
 
-def test_its_name_is_known_to_status_stop_and_delete(
-    house: str, capsys: pytest.CaptureFixture[str]
+def test_its_name_is_known_wherever_that_of_a_study_is(
+    house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     portfolio.begin(many("named", trials=3), house)
     assert command(["study", "status", "named", "--format", "csv"]) == 0
@@ -389,6 +390,23 @@ def test_its_name_is_known_to_status_stop_and_delete(
     assert [line.split(",")[0] for line in out.splitlines()[1:]] == [
         f"named-{family}" for family in FAMILIES
     ]
+    assert command(["rank", "--study", "named", "--format", "json"]) == 0
+    ranked = json.loads(capsys.readouterr().out)
+    assert {row["study"] for row in ranked} == {f"named-{family}" for family in FAMILIES}
+    assert command(["holdout", "named", "--format", "json"]) == 0
+    [best] = json.loads(capsys.readouterr().out)
+    assert (best["study"], best["trial"]) == (ranked[0]["study"], ranked[0]["trial"])
+    assert command(["holdout", "named", "--best-per-family", "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    assert [row["study"] for row in json.loads(out)] == [row["study"] for row in ranked]
+    assert "On record as looks 2 to 4 at this test part" in err
+    assert command(["holdout", "named", "--ensemble", "2", "--format", "json"]) == 0
+    [joint] = json.loads(capsys.readouterr().out)
+    assert set(joint["picks"]) <= {f"{row['study']}:{row['trial']}" for row in ranked}
+    assert command(["report", "named", "--to", str(tmp_path / "report.html")]) == 0
+    page = (tmp_path / "report.html").read_text()
+    assert all(row["study"] in page for row in ranked)
+    capsys.readouterr()
     assert command(["study", "stop", "named"]) == 2
     assert capsys.readouterr().err.startswith("The study 'named' is not running.\n")
     assert command(["study", "delete", "named", "--yes"]) == 0

@@ -23,12 +23,13 @@ def holdout(
     study: Annotated[
         list[str],
         typer.Argument(
-            help="Its name, as in `fesearch study list`; several of one division for an ensemble.",
+            help="As in `fesearch study list`, several of one division, or a search over families.",
             metavar="STUDY…",
         ),
     ],
     top: Annotated[
-        int | None, typer.Option("--top", min=1, help="Score this many of the best; 1 by default.")
+        int | None,
+        typer.Option("--top", min=1, help="Score this many of the best of all; 1 by default."),
     ] = None,
     best_per_family: Annotated[
         bool, typer.Option("--best-per-family", help="Score the best of each family.")
@@ -79,18 +80,14 @@ def holdout(
     if top is not None and best_per_family:
         raise InputError("--top and --best-per-family are both given.", "Give one of them.")
     url, anew = storage_url(storage), retrain or seeds > 1 or over is not None
-    if ensemble is not None:
-        if top is not None or best_per_family or anew or file is not None:
-            raise InputError(
-                "--ensemble scores one mean of models as they were searched.",
-                "Leave --top, --best-per-family, --retrain, --seeds, --over and --file out.",
-            )
-    elif len(study) > 1:
+    if ensemble is not None and (top or best_per_family or anew or file):
         raise InputError(
-            "Several studies make an ensemble, and a model is of one study.",
-            "Give --ensemble 8, or one study.",
+            "--ensemble scores one mean of models as they were searched.",
+            "Leave --top, --best-per-family, --retrain, --seeds, --over and --file out.",
         )
     if file is not None:
+        if len(study) > 1:
+            raise InputError("--file scores models of one study.", "Give one study at a time.")
         if anew:
             raise InputError(
                 "--file scores models as they were searched, and none that are trained anew.",
@@ -120,7 +117,7 @@ def holdout(
             _show(holdout_ensemble(study, url, ensemble, report), format)
             return
         found = sealed.holdout(
-            study[0],
+            study,
             url,
             top=top or 1,
             best_per_family=best_per_family,
@@ -135,9 +132,11 @@ def holdout(
 def _show(found: "Holdout", format: Format) -> None:
     metric, rows = metric_named(found.row.key.metric), [_row(found, one) for one in found.scored]
     joint = any(one.look.how.picks for one in found.scored)
+    several = len({one.look.study for one in found.scored}) > 1
     anew = not joint and any(not one.look.as_searched for one in found.scored)
     measured = any("0.9" in one.look.how.coverage for one in found.scored)
     columns: list[Column | str] = [
+        *(["study"] if several else []),
         *(["picks"] if joint else ["trial", "family"]),
         *((Column("division"), "trained", "seed", "searched") if anew else ()),
         Column(f"val_{metric.name}", f"validation {metric.title}", found.row.unit),
@@ -177,7 +176,7 @@ def _show(found: "Holdout", format: Format) -> None:
 def _row(found: "Holdout", scored: "Scored") -> dict[str, Any]:
     study, trial, look, how = found.row, scored.trial, scored.look, scored.look.how
     return {
-        "study": study.name,
+        "study": look.study,
         "trial": trial.number,
         "family": "ensemble" if how.picks else trial.family,
         f"val_{study.key.metric}": trial.value

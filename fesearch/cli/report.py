@@ -15,7 +15,10 @@ from fesearch.paths import storage_url
 def report(
     studies: Annotated[
         list[str],
-        typer.Argument(help="Names; pictures are of the first one's division.", metavar="STUDY…"),
+        typer.Argument(
+            help="Names, of searches over families too; pictures are of the first one's division.",
+            metavar="STUDY…",
+        ),
     ],
     to: Annotated[Path, typer.Option("--to", help="The page, such as report.html.")],
     figures: Annotated[

@@ -105,7 +105,7 @@ def stop_study(name: StudyArgument, storage: StorageOption = None) -> None:
     from fesearch.store.results import Store
 
     with Store.open(storage_url(storage), create=False) as store:
-        rows = [one.study for one in store.portfolio(name)] or [store.study(name)]
+        rows = store.named([name])
         driven = [row for row in rows if store.driven(row)]
         if not driven:
             raise InputError(

@@ -101,7 +101,7 @@ def _rows(study: str, url: str) -> list["StudyRow"]:
 
     try:
         with Store.open(url, create=False) as store:
-            return [one.study for one in store.portfolio(study)] or [store.study(study)]
+            return store.named([study])
     except (NoDatabaseError, StudyNotFoundError):
         return []
 

@@ -78,4 +78,4 @@ def going(names: Sequence[str], url: str) -> list[str]:
         StudyNotFoundError: there is none of a name.
     """
     with Store.look(url) as store:
-        return [name for name in names if store.driven(store.study(name))]
+        return [row.name for row in store.named(names) if store.driven(row)]

@@ -11,6 +11,7 @@ from fesearch.errors import FesearchError, InputError, NoResultError
 from fesearch.record import ResultKey
 from fesearch.repeats import RepeatedTable
 from fesearch.search.prepare import Progress
+from fesearch.store.results import Store
 from fesearch.subject import Searched, StudySubject, Subject
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def collect(
     of all. Numbers are of validation parts, unless the record has a look at a test part.
 
     Args:
+        names: of studies, or of searches over many families.
         url: of the store.
         progress: of the features.
         begin: told of each analysis before it is done.
@@ -82,6 +84,8 @@ def collect(
     """
     if not names:
         raise InputError("No study is named.", "Type: fesearch report STUDY --to report.html")
+    with Store.look(url) as store:
+        names = [row.name for row in store.named(names)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"The study '{twice}' is named twice.", "Name each study once.")

@@ -169,12 +169,21 @@ class Studies(Database):
 
     def portfolio(self, name: str) -> list[StudySummary]:
         """The studies of a search over many families; none where there is none of that name."""
-        theirs = {
-            row.id
-            for row in self.study_rows()
-            if row.definition.get(PORTFOLIO, {}).get("name") == name
-        }
+        theirs = {row.id for row in self.study_rows() if _is_of(row, name)}
         return [one for one in self.studies() if one.study.id in theirs] if theirs else []
+
+    def named(self, names: Sequence[str]) -> list[StudyRow]:
+        """The studies of some names; of a search over many families, all that were begun.
+
+        Raises:
+            StudyNotFoundError: there is none of a name; the hint has the nearest one.
+        """
+        rows = self.study_rows() if names else []
+        return [
+            row
+            for name in names
+            for row in [one for one in rows if _is_of(one, name)] or [self.study(name)]
+        ]
 
     @endures
     def set_state(self, lease: Lease, state: StudyState, reason: str = "") -> None:
@@ -304,3 +313,8 @@ def _summary(
         best=best(values) if values else None,
         children=children,
     )
+
+
+def _is_of(row: StudyRow, portfolio: str) -> bool:
+    """A study is one of the search over many families of that name."""
+    return bool(row.definition.get(PORTFOLIO, {}).get("name") == portfolio)
