@@ -1,5 +1,6 @@
 """What analyses look at: a study in the store, or an exported model; read only when asked for."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from fesearch import formula, library
+from fesearch import formula, library, predictions
 from fesearch.bundle import CARD, MODEL, open_bundle
 from fesearch.card import Card
 from fesearch.dataset import Dataset
@@ -22,6 +23,7 @@ from fesearch.finalists import kept_model, ranked
 from fesearch.folds import parts
 from fesearch.model import FittedModel
 from fesearch.record import ResultKey, TrialResult
+from fesearch.search.folder import identity
 from fesearch.search.prepare import Prepared, Progress, prepare_again
 from fesearch.split import Split, make
 from fesearch.splitspec import SplitSpec
@@ -29,6 +31,7 @@ from fesearch.store.results import Store
 from fesearch.store.types import Division, Look, ReportRow, StudyRow
 
 PartName = Literal["validation", "test"]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Examined:
         label: study, trial and family, in words.
         family: of the model; those of an ensemble with + between them.
         model: None where it is the mean of several, which has no weights of its own.
-        load: makes it ready to predict.
+        load: makes it ready to predict; None where its weights are ``gone``.
         key: what its score belongs to.
         unit: of the target.
         x: (n, d) features of all rows of the data set.
@@ -67,12 +70,14 @@ class Examined:
         sealed: why its test part may not be looked at, with what to type; None where a look is on
             record.
         learned: why no row says how good it is, with what to type: it was trained on all.
+        gone: why its weights cannot be had, with what to type.
+        tested: what the look at its test part has left, where that is kept.
     """
 
     label: str
     family: str
     model: FittedModel | None
-    load: Callable[[], Predictor]
+    load: Callable[[], Predictor] | None
     key: ResultKey
     unit: str
     data: Dataset
@@ -82,21 +87,34 @@ class Examined:
     features: str
     sealed: InputError | None
     learned: InputError | None = None
+    gone: InputError | None = None
+    tested: Part | None = None
     _parts: dict[str, Part] = field(default_factory=dict, repr=False)
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The model, ready to predict."""
+        """The model, ready to predict.
+
+        Raises:
+            InputError: its weights cannot be had.
+        """
+        if self.gone is not None:
+            raise self.gone
+        assert self.load is not None, "a model that is not gone can be loaded"
         return self.load()
 
     def part(self, name: PartName) -> Part:
         """The validation part, or the test part where a look at it is on record.
+
+        Predictions that the look has left are read again, the model is not.
 
         Raises:
             InputError: nobody has looked at the test part with this model, or as ``at``.
         """
         if name == "test" and self.sealed is not None:
             raise self.sealed
+        if name == "test" and self.tested is not None:
+            return self.tested
         if name not in self._parts:
             self._parts[name] = self.at(self.split.test if name == "test" else self.split.val)
         return self._parts[name]
@@ -105,7 +123,7 @@ class Examined:
         """What the model says of some rows, which must not be of the test part.
 
         Raises:
-            InputError: it was trained on them.
+            InputError: it was trained on them, or its weights cannot be had.
         """
         if self.learned is not None:
             raise self.learned
@@ -213,12 +231,19 @@ class StudySubject(Subject):
             "on it.",
             f"Put a look on record: fesearch holdout {self.name}",
         )
-        model = kept_model(row, prepared, trial)
+        look, gone, model = self.searched.looks.get(trial.number), None, None
+        tested = None if look is None else _tested(row, prepared, look)
+        try:
+            model = kept_model(row, prepared, trial)
+        except InputError as error:
+            if tested is None:
+                raise
+            gone = error
         return Examined(
             label=f"{self.name} {trial.number} ({trial.family})",
             family=trial.family,
-            model=None if parts(model.arrays) else model,
-            load=model.predictor,
+            model=None if model is None or parts(model.arrays) else model,
+            load=None if model is None else model.predictor,
             key=row.key,
             unit=prepared.dataset.units[prepared.target],
             data=prepared.dataset,
@@ -226,8 +251,22 @@ class StudySubject(Subject):
             x=prepared.features.matrix,
             names=prepared.features.names,
             features=prepared.features.name,
-            sealed=None if trial.number in self.searched.looks else sealed,
+            sealed=sealed if look is None else None,
+            gone=gone,
+            tested=tested,
         )
+
+
+def _tested(row: StudyRow, prepared: Prepared, look: Look) -> Part | None:
+    """What a look at the test part of a study has left; None where that is lost or damaged."""
+    try:
+        kept = predictions.kept(identity(row), look.how.predictions)
+    except InputError as error:
+        _log.warning("Predicted again: %s", error.message)
+        return None
+    if kept is None or not np.array_equal(kept.rows, prepared.split.test):
+        return None
+    return Part(kept.rows, kept.truth, kept.predicted)
 
 
 @dataclass(frozen=True, eq=False)

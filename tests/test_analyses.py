@@ -22,7 +22,9 @@ from fesearch.export import export
 from fesearch.figures.render import panel_svg
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
+from fesearch.predictions import holdout_folder
 from fesearch.record import Fault, TrialResult, TrialState
+from fesearch.search.folder import identity, model_folder
 from fesearch.search.importance import importances
 from fesearch.search.prepare import prepare_again
 from fesearch.store.results import Store
@@ -175,6 +177,30 @@ def test_the_test_part_is_sealed_until_a_look_is_on_record(studies: str) -> None
     other = 1 - scored.trial.number
     with pytest.raises(InputError, match=f"nobody has scored trial {other}"):
         subject("forests", studies, trial=other).examined.part("test")
+
+
+def test_what_a_look_has_left_is_analysed_without_weights(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trial = holdout("forests", studies).scored[0].trial
+    kinds = [kind for kind in MODELS if kind != "permutation"]
+    before = {kind: found(kind, ["forests"], studies, part="test") for kind in kinds}
+    at = subject("forests", studies).examined
+    assert at.part("test").predicted.tolist() == at.at(at.split.test).predicted.tolist()
+    with Store.open(studies) as store:
+        row = store.study("forests")
+    shutil.rmtree(model_folder(row, trial.number))
+    for kind, finding in before.items():
+        assert found(kind, ["forests"], studies, part="test") == finding
+    assert run(["analyse", "parity", "forests", "--part", "test"]) == 0
+    capsys.readouterr()
+    for kind in ("parity", "permutation", "element_map"):
+        with pytest.raises(InputError, match=r"The weights of trial \d of 'forests' are not kept"):
+            found(kind, ["forests"], studies)
+    for file in holdout_folder(identity(row)).iterdir():
+        file.write_bytes(b"damaged")
+    with pytest.raises(InputError, match="are not kept"):
+        found("parity", ["forests"], studies, part="test")
 
 
 # Exported models

@@ -82,6 +82,8 @@ def panels(finding: Finding) -> "list[Panel]":
 
 def _vectors(one: Examined) -> tuple[list[str], np.ndarray]:
     """Symbols of m elements that were seen enough, and their weights (m, k)."""
+    if one.gone is not None:
+        raise one.gone
     if one.model is None:
         raise InputError(
             f"The model of '{one.label}' is the mean of several, whose weights do not go together.",
