@@ -106,6 +106,7 @@ def repeated_row(table: RepeatedTable, position: int, one: Contender) -> dict[st
         f"val_{key.metric}_sd": one.validation.sd if one.validation else None,
         **{f"test_{name}": spread.mean if spread else None for name, spread in tests.items()},
         **{f"test_{name}_sd": spread.sd if spread else None for name, spread in tests.items()},
+        "test_interval": list(one.interval) if one.interval else None,
         "divisions": len(one.scores),
         "seeds_sd": one.by_seed,
         "seeds_count": one.seeds,

@@ -1,17 +1,20 @@
 """Rankings over repeated divisions: a table for each parent, with what scores scatter by."""
 
+import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import TypeAlias
 
+from fesearch.errors import InputError
 from fesearch.metrics import Direction
 from fesearch.record import ResultKey
 from fesearch.store.how import Searched, Trained
 from fesearch.store.results import Store
 from fesearch.store.types import Division, Effort, Look, RankedTrial, StudyRow
 
+_log = logging.getLogger(__name__)
 ENSEMBLE = "ensemble"
 """What stands for the family of a mean of several models."""
 _Ranked: TypeAlias = Mapping[tuple[str, int], RankedTrial]
@@ -57,6 +60,8 @@ class Contender:
         efforts: of the searches behind it.
         test_to_train: rows to test over rows that were trained on, the mean over members; None
             where no look says how many that were.
+        interval: of the mean test MAE over members, 95 %; None where not all predictions of their
+            test rows are kept here.
         ties, p_next: see ``compare.Standing``; by the corrected resampled t test.
     """
 
@@ -74,6 +79,7 @@ class Contender:
     parameters: int | None
     latency: float | None
     test_to_train: float | None = None
+    interval: tuple[float, float] | None = None
     ties: str = ""
     p_next: float | None = None
 
@@ -134,10 +140,17 @@ def repeated_table(
         if trial is not None:
             piece = _Piece(look, trial)
             pieces.setdefault(piece.contender, []).append(piece)
-    found = [
-        _contender(_one_a_member(group, own[0].direction), key.metric, efforts, ranked)
+    groups = [
+        _one_a_member(group, own[0].direction)
         for group in pieces.values()
         if len({piece.look.split for piece in group}) > 1
+    ]
+    found = [
+        replace(
+            _contender(group, key.metric, efforts, ranked),
+            interval=_interval([piece.look for piece in group], rows),
+        )
+        for group in groups
     ]
     if not found:
         return None
@@ -284,6 +297,27 @@ def _contender(
         latency=fmean(latencies) if latencies else None,
         test_to_train=fmean(ratios) if ratios else None,
     )
+
+
+def _interval(looks: Sequence[Look], rows: Mapping[str, StudyRow]) -> tuple[float, float] | None:
+    """Of the mean test MAE over members, where all that these looks predicted is kept here."""
+    if any(look.how.predictions is None for look in looks):
+        return None
+    # What has been looked at alone needs NumPy.
+    from fesearch import pooled, predictions
+
+    members: dict[str, list[predictions.Predictions]] = {}
+    for look in looks:
+        folder = str(rows[look.study].definition.get("folder", ""))
+        try:
+            kept = predictions.kept(folder, look.how.predictions)
+        except InputError as error:
+            _log.warning("No interval: %s", error.message)
+            return None
+        if kept is None:
+            return None
+        members.setdefault(look.split, []).append(kept)
+    return pooled.interval(list(members.values()))
 
 
 def _by_member(

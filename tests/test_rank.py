@@ -19,7 +19,7 @@ from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.export import export
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
-from fesearch.predictions import kept
+from fesearch.predictions import holdout_folder, kept
 from fesearch.rank import repeated_tables, tables
 from fesearch.record import TrialSpec
 from fesearch.repeats import Spread
@@ -265,6 +265,9 @@ def test_a_repeated_division_has_a_table_of_its_own(
     scores = list(one.scores.values())
     assert one.test["mae"].mean == pytest.approx(np.mean(scores))
     assert one.test["mae"].sd == pytest.approx(np.std(scores, ddof=1))
+    assert one.interval is not None
+    low, high = one.interval
+    assert low < one.test["mae"].mean < high
     assert repeated_tables(studies, split=table.key.split[:9]) == [table]
     assert repeated_tables(studies, data="nowhere") == []
     assert run(["rank", "--split", table.key.split[:12], "--format", "json"]) == 0
@@ -272,10 +275,18 @@ def test_a_repeated_division_has_a_table_of_its_own(
     promised = "position study trial family data split val_mae test_mae seconds"
     assert set(promised.split()) <= set(row)
     assert row["repeated"] is True
+    assert row["test_interval"] == [low, high]
     assert run(["rank", "--split", table.key.split[:12]]) == 0
     out = capsys.readouterr().out
     assert "divisions repeated:divisions=2" in out
     assert "such scores flatter" in out
+    assert "95 % of MAE" in out
+    assert "95 % of MAE" in render(collect(["forests"], studies))
+    with Store.open(studies) as store:
+        lost = next(look for look in store.looks() if look.how.over == table.key.split)
+        folder = identity(store.study("forests"))
+    (holdout_folder(folder) / str(lost.how.predictions)).unlink()
+    assert repeated_tables(studies)[0].contenders[0].interval is None
 
 
 def test_a_repeated_division_takes_the_trials_that_were_looked_at_alone(

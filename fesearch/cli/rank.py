@@ -28,7 +28,8 @@ ENSEMBLES = "Ensembles of them; picked on the rows that validate, so that that s
 REPEATED = (
     "± is the standard deviation over divisions, of means over seeds. Models that share a letter\n"
     "under 'ties' are not told apart: t tests corrected for training rows that divisions share\n"
-    "(Nadeau and Bengio 2003), p corrected for all pairs (Holm), 0.05."
+    "(Nadeau and Bengio 2003), p corrected for all pairs (Holm), 0.05. Intervals: 95 %, bootstrap\n"
+    "over the formulas of all divisions."
 )
 FLATTERED = (
     "searched elsewhere: the configs were searched on rows that are test rows of some divisions;\n"
@@ -226,6 +227,7 @@ def _repeated_shown(table: RepeatedTable, position: int, one: Contender) -> dict
     row = repeated_row(table, position, one)
     return row | {
         "validation": _plus_minus(one.validation),
+        "test_interval": low_high(one.interval),
         **{f"shown_{name}": _plus_minus(spread) for name, spread in one.test.items()},
     }
 
@@ -238,6 +240,7 @@ def _repeated_columns(table: RepeatedTable) -> list[Column | str]:
     ]
     seeds = any(one.by_seed is not None for one in contenders)
     ties = any(one.ties for one in contenders)
+    intervals = any(one.interval for one in contenders)
     gpus = any(effort.gpu_seconds for one in contenders for effort in one.efforts)
     return [
         Column("position", "#"),
@@ -248,6 +251,7 @@ def _repeated_columns(table: RepeatedTable) -> list[Column | str]:
         "divisions",
         Column("validation", f"validation {title}", unit),
         Column(f"shown_{table.key.metric}", f"test {title}", unit),
+        *([Column("test_interval", "95 % of MAE")] if intervals else []),
         *([Column("ties"), Column("p_next", "p to next")] if ties else []),
         *([Column("seeds_sd", "SD over seeds")] if seeds else []),
         *others,

@@ -114,6 +114,7 @@ def _repeated_columns(table: RepeatedTable, ones: Sequence[Contender]) -> list[C
         Column("divisions", [len(one.scores) for one in ones]),
         Column(f"validation {title}", [spread(one.validation) for one in ones], unit),
         Column(f"test {title}", [spread(o.test.get(table.key.metric)) for o in ones], unit),
+        Column("95 % of MAE", [_low_high(one.interval) for one in ones], unit),
         *(
             Column(
                 f"test {one.title}", [spread(o.test.get(one.name)) for o in ones], one.in_unit(unit)
@@ -149,7 +150,10 @@ def _kept(columns: Sequence[Column]) -> list[Column]:
 
 
 def _interval(look: Look | None) -> str | None:
-    interval = look.how.interval if look else None
+    return _low_high(look.how.interval) if look else None
+
+
+def _low_high(interval: tuple[float, float] | None) -> str | None:
     return None if interval is None else " … ".join(map(cell, interval))
 
 

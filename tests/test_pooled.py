@@ -1,0 +1,48 @@
+"""Intervals of means over divisions: what is drawn, and how much of it."""
+
+import numpy as np
+import pytest
+
+from fesearch import pooled
+from fesearch.predictions import Predictions
+from fesearch.statistics import bootstrap_interval
+
+
+def said(rows: list[int], errors: np.ndarray, groups: list[int] | None = None) -> Predictions:
+    """Predictions of these places in a data set that are so far off."""
+    count = len(rows)
+    return Predictions(
+        np.array(rows), np.zeros(count), np.asarray(errors), np.array(groups or range(count))
+    )
+
+
+def test_of_equal_disjoint_members_it_is_that_of_all_rows() -> None:
+    errors = np.random.default_rng(0).exponential(size=60)
+    halves = [[said(list(range(30)), errors[:30])], [said(list(range(30, 60)), errors[30:])]]
+    expected = bootstrap_interval(errors, np.arange(60))
+    assert pooled.interval(halves) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_small_member_counts_as_much_as_a_large_one() -> None:
+    members = [[said([0, 1], np.full(2, 1.0))], [said(list(range(2, 42)), np.full(40, 3.0))]]
+    low, high = pooled.interval(members)
+    assert low < 2.0 < high
+
+
+def test_a_formula_is_drawn_with_all_its_rows() -> None:
+    """Tested by two members and with two seeds, it is one witness and not four."""
+    errors = np.random.default_rng(1).exponential(size=40)
+    once = said(list(range(40)), errors)
+    backwards = said(list(range(40))[::-1], errors[::-1])
+    expected = bootstrap_interval(errors, np.arange(40))
+    found = pooled.interval([[once, once], [backwards, once]])
+    assert found == pytest.approx(expected, rel=1e-12)
+    chained = [said([0, 1], np.zeros(2)), said([1, 2], np.zeros(2), [5, 5]), said([0], np.zeros(1))]
+    labels = pooled._formulas([*chained, said([2, 3], np.zeros(2), [7, 7])])
+    assert labels.tolist() == [0, 1, 1, 1, 0, 1, 1]
+
+
+def test_many_formulas_are_drawn_in_blocks() -> None:
+    errors = np.random.default_rng(2).exponential(size=5 * pooled.BLOCKS)
+    low, high = pooled.interval([[said(list(range(len(errors))), errors)]])
+    assert high - low == pytest.approx(2 * 1.96 * errors.std() / len(errors) ** 0.5, rel=0.1)
