@@ -32,11 +32,12 @@ def interval(members: Sequence[Sequence[Predictions]]) -> tuple[float, float]:
 def _formulas(each: Sequence[Predictions]) -> np.ndarray:
     """A label for each row of all in turn, equal where any of them knows the formula to be."""
     rows = np.concatenate([one.rows for one in each])
-    groups = np.concatenate(
-        [np.stack([np.full(len(one.rows), at), one.groups]) for at, one in enumerate(each)], axis=1
-    )
+    theirs, count = np.empty(len(rows), np.int64), 0
+    for at, one in zip(np.cumsum([len(one.rows) for one in each]), each, strict=True):
+        known, groups = np.unique(one.groups, return_inverse=True)
+        theirs[at - len(groups) : at] = groups + count
+        count += len(known)
     _, places = np.unique(rows, return_inverse=True)
-    _, theirs = np.unique(groups, axis=1, return_inverse=True)
     labels, before = places, None
     while before is None or (labels != before).any():
         before = labels
