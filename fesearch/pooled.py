@@ -6,7 +6,7 @@ import numpy as np
 
 from fesearch.predictions import Predictions
 from fesearch.seeds import generator
-from fesearch.statistics import bootstrap_interval
+from fesearch.statistics import bootstrap_interval_of_means
 
 BLOCKS = 2000
 """Formulas beyond so many are drawn in blocks put together by chance, in a bounded time: that gives
@@ -22,11 +22,15 @@ def interval(members: Sequence[Sequence[Predictions]]) -> tuple[float, float]:
         members: the predictions of each member's test rows, one a seed.
     """
     each = [one for member in members for one in member]
-    shares = [1.0 / (len(members) * len(member)) for member in members for _ in member]
-    errors = np.concatenate(
-        [one.errors * share / len(one.rows) for one, share in zip(each, shares, strict=True)]
+    block = _blocks(_formulas(each))
+    member = np.repeat(
+        np.repeat(np.arange(len(members)), [len(seeds) for seeds in members]),
+        [len(one.rows) for one in each],
     )
-    return bootstrap_interval(errors * len(errors), _blocks(_formulas(each)))
+    sums, counts = np.zeros((2, int(block.max()) + 1, len(members)))
+    np.add.at(sums, (block, member), np.concatenate([one.errors for one in each]))
+    np.add.at(counts, (block, member), 1.0)
+    return bootstrap_interval_of_means(sums, counts)
 
 
 def _formulas(each: Sequence[Predictions]) -> np.ndarray:

@@ -64,6 +64,31 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def bootstrap_interval_of_means(
+    sums: np.ndarray, counts: np.ndarray, seed: int = 0, *, resamples: int = RESAMPLES
+) -> tuple[float, float]:
+    """The 95 % interval of the mean over members of their means, as ``bootstrap_interval`` draws.
+
+    A member none of whose groups is drawn is left out of that draw.
+
+    Args:
+        sums: (g, m) of the errors of each group in each member.
+        counts: (g, m) of its rows there.
+    """
+    draw, means = generator(seed, "bootstrap"), list[np.ndarray]()
+    at_once = max(1, _DRAWN_AT_ONCE // len(sums))
+    for begin in range(0, resamples, at_once):
+        count = min(at_once, resamples - begin)
+        drawn = draw.integers(0, len(sums), (count, len(sums)))
+        places = drawn + len(sums) * np.arange(count)[:, None]
+        times = np.bincount(places.ravel(), minlength=count * len(sums)).reshape(count, -1)
+        with np.errstate(invalid="ignore"):  # 0 / 0
+            means.append(np.nanmean((times @ sums) / (times @ counts), axis=1))
+    tail = (1.0 - LEVEL) / 2.0
+    low, high = np.quantile(np.concatenate(means), [tail, 1.0 - tail])
+    return float(low), float(high)
+
+
 def paired_test(first: np.ndarray, second: np.ndarray, groups: np.ndarray) -> Paired:
     """Whether two (n,) errors of the same rows differ in their means: a t test over groups.
 

@@ -234,6 +234,18 @@ def test_a_trial_goes_on_beyond_a_deadline_that_was_put_off(
     assert watched.ended == ["actor"]
 
 
+def test_reports_that_waited_while_the_driver_was_held_up_past_the_deadline_are_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = Watched(monkeypatch, limit=None, deadline=50.0)
+    watched.steps_until(49.0)
+    watched.clock += 600.0  # the database was away
+    watched.steps_until(649.0 + on_ray.LATE_GRACE)
+    assert watched.ended == []
+    watched.steps_until(651.0 + on_ray.LATE_GRACE)
+    assert watched.ended == ["actor"]
+
+
 def test_a_trial_that_reported_at_the_deadline_is_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -16,17 +16,27 @@ def said(rows: list[int], errors: np.ndarray, groups: list[int] | None = None) -
     )
 
 
-def test_of_equal_disjoint_members_it_is_that_of_all_rows() -> None:
+def test_of_one_member_it_is_that_of_its_rows() -> None:
     errors = np.random.default_rng(0).exponential(size=60)
-    halves = [[said(list(range(30)), errors[:30])], [said(list(range(30, 60)), errors[30:])]]
     expected = bootstrap_interval(errors, np.arange(60))
-    assert pooled.interval(halves) == pytest.approx(expected, rel=1e-12)
+    assert pooled.interval([[said(list(range(60)), errors)]]) == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_small_member_counts_as_much_as_a_large_one() -> None:
-    members = [[said([0, 1], np.full(2, 1.0))], [said(list(range(2, 42)), np.full(40, 3.0))]]
-    low, high = pooled.interval(members)
-    assert low < 2.0 < high
+@pytest.mark.parametrize("sizes", [(20, 200), (50, 50)])
+def test_what_is_the_same_everywhere_is_not_uncertain(sizes: tuple[int, int]) -> None:
+    first, second = (list(range(size)) for size in sizes)
+    second = [row + 1000 for row in second]
+    one, other = said(first, np.ones(len(first))), said(second, np.ones(len(second)))
+    assert pooled.interval([[one, one, one], [other]]) == (1.0, 1.0)
+
+
+def test_that_members_differ_is_no_uncertainty_of_their_mean() -> None:
+    """A small one counts as much as a large one, too."""
+    members = [
+        [said(list(range(20)), np.full(20, 1.0))],
+        [said(list(range(20, 220)), np.full(200, 3.0))],
+    ]
+    assert pooled.interval(members) == pytest.approx((2.0, 2.0), rel=1e-12)
 
 
 def test_a_formula_is_drawn_with_all_its_rows() -> None:

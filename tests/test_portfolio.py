@@ -112,7 +112,8 @@ def test_a_trial_may_go_on_beyond_its_familys_turn_but_not_beyond_the_whole(
     monkeypatch.setattr(portfolio, "start", start)
     portfolio.begin(many("beyond", time_limit="60s", trials=1), house)
     assert [turn for turn, _ in spans] == [pytest.approx(60 / 2 / 3)] * 3
-    assert [turn + beyond for turn, beyond in spans] == [pytest.approx(60, abs=20)] * 3
+    wholes = [turn + beyond for turn, beyond in spans]
+    assert 60 >= wholes[0] > wholes[1] > wholes[2] >= spans[2][0]
 
 
 def test_a_run_that_is_limited_stops_and_can_go_on(house: str) -> None:
@@ -511,7 +512,7 @@ def test_a_search_that_goes_on_keeps_time_back_too(
 ) -> None:
     portfolio.begin(many("further", trials=3), house)
     words = ["study", "start", "ridge", "--data", searched.DATA, "--set", "runner=inline"]
-    words += ["--trials", "1", "--time-limit", "100s", "--name", "further-alone"]
+    words += ["--trials", "1", "--time-limit", "1000s", "--name", "further-alone"]
     assert command(words) == 0
     given: list[float | None] = []
 
@@ -527,7 +528,7 @@ def test_a_search_that_goes_on_keeps_time_back_too(
     assert given == [6840.0, 6840.0, 7200.0] * 2
     for options in (["--holdout"], []):
         assert command(["study", "resume", "further-alone", *options]) == 2
-    assert given[-2:] == [pytest.approx(70.0, abs=20.0), None]
+    assert given[-2:] == [pytest.approx(900.0, abs=60.0), None]
 
 
 @pytest.mark.parametrize(("limit", "left"), [(10.0, 5.0), (100.0, 70.0), (7200.0, 6840.0)])

@@ -93,7 +93,7 @@ class Budget:
             self.row = row
             study = from_keys(row.definition["study"], row.name).resolved(row.key.target)
             self._core.extend(self._settings(study))
-            for change in row.definition["changes"][known:]:
+            for change in row.definition.get("changes", [])[known:]:
                 self._core.note(f"{change['key']} is {change['new']} now, was {change['old']}")
             return True
 

@@ -212,6 +212,7 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
         self._patience = math.inf if limit is None else limit + GRACE
         self._signs: dict[str, tuple[float, Any]] = {}
         self._began_step = math.inf
+        self._went_on = -math.inf
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self._signs[trial.trial_id] = time.monotonic(), trial
@@ -233,6 +234,7 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
             self._signs = {
                 one: (min(seen + held_up, now), trial) for one, (seen, trial) in self._signs.items()
             }
+            self._went_on = now
         self._began_step = now
         earliest, late = now - self._patience, self._is_late(now)
         for trial_id, (seen, trial) in list(self._signs.items()):
@@ -247,7 +249,7 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
         settings = self._link.core.settings
         if settings.deadline is None:
             return False
-        return now > settings.deadline + settings.overrun + LATE_GRACE
+        return now > max(settings.deadline + settings.overrun, self._went_on) + LATE_GRACE
 
 
 def _said(trial: Any) -> str:

@@ -212,7 +212,7 @@ def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None =
                     raise  # it could be trained before: something else is wrong now
                 if not known and len(left_out) + 1 == len(portfolio.studies):
                     raise
-                left_out[turn.family] = _why(turn.family, error)
+                left_out[turn.family] = error.message if trained else _why(turn.family, error)
                 looks.left_out(turn.family, left_out[turn.family])
                 continue
             if outcome.stopped in ("", LATE):

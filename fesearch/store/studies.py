@@ -175,6 +175,8 @@ class Studies(Database):
     def named(self, names: Sequence[str]) -> list[StudyRow]:
         """The studies of some names; of a search over many families, all that were begun.
 
+        A study of its own that has the name comes first.
+
         Raises:
             StudyNotFoundError: there is none of a name; the hint has the nearest one.
         """
@@ -182,7 +184,9 @@ class Studies(Database):
         return [
             row
             for name in names
-            for row in [one for one in rows if _is_of(one, name)] or [self.study(name)]
+            for row in [one for one in rows if one.name == name]
+            or [one for one in rows if _is_of(one, name)]
+            or [self.study(name)]
         ]
 
     @endures
