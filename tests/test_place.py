@@ -63,7 +63,7 @@ def test_a_study_that_goes_on_is_refused_where_it_has_no_room(
 
 
 def test_a_cluster_with_too_few_cores_for_one_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = SimpleNamespace(counted=lambda address: (4, 0))
+    counted = SimpleNamespace(counted=lambda address: [(4, 0)])
     monkeypatch.setattr("fesearch.search.on_ray", counted, raising=False)
     monkeypatch.setitem(sys.modules, "fesearch.search.on_ray", counted)
     with pytest.raises(InputError, match="8 CPU cores are asked for, but the cluster at h:1 has 4"):

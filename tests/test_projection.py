@@ -71,6 +71,9 @@ class Frail:
         for _ in reports:
             self.begin()
 
+    def halt(self, numbers: Sequence[int]) -> None:
+        """Nothing is shown of it here."""
+
     def close(self) -> None:
         """There is nothing to let go of."""
 
