@@ -5,7 +5,7 @@ here are groups of rows. With a group for each row these are the textbook's stat
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -53,15 +53,11 @@ def bootstrap_interval(
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 8 and 13.
     """
     sums, counts = _by_group(errors, groups)
-    draw = generator(seed, "bootstrap")
-    at_once = max(1, _DRAWN_AT_ONCE // len(sums))
-    means: list[np.ndarray] = []
-    for begin in range(0, resamples, at_once):
-        drawn = draw.integers(0, len(sums), (min(at_once, resamples - begin), len(sums)))
-        means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(np.concatenate(means), [tail, 1.0 - tail])
-    return float(low), float(high)
+    means = [
+        sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+        for drawn in _draws(len(sums), resamples, seed)
+    ]
+    return _middle(means, level)
 
 
 def bootstrap_interval_of_means(
@@ -75,18 +71,13 @@ def bootstrap_interval_of_means(
         sums: (g, m) of the errors of each group in each member.
         counts: (g, m) of its rows there.
     """
-    draw, means = generator(seed, "bootstrap"), list[np.ndarray]()
-    at_once = max(1, _DRAWN_AT_ONCE // len(sums))
-    for begin in range(0, resamples, at_once):
-        count = min(at_once, resamples - begin)
-        drawn = draw.integers(0, len(sums), (count, len(sums)))
-        places = drawn + len(sums) * np.arange(count)[:, None]
-        times = np.bincount(places.ravel(), minlength=count * len(sums)).reshape(count, -1)
+    means = []
+    for drawn in _draws(len(sums), resamples, seed):
+        places = drawn + len(sums) * np.arange(len(drawn))[:, None]
+        times = np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape)
         with np.errstate(invalid="ignore"):  # 0 / 0
             means.append(np.nanmean((times @ sums) / (times @ counts), axis=1))
-    tail = (1.0 - LEVEL) / 2.0
-    low, high = np.quantile(np.concatenate(means), [tail, 1.0 - tail])
-    return float(low), float(high)
+    return _middle(means, LEVEL)
 
 
 def paired_test(first: np.ndarray, second: np.ndarray, groups: np.ndarray) -> Paired:
@@ -192,6 +183,21 @@ def _tested(difference: float, error: float, freedom: int) -> Paired:
     if error == 0.0:
         return Paired(difference, 0.0, 1.0 if difference == 0.0 else 0.0)
     return Paired(difference, error, student_p(difference / error, freedom))
+
+
+def _draws(groups: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Numbers of groups drawn with replacement, (k, groups), as many k at once as memory takes."""
+    draw = generator(seed, "bootstrap")
+    at_once = max(1, _DRAWN_AT_ONCE // groups)
+    for begin in range(0, resamples, at_once):
+        yield draw.integers(0, groups, (min(at_once, resamples - begin), groups))
+
+
+def _middle(means: Sequence[np.ndarray], level: float) -> tuple[float, float]:
+    """The percentile interval of resampled means."""
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(np.concatenate(means), [tail, 1.0 - tail])
+    return float(low), float(high)
 
 
 def _by_group(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -252,10 +252,10 @@ def test_ray_has_what_the_widest_family_wants(
     expected: tuple[Any, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from fesearch.search import on_ray
+    from fesearch import raysession
 
     begun: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(on_ray, "kept", lambda *words: nullcontext(begun.append(words)))
+    monkeypatch.setattr(raysession, "session", lambda *words: nullcontext(begun.append(words)))
     each = {"irnet": irnet, "ridge": ridge}
     with portfolio._ray_kept(many("wide", families=["irnet", "ridge"], runner="ray", each=each)):
         assert begun == [expected]

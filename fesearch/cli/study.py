@@ -14,6 +14,7 @@ from fesearch.cli.options import (
 from fesearch.cli.output import Column, Format, detail, show
 from fesearch.errors import InputError
 from fesearch.paths import storage_url
+from fesearch.record import TrialState
 from fesearch.study import from_keys
 
 if TYPE_CHECKING:
@@ -151,9 +152,10 @@ def _changes(changes: list[dict[str, Any]], format: Format) -> list[Any]:
 
 def _line(store: Any, summary: Any) -> dict[str, Any]:
     """A study in a line; one that says RUNNING without a live driver was killed."""
-    row, words = summary.study, store.words(summary.study)
-    state = row.state.value
-    if state == "RUNNING" and not store.driven(row):
+    row, state = summary.study, summary.study.state.value
+    undone = state == "RUNNING" or summary.trials.get(TrialState.RUNNING)
+    words = store.words(row) if undone else {}  # a query, which most of many studies need not
+    if state == "RUNNING" and words[TrialState.RUNNING] != state:
         state = "KILLED"
     ended = sum(count for one, count in summary.trials.items() if one.finished)
     return {
@@ -167,7 +169,9 @@ def _line(store: Any, summary: Any) -> dict[str, Any]:
         "family": row.definition["study"]["family"],
         "data": row.definition["study"]["data"],
         "metric": row.key.metric,
-        "by_state": {words[one]: count for one, count in summary.trials.items() if count},
+        "by_state": {
+            words.get(one, one.value): count for one, count in summary.trials.items() if count
+        },
         "seconds": row.seconds,
     }
 

@@ -101,13 +101,6 @@ def drive(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-@contextmanager
-def kept(cpus: int | None, gpus: int, address: str | None) -> Iterator[None]:
-    """Ray for one search after the other, each of which finds it running; see ``raysession``."""
-    with raysession.session(cpus, gpus, address):
-        yield
-
-
 class _Unsaved:
     """Tune pickles its parts for a restore of its own, which is never called: the store serves."""
 

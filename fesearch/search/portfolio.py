@@ -335,9 +335,9 @@ def _ray_kept(portfolio: Portfolio) -> Iterator[None]:
     if any(study.runner != "ray" for study in studies):
         yield
         return
-    from fesearch.search import on_ray
+    from fesearch import raysession
 
     cpus = [study.cpus for study in studies if study.cpus is not None]
     every = max(cpus) if len(cpus) == len(studies) else None  # None takes all there are
-    with on_ray.kept(every, max(study.gpus for study in studies), studies[0].address):
+    with raysession.session(every, max(study.gpus for study in studies), studies[0].address):
         yield
