@@ -28,15 +28,16 @@ class Together:
     """What an ensemble says.
 
     Attributes:
-        scored: for the rows that trials are scored by, see ``Development.scored_y``.
+        scored: for the rows that trials are scored by, see ``Development.scored_y``; None where
+            they are not known.
         test, spread: (n_test,) for the test rows, the spread None of a single model.
         calibration: by the validation rows.
     """
 
-    scored: np.ndarray
+    scored: np.ndarray | None
     test: np.ndarray
     spread: np.ndarray | None
-    calibration: Calibration
+    calibration: Calibration | None
 
 
 class Desk:
@@ -73,24 +74,24 @@ class Desk:
         calibration = Calibration.of(data.val_y, model.predict(data.val_x))
         return self._look(trial, prepared.split, model, how, calibration)
 
-    def together(self, trial: TrialResult, said: Together, how: How) -> Look:
-        """Look with an ensemble on the division of the study.
+    def together(self, trial: TrialResult, said: Together, how: How, split: Split) -> Look:
+        """Look with an ensemble on a division.
 
         Args:
             trial: the most picked.
+            how: its training, latency and picks.
         """
-        prepared = self._prepared
-        y = prepared.dataset.target(prepared.target)
-        data, test_y = prepared.development, y[prepared.split.test]
+        x, y = self._all()
+        data, where = split.development(x, y), self._how(split)
         how = replace(
             how,
-            over=prepared.split.parent,
+            over=where.over,
+            searched=where.searched,
+            known=where.known,
             n_train=len(data.train_y),
-            validation=self._scores(data.scored_y, said.scored),
+            validation={} if said.scored is None else self._scores(data.scored_y, said.scored),
         )
-        return self._put(
-            trial, prepared.split, test_y, said.test, said.spread, how, said.calibration
-        )
+        return self._put(trial, split, y[split.test], said.test, said.spread, how, said.calibration)
 
     def anew(self, trial: TrialResult, split: Split, place: int, *, joined: bool) -> Look:
         """Look with the config of a trial trained anew, unless that look is on record.
@@ -113,8 +114,12 @@ class Desk:
         calibration = None
         if not joined:
             data = split.development(*self._all())
-            calibration = Calibration.of(data.val_y, made.model.predict(data.val_x))
-            how = replace(how, validation=self._scores(data.scored_y, made.model.scored(data)))
+            held = made.model.predict(data.val_x)
+            calibration = Calibration.of(data.val_y, held)
+            validation = self._scores(data.scored_y, made.model.scored(data))
+            how = replace(how, validation=validation)
+            if np.isfinite(held).all():
+                how = replace(how, held=self._keep(self._predictions(split.val, held)))
         how = replace(how, n_train=made.rows)
         look = self._look(trial, split, made.model, how, calibration)
         _log.info("Trial %d on %s, seed %d: %.0f s", trial.number, split.spec, seed, seconds)
@@ -145,14 +150,26 @@ class Desk:
     ) -> Look:
         """Score predictions of the test rows, keep them and put the look on record."""
         scores = self._scores(y, predicted)
-        kept = predictions.of_formulas(split.test, map(self._reduced, split.test), y, predicted)
         if np.isfinite(predicted).all():
-            interval = bootstrap_interval(kept.errors, kept.groups)
-            name = kept.save(predictions.holdout_folder(identity(self._row)))
+            kept = self._predictions(split.test, predicted)
+            interval, name = bootstrap_interval(kept.errors, kept.groups), self._keep(kept)
             found = calibration.coverages(y, predicted, spread) if calibration else []
             covered = {f"{one.level:g}": (one.covered, one.width) for one in found}
             how = replace(how, interval=interval, predictions=name, coverage=covered)
         return self._store.add_look(self._row, trial.number, split.fingerprint, scores, len(y), how)
+
+    def _predictions(self, rows: np.ndarray, predicted: np.ndarray) -> predictions.Predictions:
+        """Those of some rows of the data set, in groups of one reduced formula."""
+        reduced = map(self._prepared.dataset.reduced.__getitem__, rows)
+        return predictions.of_formulas(rows, reduced, self._all()[1][rows], predicted)
+
+    def _keep(self, said: predictions.Predictions) -> str:
+        """Keep predictions in the folder of the study; the name of their file there."""
+        return said.save(predictions.holdout_folder(identity(self._row)))
+
+    def kept(self, name: str | None) -> predictions.Predictions | None:
+        """Predictions of a look, by the name of their file; see ``predictions.kept``."""
+        return predictions.kept(identity(self._row), name)
 
     def _how(self, split: Split) -> How:
         """Where the config was searched, as seen from the test rows of a division."""
@@ -171,9 +188,6 @@ class Desk:
         """Features and target of all rows of the data set."""
         prepared = self._prepared
         return prepared.features.matrix, prepared.dataset.target(prepared.target)
-
-    def _reduced(self, row: int) -> str:
-        return self._prepared.dataset.reduced[row]
 
     def _key(self, split: Split) -> ResultKey:
         return replace(self._row.key, split=split.fingerprint)

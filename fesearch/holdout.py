@@ -95,7 +95,10 @@ def holdout(
             refuse_driven(store, row)
         chosen = finalists(store, rows, top, best_per_family)
         theirs = {row.name: row for row, _ in chosen}
-        sealed = {name: _Sealed.of(store, row, over, progress) for name, row in theirs.items()}
+        sealed = {
+            name: Sealed.of(store, row, prepare_again(row, progress), over)
+            for name, row in theirs.items()
+        }
         kept = [
             None if anew else kept_model(row, sealed[row.name].prepared, t) for row, t in chosen
         ]
@@ -119,7 +122,7 @@ def holdout(
 
 
 @dataclass(frozen=True, eq=False)
-class _Sealed:
+class Sealed:
     """A study with the divisions whose test parts its finalists are to meet.
 
     Attributes:
@@ -132,11 +135,12 @@ class _Sealed:
     desk: Desk
 
     @classmethod
-    def of(
-        cls, store: Store, row: StudyRow, over: str | None, progress: Progress | None
-    ) -> "_Sealed":
-        """Make its data and divisions again."""
-        prepared = prepare_again(row, progress)
+    def of(cls, store: Store, row: StudyRow, prepared: Prepared, over: str | None) -> "Sealed":
+        """Make the divisions of its data.
+
+        Raises:
+            InputError: one has no test rows, or ``over`` is no repeated division.
+        """
         whole = None if over is None else _repeated(prepared, over)
         splits = (prepared.split,) if whole is None else tuple(whole.members)
         refuse_without_test(row, prepared, splits)

@@ -1,4 +1,4 @@
-"""The test part met by an ensemble: one look, with the picks on record."""
+"""Test parts met by an ensemble: one look at each, with the picks on record."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -6,15 +6,24 @@ from dataclasses import asdict
 from fesearch.chosen import Chosen, picks_of, searched, several
 from fesearch.desk import Desk, Together
 from fesearch.ensemble import mean_and_spread
-from fesearch.holdout import Holdout, Scored, refuse_driven, refuse_without_test
+from fesearch.errors import InputError
+from fesearch.holdout import Holdout, Scored, Sealed, refuse_driven
 from fesearch.intervals import Calibration
+from fesearch.predictions import Predictions
 from fesearch.search.prepare import Progress
+from fesearch.split import Split
 from fesearch.store.how import How, Trained
 from fesearch.store.results import Store
+from fesearch.store.types import Look
 
 
 def holdout_ensemble(
-    names: Sequence[str], url: str, size: int, progress: Progress | None = None
+    names: Sequence[str],
+    url: str,
+    size: int,
+    progress: Progress | None = None,
+    *,
+    over: str | None = None,
 ) -> Holdout:
     """Score the ensemble that ``export`` would write on the test part; see ``holdout``.
 
@@ -23,15 +32,18 @@ def holdout_ensemble(
             families.
         url: of the store.
         size: how often one is picked; by what trials are scored by, never by the test part.
+        over: a repeated division, as ``holdout`` takes it: the configs that were picked are trained
+            on each of its members (a look each, unless one is on record), and their mean, with the
+            weights that the study's own validation gave, is scored on the test part of each.
 
     Returns:
-        one look, under the name of the most picked trial.
+        a look at each division, under the name of the most picked trial.
 
     Raises:
         StudyNotFoundError: there is none of a name.
-        NoResultError: one has no usable trial.
+        NoResultError: one has no usable trial, or one diverged when trained anew.
         InputError: one is being driven, the studies do not go together, their data are not what
-            they were, the division has no test rows, or the size is too large. Nobody has looked
+            they were, a division has no test rows, or the size is too large. Nobody has looked
             then.
     """
     with Store.open(url, create=False) as store:
@@ -42,18 +54,62 @@ def holdout_ensemble(
         wanted = [one.name for one in rows if one.name in usable or one.name in names]
         studies = [searched(store, name, None, progress) for name in wanted or [rows[0].name]]
         chosen = several(studies, size)
-        trial, row = chosen[0].trial, chosen[0].study.row
-        prepared = chosen[0].study.prepared
-        refuse_without_test(row, prepared, [prepared.split])
-        store.record_division(prepared.division)
-        desk = Desk(store, row, prepared)
-        earlier = len(desk.looks(prepared.split))
-        said, seconds = _said(chosen)
-        how = How(trained=Trained.ENSEMBLE, latency=seconds, picks=picks_of(chosen))
-        look = desk.together(trial, said, how)
-        tests = (desk.test(prepared.split),)
+        sealed = [Sealed.of(store, one.study.row, one.study.prepared, over) for one in chosen]
+        first, own = chosen[0], sealed[0]
+        earlier = {look for one in sealed for look in one.recorded(store)}
+        desks = [one.desk for one in sealed]
+        if over is None:
+            looks = [_as_searched(chosen, own.desk)]
+        else:
+            looks = [_anew(chosen, desks, split) for split in own.splits]
+        new = len({look for one in sealed for look in one.recorded(store)} - earlier)
+    prepared = first.study.prepared
+    tests = tuple(dict.fromkeys(own.desk.test(split) for split in own.splits))
+    scored = tuple(Scored(first.trial, look) for look in looks)
     unit = prepared.dataset.units[prepared.target]
-    return Holdout(row, unit, tests, (Scored(trial, look),), earlier, 1)
+    return Holdout(first.study.row, unit, tests, scored, len(earlier), new)
+
+
+def _as_searched(chosen: Sequence[Chosen], desk: Desk) -> Look:
+    """Look with the models that were picked, on their own division."""
+    said, seconds = _said(chosen)
+    how = How(trained=Trained.ENSEMBLE, latency=seconds, picks=picks_of(chosen))
+    return desk.together(chosen[0].trial, said, how, chosen[0].study.prepared.split)
+
+
+def _anew(chosen: Sequence[Chosen], desks: Sequence[Desk], split: Split) -> Look:
+    """Look with the configs that were picked, each trained on a division."""
+    picks = [one.picks for one in chosen]
+    pairs = list(zip(chosen, desks, strict=True))
+    looks = [desk.anew(one.trial, split, 0, joined=False) for one, desk in pairs]
+    tests = [_kept(desk, look) for desk, look in zip(desks, looks, strict=True)]
+    test, spread = mean_and_spread([one.predicted for one in tests], picks)
+    validation, calibration = None, None
+    held = [desk.kept(look.how.held) for desk, look in zip(desks, looks, strict=True)]
+    parts = [one for one in held if one is not None]
+    if len(parts) == len(held):
+        validation, apart = mean_and_spread([one.predicted for one in parts], picks)
+        calibration = Calibration.of(parts[0].truth, validation, apart)
+    latencies = [look.how.latency for look in looks if look.how.latency is not None]
+    how = How(
+        trained=Trained.ENSEMBLE_AGAIN,
+        picks=picks_of(chosen),
+        latency=sum(latencies) if len(latencies) == len(looks) else None,
+    )
+    said = Together(validation if split.folds is None else None, test, spread, calibration)
+    return desks[0].together(chosen[0].trial, said, how, split)
+
+
+def _kept(desk: Desk, look: Look) -> Predictions:
+    """What the model of a look said of the test part."""
+    kept = desk.kept(look.how.predictions)
+    if kept is None:
+        raise InputError(
+            f"What trial {look.trial} of '{look.study}' predicted at look {look.sequence} is not "
+            "kept here, or is not finite.",
+            "It is in the FESEARCH_ARTIFACTS that `fesearch holdout` ran with.",
+        )
+    return kept
 
 
 def _said(chosen: Sequence[Chosen]) -> tuple[Together, float]:

@@ -184,21 +184,24 @@ class _Piece:
         """What pieces of one contender have in common.
 
         The search was run on each member: the best of a family of each, or the best ensemble; how
-        many picks that has is found on each. Else the same trial.
+        many picks that has is found on each. Else the same trial, or the same picks.
         """
+        how = self.look.how
         if self.of_each:
-            return (self.look.how.trained, self.family)
-        return (self.look.how.trained, self.trial.study, self.trial.number)
+            return (how.trained, self.family)
+        if self.joint:
+            return (how.trained, frozenset(how.picks.items()))
+        return (how.trained, self.trial.study, self.trial.number)
 
     @property
     def of_each(self) -> bool:
         """Whether it came of a search on its own member alone."""
-        return self.look.as_searched or self.joint
+        return self.look.how.trained in (Trained.SEARCHED, Trained.ENSEMBLE)
 
     @property
     def joint(self) -> bool:
         """Whether it is a mean of several models."""
-        return self.look.how.trained is Trained.ENSEMBLE
+        return bool(self.look.how.picks)
 
     @property
     def family(self) -> str:

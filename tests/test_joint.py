@@ -17,7 +17,7 @@ from fesearch.metrics import METRICS
 from fesearch.predictions import kept
 from fesearch.search.folder import identity
 from fesearch.search.prepare import prepare_again
-from fesearch.store.how import How, Trained
+from fesearch.store.how import How, Searched, Trained
 from fesearch.store.results import Store
 
 
@@ -58,6 +58,59 @@ def test_an_ensemble_takes_one_look_and_is_the_one_that_is_exported(
     assert "- 95 % interval of the test MAE: " in readme
     other = export("nets", studies, tmp_path / "other", ensemble=1)
     assert other.test is None  # others picks, no look
+
+
+def test_an_ensemble_over_members_is_the_mean_of_its_configs_trained_on_each(studies: str) -> None:
+    found = holdout_ensemble(["nets", "forests"], studies, 4, over="kfold:k=2")
+    looks = [one.look for one in found.scored]
+    picks = looks[0].how.picks
+    assert len(picks) > 1
+    assert (found.earlier, found.new) == (0, 2 * (len(picks) + 1))  # each config, and their mean
+    with Store.open(studies) as store:
+        rows = {row.name: row for row in store.studies()}
+        every = [look for row in rows.values() for look in store.looks_of(row)]
+    for look in looks:
+        assert look.how.trained is Trained.ENSEMBLE_AGAIN
+        assert look.how.searched is Searched.ELSEWHERE
+        mean, held = 0.0, 0.0
+        for (study, trial), count in zip(look.how.trials, picks.values(), strict=True):
+            (single,) = (
+                one
+                for one in every
+                if (one.study, one.trial, one.split) == (study, trial, look.split)
+                and one.how.trained is Trained.AGAIN
+            )
+            folder = identity(rows[study])
+            part, validation = kept(folder, single.how.predictions), kept(folder, single.how.held)
+            assert part is not None
+            assert validation is not None
+            assert single.how.validation["mae"] == pytest.approx(validation.errors.mean())
+            mean, held = mean + count * part.predicted, held + count * validation.predicted
+        total = sum(picks.values())
+        assert look.scores["mae"] == pytest.approx(np.abs(mean / total - part.truth).mean())
+        assert look.how.validation["mae"] == pytest.approx(
+            np.abs(held / total - validation.truth).mean()
+        )
+        assert set(look.how.coverage) == {"0.5", "0.8"}
+    again = holdout_ensemble(["nets", "forests"], studies, 4, over="kfold:k=2")
+    assert [one.look.scores for one in again.scored] == [look.scores for look in looks]
+    assert again.new == 2  # the configs are not trained again
+
+
+def test_an_ensemble_over_members_is_a_line_of_their_ranking(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["holdout", "nets", "forests", "--ensemble", "4", "--over", "kfold:k=2"]
+    assert run(words) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].split()[:2] == ["study", "picks"] or "picks" in out
+    assert "searched: elsewhere" in err
+    assert run(["rank", "--format", "json"]) == 0
+    lines = [line for line in json.loads(capsys.readouterr().out) if line["repeated"]]
+    (line,) = (line for line in lines if line["family"] == "ensemble")
+    assert line["trained"] == "ensemble, trained again"
+    assert line["test_mae"] > 0
+    assert {one["trained"] for one in lines} == {"ensemble, trained again", "trained again"}
 
 
 def test_the_command_for_ensembles(studies: str, capsys: pytest.CaptureFixture[str]) -> None:

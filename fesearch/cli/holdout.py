@@ -80,10 +80,11 @@ def holdout(
     if top is not None and best_per_family:
         raise InputError("--top and --best-per-family are both given.", "Give one of them.")
     url, anew = storage_url(storage), retrain or seeds > 1 or over is not None
-    if ensemble is not None and (top or best_per_family or anew or file):
+    if ensemble is not None and (top or best_per_family or retrain or seeds > 1 or file):
         raise InputError(
-            "--ensemble scores one mean of models as they were searched.",
-            "Leave --top, --best-per-family, --retrain, --seeds, --over and --file out.",
+            "--ensemble scores one mean of models as they were searched, or with --over trained "
+            "again.",
+            "Leave --top, --best-per-family, --retrain, --seeds and --file out.",
         )
     if file is not None:
         if len(study) > 1:
@@ -114,7 +115,7 @@ def holdout(
         if ensemble is not None:
             from fesearch.joint import holdout_ensemble
 
-            _show(holdout_ensemble(study, url, ensemble, report), format)
+            _show(holdout_ensemble(study, url, ensemble, report, over=over), format)
             return
         found = sealed.holdout(
             study,
@@ -133,7 +134,7 @@ def _show(found: "Holdout", format: Format) -> None:
     metric, rows = metric_named(found.row.key.metric), [_row(found, one) for one in found.scored]
     joint = any(one.look.how.picks for one in found.scored)
     several = len({one.look.study for one in found.scored}) > 1
-    anew = not joint and any(not one.look.as_searched for one in found.scored)
+    anew = any(one.look.how.trained.anew for one in found.scored)
     measured = any("0.9" in one.look.how.coverage for one in found.scored)
     columns: list[Column | str] = [
         *(["study"] if several else []),

@@ -14,18 +14,26 @@ class Trained(StrEnum):
     """What a model that was scored had been trained on.
 
     SEARCHED is the model its trial left; AGAIN, its config trained anew on the training part;
-    JOINED, on training and validation part for the resource found. ENSEMBLE is the mean of several
-    models that trials left. FILE is the model its trial left, scored on rows of a labelled file,
-    some of whose formulas are in the test part: its scores are of those rows alone. PREDICTED is no
-    score: somebody predicted rows of a test part with an exported model.
+    JOINED, on training and validation part for the resource found. ENSEMBLE is the mean of
+    several models that trials left; ENSEMBLE_AGAIN, of their configs trained anew on the
+    training part of another division, with the same weights. FILE is the model its trial left,
+    scored on rows of a labelled file, some of whose formulas are in the test part: its scores
+    are of those rows alone. PREDICTED is no score: somebody predicted rows of a test part with
+    an exported model.
     """
 
     SEARCHED = "as searched"
     AGAIN = "trained again"
     JOINED = "train + validation"
     ENSEMBLE = "ensemble"
+    ENSEMBLE_AGAIN = "ensemble, trained again"
     FILE = "rows of a file"
     PREDICTED = "predicted"
+
+    @property
+    def anew(self) -> bool:
+        """It is no model that a trial left, but was trained after the search."""
+        return self in (Trained.AGAIN, Trained.JOINED, Trained.ENSEMBLE_AGAIN)
 
 
 class Searched(StrEnum):
@@ -53,6 +61,7 @@ class How:
         latency: seconds to predict a row on one CPU thread, features not included.
         validation: metric -> score on the validation part; none where that was trained on.
         predictions: name of the file with the predictions, in the folder of the study.
+        held: name of that with those of the validation rows, of a config trained anew without them.
         coverage: level of prediction intervals, as in "0.9" -> share of the test rows that were
             within theirs, and their mean width in the unit of the target.
         picks: of an ensemble, "STUDY:TRIAL" -> how often it was picked.
@@ -70,6 +79,7 @@ class How:
     latency: float | None = None
     validation: Mapping[str, float | None] = field(default_factory=dict)
     predictions: str | None = None
+    held: str | None = None
     coverage: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     picks: Mapping[str, int] = field(default_factory=dict)
     asked: str | None = None
@@ -112,6 +122,7 @@ class How:
             "latency": _number,
             "validation": lambda v: _scores(v) if isinstance(v, dict) else {},
             "predictions": _text,
+            "held": _text,
             "coverage": lambda v: _coverage(v) if isinstance(v, dict) else {},
             "picks": lambda v: _picks(v) if isinstance(v, dict) else {},
             "asked": lambda v: v if isinstance(v, str) and _HEX.fullmatch(v) else None,
