@@ -67,7 +67,7 @@ def test_an_ensemble_over_members_is_the_mean_of_its_configs_trained_on_each(stu
     assert len(picks) > 1
     assert (found.earlier, found.new) == (0, 2 * (len(picks) + 1))  # each config, and their mean
     with Store.open(studies) as store:
-        rows = {row.name: row for row in store.studies()}
+        rows = {row.name: row for row in store.named(["nets", "forests"])}
         every = [look for row in rows.values() for look in store.looks_of(row)]
     for look in looks:
         assert look.how.trained is Trained.ENSEMBLE_AGAIN
@@ -91,7 +91,7 @@ def test_an_ensemble_over_members_is_the_mean_of_its_configs_trained_on_each(stu
         assert look.how.validation["mae"] == pytest.approx(
             np.abs(held / total - validation.truth).mean()
         )
-        assert set(look.how.coverage) == {"0.5", "0.8"}
+        assert "0.5" in look.how.coverage
     again = holdout_ensemble(["nets", "forests"], studies, 4, over="kfold:k=2")
     assert [one.look.scores for one in again.scored] == [look.scores for look in looks]
     assert again.new == 2  # the configs are not trained again
