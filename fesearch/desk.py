@@ -1,7 +1,7 @@
 """Where a model meets a test part: the look goes on record, and its predictions are kept."""
 
 import logging
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,9 +11,11 @@ from fesearch.intervals import Calibration
 from fesearch.metrics import METRICS
 from fesearch.model import FittedModel
 from fesearch.record import ResultKey, TrialResult
-from fesearch.retrain import seeds, train
+from fesearch.retrain import run, seeds, training
 from fesearch.search.folder import identity
 from fesearch.search.prepare import Prepared
+from fesearch.search.training import Trained as Made
+from fesearch.search.training import Training
 from fesearch.split import Split, fingerprint
 from fesearch.statistics import bootstrap_interval
 from fesearch.store.how import How, Searched, Trained
@@ -44,7 +46,7 @@ class Desk:
     """Looks at test parts of the data of one study."""
 
     def __init__(self, store: Store, row: StudyRow, prepared: Prepared) -> None:
-        self._store, self._row, self._prepared = store, row, prepared
+        self._store, self._row, self.prepared = store, row, prepared
         self._metrics = {**METRICS, prepared.metric.name: prepared.metric}
 
     def looks(self, split: Split) -> list[Look]:
@@ -53,7 +55,7 @@ class Desk:
 
     def test(self, split: Split) -> str:
         """Fingerprint of the test rows of a division."""
-        ids = [self._prepared.dataset.ids[row] for row in split.test]
+        ids = [self.prepared.dataset.ids[row] for row in split.test]
         return fingerprint(ids, ["test"] * len(ids))
 
     @staticmethod
@@ -63,7 +65,7 @@ class Desk:
 
     def searched(self, trial: TrialResult, model: FittedModel) -> Look:
         """Look with the model that a trial left."""
-        prepared = self._prepared
+        prepared = self.prepared
         data = prepared.development
         how = replace(
             self._how(prepared.split),
@@ -72,7 +74,7 @@ class Desk:
             validation=self._scores(data.scored_y, model.scored(data)),
         )
         calibration = Calibration.of(data.val_y, model.predict(data.val_x))
-        return self._look(trial, prepared.split, model, how, calibration)
+        return self._look(trial.number, prepared.split, model, how, calibration)
 
     def together(self, trial: TrialResult, said: Together, how: How, split: Split) -> Look:
         """Look with an ensemble on a division.
@@ -91,28 +93,36 @@ class Desk:
             n_train=len(data.train_y),
             validation={} if said.scored is None else self._scores(data.scored_y, said.scored),
         )
-        return self._put(trial, split, y[split.test], said.test, said.spread, how, said.calibration)
+        return self._put(
+            trial.number, split, y[split.test], said.test, said.spread, how, said.calibration
+        )
 
-    def anew(self, trial: TrialResult, split: Split, place: int, *, joined: bool) -> Look:
-        """Look with the config of a trial trained anew, unless that look is on record.
+    def training(self, trial: TrialResult, split: Split, place: int, *, joined: bool) -> Training:
+        """The config of a trial, to be trained anew.
 
         Args:
             place: of the seed, 0 for the trial's own.
             joined: on training and validation part.
         """
         seed = seeds(trial, place + 1)[place]
-        how = replace(
-            self._how(split), trained=Trained.JOINED if joined else Trained.AGAIN, seed=seed
-        )
+        return training(self._row, self.prepared, split, trial, seed, joined=joined)
+
+    def recorded(self, training: Training) -> Look | None:
+        """The look with what came of a training, if it is on record."""
+        spec, kind = training.spec, Trained.JOINED if training.joined else Trained.AGAIN
         for look in self._store.looks_of(self._row):
-            same = (look.trial, look.split) == (trial.number, split.fingerprint)
-            if same and (look.how.trained, look.how.seed) == (how.trained, seed):
+            same = (look.trial, look.split) == (spec.number, training.split.fingerprint)
+            if same and (look.how.trained, look.how.seed) == (kind, spec.seed):
                 return look
-        began = time.perf_counter()
-        made = train(self._row, self._prepared, split, trial, seed, joined=joined)
-        seconds = time.perf_counter() - began
+        return None
+
+    def anew(self, training: Training, made: Made) -> Look:
+        """Look with what came of a training."""
+        spec, split = training.spec, training.split
+        kind = Trained.JOINED if training.joined else Trained.AGAIN
+        how = replace(self._how(split), trained=kind, seed=spec.seed, n_train=made.rows)
         calibration = None
-        if not joined:
+        if not training.joined:
             data = split.development(*self._all())
             held = made.model.predict(data.val_x)
             calibration = Calibration.of(data.val_y, held)
@@ -120,14 +130,15 @@ class Desk:
             how = replace(how, validation=validation)
             if np.isfinite(held).all():
                 how = replace(how, held=self._keep(self._predictions(split.val, held)))
-        how = replace(how, n_train=made.rows)
-        look = self._look(trial, split, made.model, how, calibration)
-        _log.info("Trial %d on %s, seed %d: %.0f s", trial.number, split.spec, seed, seconds)
+        look = self._look(spec.number, split, made.model, how, calibration)
+        _log.info(
+            "Trial %d on %s, seed %d: %.0f s", spec.number, split.spec, spec.seed, made.seconds
+        )
         return look
 
     def _look(
         self,
-        trial: TrialResult,
+        number: int,
         split: Split,
         model: FittedModel,
         how: How,
@@ -136,11 +147,11 @@ class Desk:
         """Score a model, keep its predictions and put the look on record."""
         x, y = split.test_part(*self._all())
         how = replace(how, latency=model.latency(x))
-        return self._put(trial, split, y, model.predict(x), None, how, calibration)
+        return self._put(number, split, y, model.predict(x), None, how, calibration)
 
     def _put(
         self,
-        trial: TrialResult,
+        number: int,
         split: Split,
         y: np.ndarray,
         predicted: np.ndarray,
@@ -156,11 +167,11 @@ class Desk:
             found = calibration.coverages(y, predicted, spread) if calibration else []
             covered = {f"{one.level:g}": (one.covered, one.width) for one in found}
             how = replace(how, interval=interval, predictions=name, coverage=covered)
-        return self._store.add_look(self._row, trial.number, split.fingerprint, scores, len(y), how)
+        return self._store.add_look(self._row, number, split.fingerprint, scores, len(y), how)
 
     def _predictions(self, rows: np.ndarray, predicted: np.ndarray) -> predictions.Predictions:
         """Those of some rows of the data set, in groups of one reduced formula."""
-        reduced = map(self._prepared.dataset.reduced.__getitem__, rows)
+        reduced = map(self.prepared.dataset.reduced.__getitem__, rows)
         return predictions.of_formulas(rows, reduced, self._all()[1][rows], predicted)
 
     def _keep(self, said: predictions.Predictions) -> str:
@@ -173,7 +184,7 @@ class Desk:
 
     def _how(self, split: Split) -> How:
         """Where the config was searched, as seen from the test rows of a division."""
-        own = self._prepared.split
+        own = self.prepared.split
         if split.fingerprint == own.fingerprint:
             return How(over=split.parent)
         known = int(np.isin(split.test, np.concatenate([own.train, own.val])).sum())
@@ -186,8 +197,29 @@ class Desk:
 
     def _all(self) -> tuple[np.ndarray, np.ndarray]:
         """Features and target of all rows of the data set."""
-        prepared = self._prepared
+        prepared = self.prepared
         return prepared.features.matrix, prepared.dataset.target(prepared.target)
 
     def _key(self, split: Split) -> ResultKey:
         return replace(self._row.key, split=split.fingerprint)
+
+
+def looks_anew(asked: Sequence[tuple[Desk, Training]]) -> list[Look]:
+    """The looks with what comes of trainings; those on record are not made again.
+
+    Each is on record as soon as its model is trained.
+
+    Raises:
+        NoResultError: a training diverged.
+    """
+    found = [desk.recorded(training) for desk, training in asked]
+    missing = [place for place, look in enumerate(found) if look is None]
+
+    def there(which: int, made: Made) -> None:
+        desk, training = asked[missing[which]]
+        found[missing[which]] = desk.anew(training, made)
+
+    prepared = {asked[place][1].study: asked[place][0].prepared for place in missing}
+    if missing:
+        run([asked[place][1] for place in missing], prepared, there)
+    return [look for look in found if look is not None]

@@ -1,15 +1,18 @@
 """The one way to the test part of a division: every look at it is put on record first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from fesearch.desk import Desk
+from fesearch.desk import Desk, looks_anew
 from fesearch.errors import InputError
 from fesearch.features import available
 from fesearch.finalists import finalists, kept_model
 from fesearch.record import TrialResult
+from fesearch.search import resources
 from fesearch.search.prepare import Prepared, Progress, divisions, prepare_again
 from fesearch.split import Repeated, Split
 from fesearch.split import members as members_of
@@ -62,6 +65,7 @@ def holdout(
     retrain: bool = False,
     seeds: int = 1,
     over: str | None = None,
+    place: Mapping[str, Any] = MappingProxyType({}),
     progress: Progress | None = None,
 ) -> Holdout:
     """Score the finalists of studies on the test part; the looks are on record before it returns.
@@ -79,14 +83,17 @@ def holdout(
         seeds: so many trainings of each, the first with the seed that its trial had.
         over: a repeated division, as ``--split`` takes it, or ``MEMBERS``: train on each of its
             members, and score on the test part of each.
+        place: keys of ``study.PLACE`` for what is trained anew, in place of those the studies were
+            started with: on several cores or GPUs side by side, where that is worth it.
         progress: of the features.
 
     Raises:
         StudyNotFoundError: there is none of a name.
         NoResultError: there is no usable trial, or one diverged when trained anew.
         InputError: one is being driven, the studies do not go together, their data are not what
-            they were, a division has no test rows, or the weights of a finalist are not kept.
-            Nobody has looked then.
+            they were, a division has no test rows, the weights of a finalist are not kept, or the
+            cores or GPUs to train on are not there. Nobody has looked then.
+        FesearchError: a training has failed on a worker.
     """
     anew = retrain or seeds > 1 or over is not None
     with Store.open(url, create=False) as store:
@@ -96,29 +103,38 @@ def holdout(
         chosen = finalists(store, rows, top, best_per_family)
         theirs = {row.name: row for row, _ in chosen}
         sealed = {
-            name: Sealed.of(store, row, prepare_again(row, progress), over)
+            name: Sealed.of(store, row, prepare_again(row, progress), over, place if anew else None)
             for name, row in theirs.items()
         }
-        kept = [
-            None if anew else kept_model(row, sealed[row.name].prepared, t) for row, t in chosen
-        ]
-        earlier = {look for one in sealed.values() for look in one.recorded(store)}
-        scored = []
-        for (row, trial), model in zip(chosen, kept, strict=True):
-            one = sealed[row.name]
-            if model is not None:
-                scored.append(Scored(trial, one.desk.searched(trial, model)))
-                continue
-            scored += [
-                Scored(trial, one.desk.anew(trial, split, place, joined=retrain))
-                for split in one.splits
-                for place in range(seeds)
+        if anew:
+            asked = [
+                (trial, sealed[row.name].desk, split, seed)
+                for row, trial in chosen
+                for split in sealed[row.name].splits
+                for seed in range(seeds)
+            ]
+            earlier = _recorded(store, sealed.values())
+            looks = looks_anew(
+                [(d, d.training(trial, split, n, joined=retrain)) for trial, d, split, n in asked]
+            )
+            scored = [Scored(one[0], look) for one, look in zip(asked, looks, strict=True)]
+        else:
+            models = [kept_model(row, sealed[row.name].prepared, trial) for row, trial in chosen]
+            earlier = _recorded(store, sealed.values())
+            scored = [
+                Scored(trial, sealed[row.name].desk.searched(trial, model))
+                for (row, trial), model in zip(chosen, models, strict=True)
             ]
     first = sealed[chosen[0][0].name]
     new = sum(Desk.identity(one.look) not in earlier for one in scored)
     tests = tuple(dict.fromkeys(first.desk.test(split) for split in first.splits))
     unit = first.prepared.dataset.units[first.prepared.target]
     return Holdout(chosen[0][0], unit, tests, tuple(scored), len(earlier), new)
+
+
+def _recorded(store: Store, sealed: Iterable["Sealed"]) -> set[tuple[str, str, str, int]]:
+    """Write all divisions down; the identities of the looks that were at them before."""
+    return {look for one in sealed for look in one.recorded(store)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +151,26 @@ class Sealed:
     desk: Desk
 
     @classmethod
-    def of(cls, store: Store, row: StudyRow, prepared: Prepared, over: str | None) -> "Sealed":
+    def of(
+        cls,
+        store: Store,
+        row: StudyRow,
+        prepared: Prepared,
+        over: str | None,
+        place: Mapping[str, Any] | None,
+    ) -> "Sealed":
         """Make the divisions of its data.
 
+        Args:
+            place: where something is to be trained, in place of where it was searched.
+
         Raises:
-            InputError: one has no test rows, or ``over`` is no repeated division.
+            InputError: one has no test rows, ``over`` is no repeated division, or the place has not
+                what the study asks for.
         """
+        if place is not None:
+            prepared = replace(prepared, study=prepared.study.moved(place))
+            resources.check(prepared.study)
         whole = None if over is None else _repeated(prepared, over)
         splits = (prepared.split,) if whole is None else tuple(whole.members)
         refuse_without_test(row, prepared, splits)

@@ -1,10 +1,12 @@
 """Test parts met by an ensemble: one look at each, with the picks on record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
+from typing import Any
 
 from fesearch.chosen import Chosen, picks_of, searched, several
-from fesearch.desk import Desk, Together
+from fesearch.desk import Desk, Together, looks_anew
 from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError
 from fesearch.holdout import Holdout, Scored, Sealed, refuse_driven
@@ -24,6 +26,7 @@ def holdout_ensemble(
     progress: Progress | None = None,
     *,
     over: str | None = None,
+    place: Mapping[str, Any] = MappingProxyType({}),
 ) -> Holdout:
     """Score the ensemble that ``export`` would write on the test part; see ``holdout``.
 
@@ -35,6 +38,7 @@ def holdout_ensemble(
         over: a repeated division, as ``holdout`` takes it: the configs that were picked are trained
             on each of its members (a look each, unless one is on record), and their mean, with the
             weights that the study's own validation gave, is scored on the test part of each.
+        place: see ``holdout``.
 
     Returns:
         a look at each division, under the name of the most picked trial.
@@ -54,15 +58,20 @@ def holdout_ensemble(
         wanted = [one.name for one in rows if one.name in usable or one.name in names]
         studies = [searched(store, name, None, progress) for name in wanted or [rows[0].name]]
         chosen = several(studies, size)
-        sealed = [Sealed.of(store, one.study.row, one.study.prepared, over) for one in chosen]
-        first, own = chosen[0], sealed[0]
-        earlier = {look for one in sealed for look in one.recorded(store)}
-        desks = [one.desk for one in sealed]
+        sealed = {
+            one.row.name: Sealed.of(
+                store, one.row, one.prepared, over, None if over is None else place
+            )
+            for one in (pick.study for pick in chosen)
+        }
+        first, own = chosen[0], sealed[chosen[0].study.row.name]
+        earlier = {look for one in sealed.values() for look in one.recorded(store)}
+        desks = [sealed[one.study.row.name].desk for one in chosen]
         if over is None:
             looks = [_as_searched(chosen, own.desk)]
         else:
-            looks = [_anew(chosen, desks, split) for split in own.splits]
-        new = len({look for one in sealed for look in one.recorded(store)} - earlier)
+            looks = _anew(chosen, desks, own.splits)
+        new = len({look for one in sealed.values() for look in one.recorded(store)} - earlier)
     prepared = first.study.prepared
     tests = tuple(dict.fromkeys(own.desk.test(split) for split in own.splits))
     scored = tuple(Scored(first.trial, look) for look in looks)
@@ -77,11 +86,26 @@ def _as_searched(chosen: Sequence[Chosen], desk: Desk) -> Look:
     return desk.together(chosen[0].trial, said, how, chosen[0].study.prepared.split)
 
 
-def _anew(chosen: Sequence[Chosen], desks: Sequence[Desk], split: Split) -> Look:
-    """Look with the configs that were picked, each trained on a division."""
-    picks = [one.picks for one in chosen]
+def _anew(chosen: Sequence[Chosen], desks: Sequence[Desk], splits: Sequence[Split]) -> list[Look]:
+    """Looks with the configs that were picked, each trained on each division."""
     pairs = list(zip(chosen, desks, strict=True))
-    looks = [desk.anew(one.trial, split, 0, joined=False) for one, desk in pairs]
+    asked = [
+        (desk, desk.training(one.trial, split, 0, joined=False))
+        for split in splits
+        for one, desk in pairs
+    ]
+    looks, count = looks_anew(asked), len(pairs)
+    return [
+        _of_singles(chosen, desks, split, looks[at * count : (at + 1) * count])
+        for at, split in enumerate(splits)
+    ]
+
+
+def _of_singles(
+    chosen: Sequence[Chosen], desks: Sequence[Desk], split: Split, looks: Sequence[Look]
+) -> Look:
+    """Look with the mean of models that have been looked at one by one."""
+    picks = [one.picks for one in chosen]
     tests = [_kept(desk, look) for desk, look in zip(desks, looks, strict=True)]
     test, spread = mean_and_spread([one.predicted for one in tests], picks)
     validation, calibration = None, None

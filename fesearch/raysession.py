@@ -4,7 +4,9 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -18,6 +20,7 @@ from ray._private import services, utils, worker
 from fesearch.errors import InputError
 
 _SECONDS_TO_ANSWER = 10.0
+_SECONDS_TO_END = 30.0
 _BYTES_OF_A_LOG = 20_000
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -80,9 +83,21 @@ def session(
                 _keep_ends(folder / "logs", log)
         raise
     finally:
-        ray.shutdown()
+        _shut_down()
         if folder is not None:
             _remove(folder)
+
+
+def _shut_down() -> None:
+    """End Ray, and wait for its processes to be gone: on a busy machine Ray itself does not."""
+    node = worker._global_node
+    started = node.all_processes.values() if node is not None else ()
+    processes = [one.process for several in started for one in several]
+    ray.shutdown()
+    deadline = time.monotonic() + _SECONDS_TO_END
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, deadline - time.monotonic()))
 
 
 def _keep_ends(logs: Path, to: Path) -> None:

@@ -1,33 +1,25 @@
-"""Configs that a search found, trained anew: with other seeds, on other members, on more rows."""
+"""Configs that a search found, trained anew; side by side where that is worth a start of Ray."""
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-import numpy as np
-
-from fesearch.errors import NoResultError
+from fesearch.errors import FesearchError
 from fesearch.family import FAMILIES
-from fesearch.model import FittedModel
 from fesearch.record import TrialResult, TrialSpec
+from fesearch.search import resources
 from fesearch.search.budget import settings_of
 from fesearch.search.prepare import Prepared
+from fesearch.search.training import Matrices, Trained, Training, train, trainer
 from fesearch.seeds import derive
-from fesearch.split import Development, Split
+from fesearch.split import Split
 from fesearch.store.types import StudyRow
-from fesearch.trial import run
+from fesearch.study import Study
 
-
-@dataclass(frozen=True)
-class Anew:
-    """A model trained anew.
-
-    Attributes:
-        rows: that it was trained on.
-        seed: of its training.
-    """
-
-    model: FittedModel
-    rows: int
-    seed: int
+SECONDS_TO_START = 20.0
+"""Of Ray and its workers; what is done sooner is done here, one after the other."""
+There = Callable[[int, Trained], None]
+"""Told of a training, by its place, as soon as it has ended."""
 
 
 def seeds(trial: TrialResult, count: int) -> list[int]:
@@ -35,7 +27,7 @@ def seeds(trial: TrialResult, count: int) -> list[int]:
     return [trial.seed, *(derive(trial.seed, "holdout", again) for again in range(1, count))]
 
 
-def train(
+def training(
     row: StudyRow,
     prepared: Prepared,
     split: Split,
@@ -43,65 +35,103 @@ def train(
     seed: int,
     *,
     joined: bool,
-) -> Anew:
-    """Train the config of a trial on a division of the data of its study.
+) -> Training:
+    """The config of a trial to be trained on a division of the data of its study.
 
     Args:
-        split: whose training part it learns, and whose validation part says at which step it was
-            best, as in a search.
-        joined: learn both parts instead, for the resource the trial was best at. A schedule that
-            waits for a plateau then sees errors of rows that are learned.
-
-    Raises:
-        NoResultError: the training diverged.
+        joined: on training and validation part, for the resource the trial was best at. A schedule
+            that waits for a plateau then sees errors of rows that are learned.
     """
-    data = split.development(prepared.features.matrix, prepared.dataset.target(prepared.target))
     settings = settings_of(row, prepared)
     family = FAMILIES.get(trial.family)
-    if joined:
-        both = _joined(data)
-        resource = trial.best_resource or trial.resource
-        learner = family.build(
-            trial.config, both, seed=seed, threads=settings.threads, device=settings.device
-        )
-        for _ in range(resource // family.resource.step):
-            predictions = learner.advance()
-        if not np.isfinite(predictions).all():
-            raise _diverged(row, trial, split, seed, "its predictions are not finite")
-        model = FittedModel(trial.family, dict(trial.config), both.width, learner.model())
-        return Anew(model, len(both.train_y), seed)
+    step, best = family.resource.step, trial.best_resource or trial.resource
+    ended = tuple(range(step, best + 1, step))
     spec = TrialSpec(
         number=trial.number,
         family=trial.family,
         config=trial.config,
         seed=seed,
-        steps=family.steps(trial.config, settings.maximum),
+        steps=ended if joined else family.steps(trial.config, settings.maximum),
         patience=family.patience(trial.config, settings.patience),
         metric=prepared.metric.name,
         threads=settings.threads,
         device=settings.device,
     )
-    running = run([spec], data)
-    for report in running:
-        if report.diverged is not None and report.best is None:
-            raise _diverged(row, trial, split, seed, report.diverged)
-    return Anew(running.model(0), len(data.train_y), seed)
+    return Training(row.name, spec, split, joined, trial.seconds)
 
 
-def _joined(data: Development) -> Development:
-    """Both parts to train on; what a learner predicts between its steps stays as it was."""
-    return replace(
-        data,
-        train_x=np.concatenate([data.train_x, data.val_x]),
-        train_y=np.concatenate([data.train_y, data.val_y]),
+def run(trainings: Sequence[Training], prepared: Mapping[str, Prepared], there: There) -> None:
+    """Train all, with the cores, GPUs and cluster of their studies.
+
+    Args:
+        prepared: name of a study -> its data, features, and where it runs.
+        there: called here, in the order in which trainings end.
+
+    Raises:
+        NoResultError: one has diverged, here; the others are reported first where they run side by
+            side.
+        FesearchError: one has failed on a worker.
+    """
+    matrices = {
+        name: (one.features.matrix, one.dataset.target(one.target))
+        for name, one in prepared.items()
+    }
+    studies = [one.study for one in prepared.values()]
+    workers = _side_by_side(trainings, studies)
+    if workers > 1:
+        _on_ray(trainings, studies, matrices, workers, there)
+        return
+    for place, one in enumerate(trainings):
+        there(place, train(one, *matrices[one.study]))
+
+
+def _side_by_side(trainings: Sequence[Training], studies: Sequence[Study]) -> int:
+    """Trainings at once, each with the cores and the share of a GPU that a trial has."""
+    seconds = sum(one.seconds for one in trainings)
+    if len(trainings) < 2 or seconds < SECONDS_TO_START:
+        return 1  # and no cluster is asked how many cores it has
+    cores = min(resources.cores(study) for study in studies)
+    counts = [len(trainings), cores // max(study.cpus_per_trial for study in studies)]
+    counts += [int(study.gpus / study.gpus_per_trial) for study in studies if study.gpus]
+    workers = max(1, min(counts))
+    return workers if seconds - seconds / workers > SECONDS_TO_START else 1
+
+
+def _on_ray(
+    trainings: Sequence[Training],
+    studies: Sequence[Study],
+    matrices: Matrices,
+    workers: int,
+    there: There,
+) -> None:
+    from fesearch import tasks  # which imports Ray
+
+    failed: list[tuple[Training, str]] = []
+
+    def report(place: int, result: Trained | tasks.Failure) -> None:
+        if isinstance(result, tasks.Failure):
+            failed.append((trainings[place], result.reason))
+        else:
+            there(place, result)
+
+    own = dict.fromkeys(source for study in studies for source in study.own_sources())
+    tasks.run(
+        partial(trainer, list(own)),
+        trainings,
+        report,
+        seconds=math.inf,
+        workers=workers,
+        needs=tasks.Needs(
+            cpus=max(study.cpus_per_trial for study in studies),
+            gpus=max(study.gpus_per_trial if study.gpus else 0.0 for study in studies),
+            address=studies[0].address,
+        ),
+        given=(matrices,),
     )
-
-
-def _diverged(
-    row: StudyRow, trial: TrialResult, split: Split, seed: int, why: str
-) -> NoResultError:
-    return NoResultError(
-        f"Trial {trial.number} of '{row.name}' diverged when trained again on {split.spec} with "
-        f"seed {seed}: {why}.",
-        "Leave it out: give a smaller --top, or search on.",
-    )
+    if failed:
+        one, reason = failed[0]
+        raise FesearchError(
+            f"Trial {one.spec.number} of '{one.study}' could not be trained again on "
+            f"{one.split.spec}: {reason}.",
+            "The others are on record. Type the command again, or leave that trial out.",
+        )

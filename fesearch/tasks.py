@@ -1,10 +1,11 @@
 """Many independent pieces of work on Ray, each within a time limit.
 
-A worker is a Ray actor of one CPU core that takes one piece after the other. It is killed when its
-piece takes too long, and replaced when it is gone, so that neither a piece that never ends nor one
-that takes its process down costs more than itself.
+A worker is a Ray actor, of one CPU core by default, that takes one piece after the other. It is
+killed when its piece takes too long, and replaced when it is gone, so that neither a piece that
+never ends nor one that takes its process down costs more than itself.
 """
 
+import math
 import os
 import time
 from collections import deque
@@ -23,10 +24,11 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 #: Called in a worker, once, for the function that does a piece: the place for slow imports.
-Make: TypeAlias = Callable[[], Callable[[P], R]]
+Make: TypeAlias = Callable[..., Callable[[P], R]]
 
 SECONDS_TO_START = 300.0  # of a worker: Python and its imports, from a slow network disk perhaps
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_LONGEST_WAIT = 3600.0  # for one piece to end; then its turn comes again
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Cause(Enum):
@@ -45,6 +47,20 @@ class Failure:
     reason: str
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What a worker needs, and where it is to be had.
+
+    Attributes:
+        cpus, gpus: of one worker, whose libraries compute with so many threads.
+        address: of a running Ray cluster; None starts Ray here.
+    """
+
+    cpus: int = 1
+    gpus: float = 0.0
+    address: str | None = None
+
+
 def run(
     make: Make[P, R],
     pieces: Sequence[P],
@@ -52,6 +68,8 @@ def run(
     *,
     seconds: float,
     workers: int | None = None,
+    needs: Needs = Needs(),
+    given: Sequence[Any] = (),
 ) -> None:
     """Do all pieces, and report each by its place as soon as it is done.
 
@@ -62,18 +80,20 @@ def run(
         make: a function that another process can import; what it returns stays in the worker.
         pieces: of work; they and their results must pickle.
         report: called here with (place, result or failure), in the order in which they end.
-        seconds: that a piece may take, once its worker is ready.
+        seconds: that a piece may take, once its worker is ready; infinite without a limit.
         workers: at once; None takes all CPU cores. Of a busy cluster they may be fewer.
+        given: what ``make`` is called with in each worker; arrays in it are one copy for all
+            workers of a machine, to be read only.
 
     Raises:
         FesearchError: no worker starts.
     """
     if not pieces:
         return
-    with _ray(workers) as cores:
-        crew = _Crew(make, pieces, seconds)
+    with _ray(workers, needs) as cores:
+        crew = _Crew(make, pieces, seconds, needs, given)
         try:
-            for _ in range(min(workers or cores, len(pieces))):
+            for _ in range(min(workers or cores // needs.cpus, len(pieces))):
                 crew.hire()
             for place, result in crew.results():
                 report(place, result)
@@ -82,24 +102,26 @@ def run(
 
 
 @contextmanager
-def _ray(workers: int | None) -> Iterator[int]:
+def _ray(workers: int | None, needs: Needs) -> Iterator[int]:
     """The Ray that runs in this process, or one for the time; yields the cores it has."""
     if ray.is_initialized():
         yield raysession.cores()
         return
     # At Ray's own niceness other work would take the time that a piece is given.
-    with raysession.session(workers, niceness=0) as cores:
+    cpus = None if workers is None else workers * needs.cpus
+    gpus = math.ceil((workers or 1) * needs.gpus)
+    with raysession.session(cpus, gpus, needs.address, niceness=0) as cores:
         yield cores
 
 
 class _Worker:
     """One process, for one piece after the other."""
 
-    def start(self, make: Make[Any, Any]) -> str | None:
+    def start(self, make: Make[Any, Any], *given: Any) -> str | None:
         """Make ready for work, and say why that failed if it did."""
         _print_nowhere()
         try:
-            self._do = make()
+            self._do = make(*given)
         except Exception as error:  # noqa: BLE001  of whatever is imported
             return _in_a_line(error)
         return None
@@ -112,7 +134,7 @@ class _Worker:
             return Failure(Cause.ERROR, _in_a_line(error))
 
 
-_ACTOR: Any = ray.remote(num_cpus=1, max_restarts=0, runtime_env={"env_vars": _ONE_THREAD})(_Worker)
+_ACTOR: Any = ray.remote(max_restarts=0)(_Worker)
 
 
 def _print_nowhere() -> None:
@@ -140,17 +162,29 @@ class _Task:
 class _Crew(Generic[P, R]):
     """The workers of one run, what each is at, and the pieces that wait."""
 
-    def __init__(self, make: Make[P, R], pieces: Sequence[P], seconds: float) -> None:
-        self._make = make
+    def __init__(
+        self,
+        make: Make[P, R],
+        pieces: Sequence[P],
+        seconds: float,
+        needs: Needs,
+        given: Sequence[Any],
+    ) -> None:
+        self._make, self._given = make, [ray.put(one) for one in given]
         self._seconds = seconds
+        self._actor = _ACTOR.options(
+            num_cpus=needs.cpus,
+            num_gpus=needs.gpus,
+            runtime_env={"env_vars": dict.fromkeys(_THREADS, str(needs.cpus))},
+        )
         self._waiting = deque(enumerate(pieces))
         self._tasks: dict[Any, _Task] = {}  # by the reference to what will come of it
 
     def hire(self) -> None:
         """Start one more worker."""
-        worker = _ACTOR.remote()
+        worker = self._actor.remote()
         deadline = time.monotonic() + SECONDS_TO_START
-        self._tasks[worker.start.remote(self._make)] = _Task(worker, None, deadline)
+        self._tasks[worker.start.remote(self._make, *self._given)] = _Task(worker, None, deadline)
 
     def dismiss(self) -> None:
         """Kill all workers, whatever they are at."""
@@ -184,7 +218,7 @@ class _Crew(Generic[P, R]):
         """References to what has ended, once anything has or is overdue."""
         references = list(self._tasks)
         patience = min(task.deadline for task in self._tasks.values()) - time.monotonic()
-        ray.wait(references, num_returns=1, timeout=max(0.0, patience))
+        ray.wait(references, num_returns=1, timeout=max(0.0, min(patience, _LONGEST_WAIT)))
         ended, _ = ray.wait(references, num_returns=len(references), timeout=0)
         return list(ended)
 

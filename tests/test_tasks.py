@@ -1,5 +1,6 @@
 """Pieces of work on Ray: results, failures, time-outs, lost workers, and nothing left behind."""
 
+import math
 import os
 import re
 import signal
@@ -141,6 +142,23 @@ def test_a_worker_has_one_thread(two_cores: Any) -> None:
     assert found == {0: "1", 1: "1"}
 
 
+def make_of(first: str, rest: list[str]) -> Callable[[str], Any]:
+    return lambda piece: (first, rest, piece, os.environ["OMP_NUM_THREADS"])
+
+
+def test_a_worker_has_the_cores_it_needs_and_what_it_is_given(two_cores: Any) -> None:
+    found: list[Any] = []
+    tasks.run(
+        make_of,
+        ["a", "b"],
+        lambda place, result: found.append(result),
+        seconds=math.inf,
+        needs=tasks.Needs(cpus=2),
+        given=("x", ["y"]),
+    )
+    assert found == [("x", ["y"], "a", "2"), ("x", ["y"], "b", "2")]
+
+
 def test_ray_that_runs_already_is_used_and_left_running(two_cores: Any) -> None:
     results(["return"])
     assert ray.is_initialized()
@@ -183,7 +201,7 @@ def test_a_worker_that_cannot_start_is_done_without_while_there_are_others(
 ) -> None:
     killed: list[object] = []
     monkeypatch.setattr(ray, "kill", killed.append)
-    crew: tasks._Crew[str, Any] = tasks._Crew(make, ["return"], seconds=1)
+    crew: tasks._Crew[str, Any] = tasks._Crew(make, ["return"], 1, tasks.Needs(), ())
     crew._tasks = {"reference": tasks._Task("another", 0, deadline=1e9)}
     crew._started("late", "it took longer than 1 s")
     assert killed == ["late"]

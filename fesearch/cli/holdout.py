@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fesearch.cli.options import FormatOption, StorageOption
+from fesearch.cli.options import FormatOption, StorageOption, elsewhere
 from fesearch.cli.output import Column, Format, covered, low_high, progress, show
 from fesearch.errors import InputError
 from fesearch.metrics import metric_named
@@ -57,6 +57,12 @@ def holdout(
             "--ensemble", min=1, help="Score the mean of this many picks, as export makes it."
         ),
     ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="Of the Ray cluster to train on; local for none."),
+    ] = None,
+    gpus: Annotated[int | None, typer.Option("--gpus", help="GPUs to train on, in all.")] = None,
+    cpus: Annotated[int | None, typer.Option("--cpus", help="CPU cores to train on.")] = None,
     file: Annotated[
         Path | None,
         typer.Option("--file", help="Score on the labelled rows of this file."),
@@ -80,6 +86,12 @@ def holdout(
     if top is not None and best_per_family:
         raise InputError("--top and --best-per-family are both given.", "Give one of them.")
     url, anew = storage_url(storage), retrain or seeds > 1 or over is not None
+    place = elsewhere(address, gpus, cpus)
+    if place and not anew:
+        raise InputError(
+            "--address, --gpus and --cpus say where models are trained anew, but none is.",
+            "Give --retrain, --seeds or --over, or leave them out.",
+        )
     if ensemble is not None and (top or best_per_family or retrain or seeds > 1 or file):
         raise InputError(
             "--ensemble scores one mean of models as they were searched, or with --over trained "
@@ -115,7 +127,7 @@ def holdout(
         if ensemble is not None:
             from fesearch.joint import holdout_ensemble
 
-            _show(holdout_ensemble(study, url, ensemble, report, over=over), format)
+            _show(holdout_ensemble(study, url, ensemble, report, over=over, place=place), format)
             return
         found = sealed.holdout(
             study,
@@ -125,6 +137,7 @@ def holdout(
             retrain=retrain,
             seeds=seeds,
             over=over,
+            place=place,
             progress=report,
         )
     _show(found, format)

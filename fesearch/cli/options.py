@@ -1,6 +1,6 @@
 """Options that several commands share, so that each is spelled and explained once."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,6 +33,13 @@ FamilyFileOption = Annotated[
         help="A Python file of yours that declares FAMILY, METRIC or FEATURE_SET. It is run.",
     ),
 ]
+
+
+def elsewhere(address: str | None, gpus: int | None, cpus: int | None) -> dict[str, Any]:
+    """The keys of ``study.PLACE`` that are given; the address "local" is none."""
+    given = {"address": address, "gpus": gpus, "cpus": cpus}
+    place = {key: value for key, value in given.items() if value is not None}
+    return {**place, "address": None} if address == "local" else place
 
 
 def group() -> typer.Typer:

@@ -9,7 +9,13 @@ from fesearch.cli import dry, portfolio
 from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import INTERRUPTED
 from fesearch.cli.live import varying, watching
-from fesearch.cli.options import FamilyFileOption, FormatOption, StorageOption, StudyArgument
+from fesearch.cli.options import (
+    FamilyFileOption,
+    FormatOption,
+    StorageOption,
+    StudyArgument,
+    elsewhere,
+)
 from fesearch.cli.output import Column, Format, progress, quiet, say, show
 from fesearch.cli.prepare import prepare_all, prepare_study
 from fesearch.duration import duration
@@ -186,10 +192,7 @@ def resume_study(
     from fesearch.search import start
     from fesearch.search.prepare import study_of
 
-    place: dict[str, Any] = {"gpus": gpus, "cpus": cpus, "address": address}
-    place = {key: value for key, value in place.items() if value is not None}
-    if address == "local":
-        place["address"] = None
+    place = elsewhere(address, gpus, cpus)
     url, afterwards = storage_url(storage), Afterwards(holdout, export)
     if portfolio.resume(name, url, time_limit, take_over, place, afterwards, format):
         return
