@@ -11,6 +11,7 @@ from driven import check_optuna_agrees, results, story, study_row
 from small import SPACE, Watch, furnished, small, wait_for
 
 from fesearch.cli.app import run
+from fesearch.duration import kept_back
 from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.family import FAMILIES, Resource
 from fesearch.record import TrialState
@@ -118,19 +119,40 @@ def test_an_extension_the_heartbeat_takes_up_once_all_is_done_is_not_lost(
     assert story(url, "deep") == story(house, "six")
 
 
-def test_more_time_is_given_to_a_study_that_runs(url: str) -> None:
-    watch = Watch(3, lambda core: wait_for_more_time(url, core))
-    outcome = start.start(small(time_limit="1h"), url, watchers=[watch])
+@pytest.mark.parametrize("afterwards", [False, True])
+def test_more_time_is_given_to_a_study_that_runs(afterwards: bool, url: str) -> None:
+    """A share of it is kept back where the test part is to be met within it, too."""
+    kept = kept_back(3 * 3600) - kept_back(3600) if afterwards else 0.0
+    watch = Watch(3, lambda core: wait_for_more_time(url, core, 7200 - kept))
+    outcome = start.start(small(time_limit="1h"), url, afterwards=afterwards, watchers=[watch])
     assert outcome.stopped == ""
     assert watch.notes == ["time_limit is 3h now, was 1h"]
 
 
-def wait_for_more_time(url: str, core: Core) -> None:
+def wait_for_more_time(url: str, core: Core, seconds: float) -> None:
     before = core.settings.deadline
     assert before is not None
     extend("deep", url, time_limit="+2h")
     wait_for(lambda: core.settings.deadline != before)
-    assert core.settings.deadline == pytest.approx(before + 7200, abs=60)
+    assert core.settings.deadline == pytest.approx(before + seconds, abs=60)
+
+
+@pytest.mark.parametrize("words", [["start", "ridge", "--or-resume"], ["resume", "ridge-alloys"]])
+def test_more_time_is_taken_up_by_a_run_that_is_to_meet_the_test_part(
+    words: list[str], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[float | None, bool]] = []
+
+    def noted(*given: Any, seconds: float | None = None, afterwards: bool, **keys: Any) -> Any:
+        told.append((seconds, afterwards))
+        raise InputError("That will do.", "")
+
+    monkeypatch.setattr(start, words[0], noted)
+    own = ["--time-limit", "1h", "--set", "runner=inline", "--data", "alloys"]
+    rest = own if words[0] == "start" else []
+    for options in ([], ["--holdout"]):
+        assert run(["study", *words, *rest, *options]) == 2
+    assert told == [(None, False), (None, True)]
 
 
 def test_a_later_end_is_reached_as_if_it_had_been_set_from_the_start(url: str, house: str) -> None:

@@ -158,7 +158,7 @@ def start_study(
             study,
             url,
             or_resume=or_resume,
-            seconds=afterwards.left(duration(limit)) if limit and afterwards.asked else None,
+            afterwards=afterwards.asked,
             progress=report,
             watchers=watchers,
         )
@@ -200,7 +200,8 @@ def resume_study(
         outcome = start.resume(
             name,
             url,
-            seconds=_left(name, url, time_limit, afterwards),
+            seconds=None if time_limit is None else afterwards.left(duration(time_limit)),
+            afterwards=afterwards.asked,
             take_over=take_over,
             place=place,
             progress=report,
@@ -208,20 +209,6 @@ def resume_study(
         )
     study = study_of(outcome.row)
     _conclude(outcome, study, time_limit or study.time_limit, format, url, afterwards)
-
-
-def _left(name: str, url: str, time_limit: str | None, afterwards: Afterwards) -> float | None:
-    """Seconds of a run that goes on which are for the search; None is all that the study has."""
-    from fesearch.store.results import Store
-
-    if time_limit is not None:
-        return afterwards.left(duration(time_limit))
-    if not afterwards.asked:
-        return None
-    with Store.open(url, create=False) as store:
-        row = store.study(name)
-    own = row.definition["study"]["time_limit"]
-    return None if own is None else max(afterwards.left(duration(own)) - row.seconds, 0.001)
 
 
 def _conclude(

@@ -2,9 +2,9 @@
 
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from fesearch.duration import duration
+from fesearch.duration import duration, kept_back
 from fesearch.family import Resource
 from fesearch.search.core import Core, Settings
 from fesearch.search.extend import let_go_on
@@ -17,18 +17,32 @@ from fesearch.store.types import StudyRow
 from fesearch.study import Study, from_keys
 
 
-def settings_of(
-    row: StudyRow, prepared: Prepared, limit: float | None = None, overrun: float = 0.0
-) -> Settings:
-    """What the core is to know of a study as it stands.
+@dataclass(frozen=True)
+class Allowance:
+    """The time of one run.
 
-    Args:
-        limit: seconds of this run, in place of what is left of the study's own.
-        overrun: seconds beyond them that a trial may take to its next report.
+    Attributes:
+        seconds: in place of what is left of the study's own time limit; None is that.
+        overrun: seconds beyond it that a trial may take to its next report.
+        afterwards: the study's own limit is also for what comes after the search.
     """
+
+    seconds: float | None = None
+    overrun: float = 0.0
+    afterwards: bool = False
+
+    def left(self, study: Study, spent: float) -> float | None:
+        """Seconds from now on, of a study that has worked for ``spent``; None is no limit."""
+        if self.seconds is not None or study.time_limit is None:
+            return self.seconds
+        limit = duration(study.time_limit)
+        return max(limit - (kept_back(limit) if self.afterwards else 0.0) - spent, 0.0)
+
+
+def settings_of(row: StudyRow, prepared: Prepared, allowance: Allowance) -> Settings:
+    """What the core is to know of a study as it stands."""
     study = prepared.study
-    if limit is None and study.time_limit is not None:
-        limit = max(duration(study.time_limit) - row.seconds, 0.0)
+    limit = allowance.left(study, row.seconds)
     return Settings(
         name=row.name,
         family=prepared.family,
@@ -44,7 +58,7 @@ def settings_of(
         reduction_factor=study.reduction_factor or FACTOR,
         brackets=study.brackets or 1,
         deadline=None if limit is None else time.monotonic() + limit,
-        overrun=overrun,
+        overrun=allowance.overrun,
         retries=study.retries,
         trial_time_limit=duration(study.trial_time_limit) if study.trial_time_limit else None,
         threads=study.cpus_per_trial,
@@ -67,20 +81,19 @@ class Budget:
 
     Args:
         row: of the study, as ``core`` knows it.
-        limited: the run has a time limit of its own, whatever the study's is.
 
     Attributes:
         row: as it was when it was last looked at.
     """
 
     def __init__(
-        self, store: Store, row: StudyRow, prepared: Prepared, core: Core, limited: bool
+        self, store: Store, row: StudyRow, prepared: Prepared, core: Core, allowance: Allowance
     ) -> None:
         self.row = row
         self._store = store
         self._prepared = prepared
         self._core = core
-        self._limited = limited
+        self._allowance = allowance
         self._lock = threading.Lock()
 
     def renew(self) -> bool:
@@ -103,8 +116,7 @@ class Budget:
         return bool(let_go_on(self._store, self.row)) or renewed
 
     def _settings(self, study: Study) -> Settings:
-        settings = settings_of(self.row, replace(self._prepared, study=study))
-        if self._limited:
-            now = self._core.settings
-            return replace(settings, deadline=now.deadline, overrun=now.overrun)
+        settings = settings_of(self.row, replace(self._prepared, study=study), self._allowance)
+        if self._allowance.seconds is not None:
+            return replace(settings, deadline=self._core.settings.deadline)
         return settings

@@ -22,7 +22,7 @@ from fesearch.errors import (
 from fesearch.record import TrialResult
 from fesearch.search import inline, interrupt, resources, room, sources, tracking, warm
 from fesearch.search.ahead import Ahead
-from fesearch.search.budget import Budget, settings_of
+from fesearch.search.budget import Allowance, Budget, settings_of
 from fesearch.search.core import INTERRUPTED, Core, Settings
 from fesearch.search.extend import before_extensions, let_go_on
 from fesearch.search.folder import Keeper, identity, new_folder, study_folder
@@ -84,6 +84,7 @@ def start(
     or_resume: bool = False,
     seconds: float | None = None,
     overrun: float = 0.0,
+    afterwards: bool = False,
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
     noted: Mapping[str, Any] | None = None,
@@ -97,6 +98,7 @@ def start(
         or_resume: go on with a study of that name, where there is one.
         seconds: of this run, where the study is to go on later.
         overrun: seconds beyond them that a trial may take to its next report; then it is ended.
+        afterwards: leave some of its own time limit for the test part and the export.
         noted: what else its definition is to tell.
         settled_for: trials that its sampler and rungs are to suit, where it gets more later.
         progress: of the features.
@@ -116,14 +118,12 @@ def start(
             )
         _refuse_other(study, url)
         place = {key: getattr(study, key) for key in PLACE}
-        if seconds is not None:
-            with Store.open(url, create=False) as store:
-                seconds = max(seconds - store.study(study.name).seconds, 0.001)
         return resume(
             study.name,
             url,
             seconds=seconds,
             overrun=overrun,
+            afterwards=afterwards,
             place=place,
             progress=progress,
             watchers=watchers,
@@ -161,7 +161,8 @@ def start(
             first=earlier.configs(prepared.space) if earlier else (),
             origin=f"warm start from {study.warm_start}",
         )
-        return _drive(store, url, row, prepared, watchers, seconds, overrun)
+        allowance = Allowance(seconds, overrun, afterwards)
+        return _drive(store, url, row, prepared, watchers, allowance)
 
 
 def resume(
@@ -171,6 +172,7 @@ def resume(
     time_limit: str | None = None,
     seconds: float | None = None,
     overrun: float = 0.0,
+    afterwards: bool = False,
     take_over: bool = False,
     afford: bool = False,
     place: Mapping[str, Any] = MappingProxyType({}),
@@ -186,7 +188,7 @@ def resume(
             it writes from then on is refused, and it ends.
         afford: refuse it where its trials are not affordable here and now; else they fail.
         place: keys of ``study.PLACE`` for this run, in place of those it was started with.
-        overrun, progress, watchers: see ``start``.
+        overrun, afterwards, progress, watchers: see ``start``.
 
     Raises:
         StudyNotFoundError: there is none of that name.
@@ -205,7 +207,8 @@ def resume(
         store.record_division(prepared.division)
         if row.state is not StudyState.COMPLETE:
             _check_room(prepared, sum(one.state.finished for one in store.trials(row)))
-        return _drive(store, url, row, prepared, watchers, limit, overrun, take_over)
+        allowance = Allowance(limit, overrun, afterwards)
+        return _drive(store, url, row, prepared, watchers, allowance, take_over)
 
 
 def delete(name: str, url: str) -> None:
@@ -231,8 +234,7 @@ def _drive(
     row: StudyRow,
     prepared: Prepared,
     watchers: Sequence[Watcher],
-    limit: float | None = None,
-    overrun: float = 0.0,
+    allowance: Allowance,
     take_over: bool = False,
 ) -> Outcome:
     lease = store.acquire(row, force=take_over)
@@ -241,7 +243,7 @@ def _drive(
         if not take_over:  # who was taken over from may be at work for another moment
             _clear(study_folder(row))
         with Heartbeat(store, lease) as heartbeat:
-            core = _at_work(store, url, lease, prepared, watchers, limit, overrun, heartbeat)
+            core = _at_work(store, url, lease, prepared, watchers, allowance, heartbeat)
     except BaseException as error:
         with suppress(FesearchError):  # what ended the search is what counts
             store.set_state(lease, StudyState.STOPPED, _why(error))
@@ -260,8 +262,7 @@ def _at_work(
     lease: Lease,
     prepared: Prepared,
     watchers: Sequence[Watcher],
-    limit: float | None,
-    overrun: float,
+    allowance: Allowance,
     heartbeat: Heartbeat,
 ) -> Core:
     """Search, from what is recorded to where the study stops; the core as it stands then."""
@@ -277,7 +278,7 @@ def _at_work(
         lambda: _needed(store, row),
         study.disk_limit,
     )
-    settings = settings_of(row, prepared, limit, overrun)
+    settings = settings_of(row, prepared, allowance)
     with (
         tracking.tracked(study.track, _subject(row, prepared)) as trackers,
         _core(
@@ -286,7 +287,7 @@ def _at_work(
             [keeper, *trackers, *watchers],
         ) as (core, projection),
     ):
-        budget = Budget(store, row, prepared, core, limited=limit is not None)
+        budget = Budget(store, row, prepared, core, allowance)
         store.endure(core.note, lambda: core.stopping)
         for line in row.definition.get("why", ()):
             core.note(line)
