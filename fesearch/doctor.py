@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from fesearch import hardware
 from fesearch.errors import InputError, first_line
-from fesearch.paths import artifacts_dir, cache_dir
+from fesearch.paths import artifacts_dir, cache_dir, studies_dir
 
 LEAST_MEMORY = 2 << 30
 LEAST_DISK = 2 << 30
@@ -62,7 +63,7 @@ def examine(url: str, address: str | None = None) -> Iterator[Finding]:
         ("packages", _packages),
         ("extras", _extras),
         ("database", lambda: _database(url)),
-        ("artifacts", _artifacts),
+        ("artifacts", artifacts),
         ("cache", _cache),
         ("ray", lambda: _ray(address)),
     ]
@@ -226,8 +227,19 @@ def _database(url: str) -> Iterator[Finding]:
     yield Finding("database", state, found, mend)
 
 
-def _artifacts() -> Iterator[Finding]:
+def artifacts() -> Iterator[Finding]:
+    """The folder of data and weights, and what no study there owns."""
     yield _folder("artifacts", artifacts_dir(), "FESEARCH_ARTIFACTS")
+    left = sorted(studies_dir().glob(".*"))
+    if left:
+        folders = "1 folder" if len(left) == 1 else f"{len(left)} folders"
+        names = " ".join(shlex.quote(str(folder)) for folder in left)
+        yield Finding(
+            "artifacts",
+            State.NOTE,
+            f"{folders} of studies whose copy was cut off: {', '.join(map(str, left))}",
+            f"Unless a fesearch store copy is under way, type: rm -r {names}",
+        )
 
 
 def _cache() -> Iterator[Finding]:

@@ -35,6 +35,11 @@ def artifacts_dir() -> Path:
     return _ARTIFACTS.get() or Path(os.environ.get("FESEARCH_ARTIFACTS") or "fesearch-artifacts")
 
 
+def studies_dir() -> Path:
+    """Where the folders of all studies are, among what is kept."""
+    return (artifacts_dir() / "studies").absolute()
+
+
 @contextmanager
 def artifacts_at(folder: Path | None) -> Iterator[None]:
     """In this block, and in no other thread, what is kept goes to another folder; None: the same.

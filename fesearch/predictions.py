@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fesearch.arrays import Layout, broken, check, check_finite
-from fesearch.paths import artifacts_dir, atomic_write
+from fesearch.paths import atomic_write, studies_dir
 
 SUFFIX = ".safetensors"
 NAME = re.compile(rf"[0-9a-f]{{24}}\{SUFFIX}")
@@ -21,7 +21,7 @@ def holdout_folder(study: str) -> Path:
     Args:
         study: name of its folder among the artifacts.
     """
-    return (artifacts_dir() / "studies" / study / "holdout").absolute()
+    return studies_dir() / study / "holdout"
 
 
 def kept(study: str, name: str | None) -> "Predictions | None":

@@ -44,7 +44,7 @@ DOORS = {
     "predict": "fesearch.predict:predict_file",
     "store backup": "fesearch.store.upkeep:backup",
     "store upgrade": "fesearch.store.upkeep:bring_up",
-    "store copy": "fesearch.store.upkeep:copy",
+    "store copy": "fesearch.search.copies:copy",
     "cluster slurm": "fesearch.cluster.slurm:script",
     "cluster ray": "fesearch.cluster.launcher:text",
     "cluster address": "fesearch.cluster.nodes:address",

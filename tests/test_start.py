@@ -22,7 +22,7 @@ from fesearch.export import export
 from fesearch.nets.train import NetLearner
 from fesearch.paths import artifacts_dir
 from fesearch.record import Fault, TrialState
-from fesearch.search import copies, start
+from fesearch.search import start
 from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.folder import study_folder, trial_folder
 from fesearch.search.mirror import Mirror, in_database
@@ -383,17 +383,6 @@ def test_what_the_database_refuses_ends_the_run_with_its_words(
             start.start(small(), url)
     assert study_row(url, "deep").state is StudyState.STOPPED
     assert start.resume("deep", url).stopped == ""
-
-
-def test_deleting_a_copy_leaves_the_files_to_the_original(url: str, tmp_path: Path) -> None:
-    row = start.start(small(trials=1), url).row
-    there = f"sqlite:///{tmp_path}/there.db"
-    assert copies.copy(url, there) == ["deep"]
-    start.delete("deep", there)
-    assert kept(row, MODEL) == {0}
-    assert study_row(url, "deep") == row
-    start.delete("deep", url)
-    assert not study_folder(row).exists()
 
 
 def test_the_command_line_says_that_no_trial_is_usable(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fesearch.cli.options import FormatOption, StorageOption, group
-from fesearch.cli.output import detail, say
+from fesearch.cli.output import detail
 from fesearch.paths import storage_url
 
 app = group()
@@ -40,12 +40,12 @@ def copy_store(
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
-    """Copy all studies into another database, empty or not: trials, curves, queues and looks."""
+    """Copy all studies into another database, empty or not, with weights and logs of their own.
+
+    What is removed on one side stays on the other. Weights take room once, as long as both have
+    them, where the file system of the artifacts knows hard links.
+    """
     from fesearch.search import copies
 
     names = copies.copy(storage_url(storage), to)
-    say(
-        "Weights and logs were not copied: both databases share the files. Deleting a study there "
-        "leaves them; deleting it here removes them for both."
-    )
     detail({"studies": len(names), "names": names}, format)

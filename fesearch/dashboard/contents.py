@@ -11,7 +11,7 @@ from fesearch.analysis import ANALYSES, Analysis, Column, Table
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.family import amount
 from fesearch.metrics import title_of
-from fesearch.paths import artifacts_dir
+from fesearch.paths import studies_dir
 from fesearch.record import ResultKey, TrialResult, TrialState
 from fesearch.report.contents import MOST_MODELS, in_order
 from fesearch.report.page import facts, word
@@ -346,7 +346,7 @@ def _log(row: StudyRow, number: int) -> str:
     if not isinstance(row.definition.get("folder"), str):
         return ""
     path = log_file(row, number).resolve()
-    if not path.is_relative_to((artifacts_dir() / "studies").resolve()) or not path.is_file():
+    if not path.is_relative_to(studies_dir().resolve()) or not path.is_file():
         return ""
     return _end_of(path)
 

@@ -1,19 +1,25 @@
 """Where the trials of a study leave files, and which of them are kept."""
 
+import os
 import secrets
 import shutil
-import stat
 from bisect import insort
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from fesearch.metrics import Direction
-from fesearch.paths import artifacts_dir
+from fesearch.paths import studies_dir
 from fesearch.record import TrialResult, TrialSpec
 from fesearch.search.checkpoint import CHECKPOINT, END, folder_of
 from fesearch.search.worker import LOG, MODEL
 from fesearch.store.types import StudyRow
+
+FOLDER, BORROWED = "folder", "copied"
+"""Of a study's definition: the name of its folder; of one that an older fesearch copied, that the
+folder is another study's, in another database."""
+SCRATCH = "ray-"
+"""How a folder for Ray's own files begins; each driver has one of its own."""
 
 
 def new_folder(name: str) -> str:
@@ -23,12 +29,17 @@ def new_folder(name: str) -> str:
 
 def identity(row: StudyRow) -> str:
     """What tells a study from all others, those of its name deleted or elsewhere among them."""
-    return str(row.definition["folder"])
+    return str(row.definition[FOLDER])
 
 
 def study_folder(row: StudyRow) -> Path:
-    """The folder of a study, among the artifacts."""
-    return (artifacts_dir() / "studies" / identity(row)).absolute()
+    """The folder of a study."""
+    return studies_dir() / identity(row)
+
+
+def hidden_folder(identity: str) -> Path:
+    """Where the folder of a study is until the study is in a database."""
+    return studies_dir() / f".{identity}"
 
 
 def trial_folder(row: StudyRow, number: int) -> Path:
@@ -54,10 +65,10 @@ def log_file(row: StudyRow, number: int) -> Path:
 def size_of(folder: Path) -> int:
     """Bytes of all files in a folder; those that vanish meanwhile count nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            found = path.lstat()
-            total += 0 if stat.S_ISDIR(found.st_mode) else found.st_size
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(place, name).lstat().st_size
     return total
 
 

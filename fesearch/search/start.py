@@ -25,7 +25,15 @@ from fesearch.search.ahead import Ahead
 from fesearch.search.budget import Allowance, Budget, settings_of
 from fesearch.search.core import INTERRUPTED, Core, Settings
 from fesearch.search.extend import before_extensions, let_go_on
-from fesearch.search.folder import Keeper, identity, new_folder, study_folder
+from fesearch.search.folder import (
+    BORROWED,
+    FOLDER,
+    SCRATCH,
+    Keeper,
+    identity,
+    new_folder,
+    study_folder,
+)
 from fesearch.search.heartbeat import Heartbeat
 from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
@@ -44,15 +52,12 @@ from fesearch.search.sampler import SAMPLERS, sampler_named
 from fesearch.search.settle import settled
 from fesearch.store.outage import LostError
 from fesearch.store.results import Store
-from fesearch.store.transfer import COPIED
 from fesearch.store.types import Lease, StudyRow, StudyState
 from fesearch.study import PLACE, Study
 from fesearch.tracker import Subject
 
 LOG = "ray.log"
 """In the folder of a study: the ends of the logs of Ray's processes, if the search failed."""
-_SCRATCH = "ray-"
-"""How a folder for Ray's own files begins; each driver has one of its own."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,7 @@ def start(
                 "study": prepared.study.model_dump(mode="json"),
                 "asked": asked,
                 "why": why,
-                "folder": new_folder(study.name),
+                FOLDER: new_folder(study.name),
                 "ahead": _side_by_side(study),
                 "own": sources.recorded(prepared.study),
                 "plug_ins": {one.module: one.sha256 for one in plug_ins(prepared)},
@@ -214,8 +219,6 @@ def resume(
 def delete(name: str, url: str) -> None:
     """Remove a study with its trials, weights and logs; looks at the test part stay on record.
 
-    The files of a copy from another database stay: they are those of the study there.
-
     Raises:
         StudyNotFoundError: there is none of that name.
         InputError: it is being driven.
@@ -224,7 +227,7 @@ def delete(name: str, url: str) -> None:
         row = store.study(name)
         store.delete_study(name)
         Mirror.forget(in_database(url), name)
-        if not row.definition.get(COPIED):
+        if not row.definition.get(BORROWED):
             shutil.rmtree(study_folder(row), ignore_errors=True)
 
 
@@ -405,13 +408,13 @@ def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
             gpus_per_trial=study.gpus_per_trial,
             address=study.address,
         )
-        files, scratch = study.own_sources(), folder / f"{_SCRATCH}{lease.token[:8]}"
+        files, scratch = study.own_sources(), folder / f"{SCRATCH}{lease.token[:8]}"
         on_ray.drive(core, prepared.development, wanted, scratch, files)
 
 
 def _clear(folder: Path) -> None:
     """Remove what drivers that were killed have left of Ray's in the folder of a study."""
-    for scratch in folder.glob(f"{_SCRATCH}*"):
+    for scratch in folder.glob(f"{SCRATCH}*"):
         shutil.rmtree(scratch, ignore_errors=True)
 
 

@@ -41,8 +41,6 @@ PORTABLE = {
     for table in (DIVISIONS, MEMBERS, KEYS, STUDIES, STUDY_KEYS, TRIALS, REPORTS, QUEUE, LOOKS)
 }
 """What ``Tables`` are made of, by name, each after those that it refers to."""
-COPIED = "copied"
-"""Of a study's definition: its files are those of the study that it is a copy of."""
 _ROWS_AT_ONCE = 1000
 
 
@@ -71,12 +69,13 @@ class Transfer(Database):
             except sa.exc.IntegrityError as error:
                 raise damaged(first_line(error)) from None
 
-    def send(self, to: "Transfer", *, copied: bool = False) -> list[str]:
+    def send(
+        self, to: "Transfer", changed: Callable[[Tables], Tables] = lambda tables: tables
+    ) -> list[str]:
         """Insert all studies and looks of this store into another, all of them or none.
 
         Args:
-            copied: the studies there say that their files are those of the studies here; a backup
-                is as it was.
+            changed: what each study is there; as it is here by default.
 
         Returns:
             the names of the studies.
@@ -91,8 +90,7 @@ class Transfer(Database):
 
             def each() -> Iterator[Tables]:
                 for study_id in found.values():
-                    tables = _study(connection, study_id)
-                    yield _copied(tables) if copied else tables
+                    yield changed(_study(connection, study_id))
                 yield _record(connection)
 
             return to.receive(each())
@@ -134,13 +132,6 @@ def _study(connection: sa.Connection, study_id: int) -> Tables:
         "queue": _rows(connection, QUEUE, QUEUE.c.study_id == study_id),
         "looks": looks,
     }
-
-
-def _copied(tables: Tables) -> Tables:
-    """The same study as one whose files belong to another."""
-    rows = tables["studies"]
-    marked = [{**row, "definition": {**row["definition"], COPIED: True}} for row in rows]
-    return {**tables, "studies": marked}
 
 
 def _record(connection: sa.Connection) -> Tables:

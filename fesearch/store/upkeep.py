@@ -2,6 +2,7 @@
 
 import shlex
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from fesearch.store.database import first_line
 from fesearch.store.engine import connect, connect_to_read, parse, shown, sqlite_file
 from fesearch.store.filesystem import network
 from fesearch.store.results import Store
+from fesearch.store.transfer import Tables
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,11 @@ def bring_up(url: str) -> tuple[str, str, Path | None]:
     return before, upgrade.REVISION, kept
 
 
-def copy(url: str, to: str) -> list[str]:
+def copy(url: str, to: str, changed: Callable[[Tables], Tables]) -> list[str]:
     """Copy all studies and looks into another database, empty or not, all of them or none.
+
+    Args:
+        changed: what each study is there.
 
     Returns:
         the names of the studies.
@@ -117,7 +122,7 @@ def copy(url: str, to: str) -> list[str]:
     if parse(url) == parse(to):
         raise InputError("The databases are the same.", "Give another database with --to.")
     with Store.look(url) as store, Store.open(to) as other:
-        return store.send(other, copied=True)
+        return store.send(other, changed)
 
 
 def _found(url: str) -> tuple[Path | None, str]:
