@@ -98,8 +98,7 @@ def test_a_study_that_is_deleted_ends_it(studies: str, tmp_path: Path) -> None:
         lease = store.acquire(store.study("nets"))
 
         def wait(seconds: float) -> None:
-            store.release(lease)
-            store.delete_study("nets")
+            store.delete_study(lease)
 
         with pytest.raises(StudyNotFoundError):
             rewrite(["nets"], studies, tmp_path / "report.html", 600.0, wait=wait)

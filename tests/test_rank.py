@@ -136,7 +136,7 @@ def test_a_look_at_a_deleted_study_is_not_at_its_namesake(studies: str) -> None:
         store.add_look(row, 0, row.key.split, {"mae": 0.75}, 6)
         old = store.trial(row, 0)
         division = store.division(row.key.data, row.key.split)
-        store.delete_study("nets")
+        store.delete_study(store.acquire(row))
         fields = {name: getattr(row, name) for name in ("seed", "key", "unit", "direction")}
         again = store.create_study(
             "nets", row.definition, **fields, division=division, features="", versions={}

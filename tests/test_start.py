@@ -13,11 +13,11 @@ import optuna
 import pytest
 import searched
 from driven import check_optuna_agrees, kept, results, story, study_row
-from small import SPACE, Killed, Watch, deadly, interrupt, small
+from small import SPACE, Watch, interrupt, small
 
 from fesearch import affordable, dataset, hardware, library
 from fesearch.cli.app import run
-from fesearch.errors import FesearchError, InputError, StudyNotFoundError
+from fesearch.errors import FesearchError, InputError
 from fesearch.export import export
 from fesearch.nets.train import NetLearner
 from fesearch.paths import artifacts_dir
@@ -25,7 +25,7 @@ from fesearch.record import Fault, TrialState
 from fesearch.search import start
 from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.folder import study_folder, trial_folder
-from fesearch.search.mirror import Mirror, in_database
+from fesearch.search.mirror import in_database
 from fesearch.search.prepare import prepare
 from fesearch.search.worker import LOG, MODEL, Worker
 from fesearch.store.results import Store
@@ -344,31 +344,6 @@ def database(folder: Path) -> list[str]:
     """All tables and rows of the one database in a folder."""
     with closing(sqlite3.connect(folder / "studies.db")) as connection:
         return list(connection.iterdump())
-
-
-def test_a_deletion_killed_half_way_does_not_trouble_the_next_study_of_the_name(
-    url: str, whole: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    start.start(small(seed=9, trials=2), url)
-    with monkeypatch.context() as patch:
-        patch.setattr(Mirror, "forget", deadly(Mirror.forget, 1, "before"))
-        with pytest.raises(Killed):
-            start.delete("deep", url)
-    start.start(small(), url, watchers=[Watch(3, interrupt)])
-    start.resume("deep", url)
-    assert story(url, "deep") == whole
-    check_optuna_agrees(url, "deep")
-
-
-def test_deleting_leaves_no_rows_and_no_files(url: str) -> None:
-    row = start.start(small(trials=2), url).row
-    start.delete("deep", url)
-    assert not study_folder(row).exists()
-    with pytest.raises(StudyNotFoundError):
-        study_row(url, "deep")
-    storage = in_database(url)
-    assert storage.get_all_studies() == []
-    storage.engine.dispose()
 
 
 def test_what_the_database_refuses_ends_the_run_with_its_words(

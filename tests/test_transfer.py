@@ -124,7 +124,7 @@ def test_all_of_a_store_goes_elsewhere_with_looks_of_deleted_studies(
 ) -> None:
     gone = create(store, "gone", replace(KEY, data="data2"))
     store.add_look(gone, 0, "split1", {"mae": 0.5}, 10)
-    store.delete_study("gone")
+    store.delete_study(store.acquire(gone))
     for name in ("first", "second"):
         fill(store, create(store, name))
         store.add_look(store.study(name), 0, "split1", {"mae": 0.5}, 10)
@@ -152,7 +152,7 @@ def test_looks_of_two_stores_become_one_record(store: Store, other: Store) -> No
     other.add_look(create(other, "theirs"), 3, "split1", {"mae": 0.7}, 10)
     plain = store.portable("first")
     other.receive([plain])
-    other.delete_study("first")
+    other.delete_study(other.acquire(other.study("first")))
     other.receive([plain])  # a look is on record once
     assert [(look.sequence, look.study) for look in other.looks(KEY)] == [
         (1, "theirs"),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from fesearch.errors import InputError
 from fesearch.metrics import Direction
 from fesearch.paths import studies_dir
 from fesearch.record import TrialResult, TrialSpec
@@ -40,6 +41,24 @@ def study_folder(row: StudyRow) -> Path:
 def hidden_folder(identity: str) -> Path:
     """Where the folder of a study is until the study is in a database."""
     return studies_dir() / f".{identity}"
+
+
+def remove_folder(row: StudyRow) -> None:
+    """Remove all files of a study.
+
+    Raises:
+        InputError: some cannot be removed.
+    """
+    folder = study_folder(row)
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass  # it has left none
+    except OSError as error:
+        raise InputError(
+            f"The files of '{row.name}' in {folder} cannot be removed: {error.strerror}.",
+            f"Remove what is in the way, then type: fesearch study delete {row.name}",
+        ) from error
 
 
 def trial_folder(row: StudyRow, number: int) -> Path:

@@ -32,6 +32,7 @@ from fesearch.search.folder import (
     Keeper,
     identity,
     new_folder,
+    remove_folder,
     study_folder,
 )
 from fesearch.search.heartbeat import Heartbeat
@@ -219,16 +220,24 @@ def resume(
 def delete(name: str, url: str) -> None:
     """Remove a study with its trials, weights and logs; looks at the test part stay on record.
 
+    Its row goes last, so that a deletion which was cut off is done by typing it again.
+
     Raises:
         StudyNotFoundError: there is none of that name.
-        InputError: it is being driven.
+        InputError: it is being driven, or its files cannot be removed.
     """
     with Store.open(url, create=False) as store:
         row = store.study(name)
-        store.delete_study(name)
-        Mirror.forget(in_database(url), name)
-        if not row.definition.get(BORROWED):
-            shutil.rmtree(study_folder(row), ignore_errors=True)
+        lease = store.acquire(row)
+        try:
+            if not row.definition.get(BORROWED):
+                remove_folder(row)
+            Mirror.forget(in_database(url), name)
+            store.delete_study(lease)
+        except BaseException:
+            with suppress(FesearchError):
+                store.release(lease)
+            raise
 
 
 def _drive(

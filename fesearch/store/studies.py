@@ -13,7 +13,7 @@ from fesearch.record import ResultKey, TrialState
 from fesearch.registry import nearest
 from fesearch.space import Config
 from fesearch.store.database import Database
-from fesearch.store.leases import holds, refuse_held, refuse_ousted
+from fesearch.store.leases import holds, refuse_ousted
 from fesearch.store.outage import endures
 from fesearch.store.queue import add
 from fesearch.store.schema import DIVISIONS, KEYS, MEMBERS, STUDIES, STUDY_KEYS, TRIALS
@@ -214,17 +214,18 @@ class Studies(Database):
                 change = sa.update(STUDIES).where(STUDIES.c.id == row.id)
                 connection.execute(change.values(versions=now))
 
-    def delete_study(self, name: str) -> None:
+    def delete_study(self, lease: Lease) -> None:
         """Delete a study with all its trials; looks at the test part stay on record.
 
+        Args:
+            lease: which ends with it, so that nobody drives the study meanwhile.
+
         Raises:
-            StudyNotFoundError: there is none of that name.
-            InputError: a driver is working on it.
+            OustedError: the lease was taken over.
         """
-        study = self.study(name)
         with self.write() as connection:
-            refuse_held(connection, study)
-            connection.execute(sa.delete(STUDIES).where(STUDIES.c.id == study.id))
+            refuse_ousted(connection, lease)
+            connection.execute(sa.delete(STUDIES).where(STUDIES.c.id == lease.study.id))
 
 
 def add_division(
