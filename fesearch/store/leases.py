@@ -3,13 +3,13 @@
 import os
 import socket
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from fesearch.errors import InputError, OustedError
 from fesearch.record import TrialState
+from fesearch.store import process
 from fesearch.store.database import Database
 from fesearch.store.outage import endures
 from fesearch.store.schema import CONTROLS, LEASES, STUDIES, UtcTime
@@ -27,7 +27,8 @@ class Leases(Database):
     def acquire(self, study: StudyRow, *, force: bool = False) -> Lease:
         """Become the driver of a study; requests to its last driver are void.
 
-        The lease of a dead process, or one without a heartbeat for 60 s, is taken over.
+        The lease of a process that is seen to be dead, or one without a heartbeat for 60 s, is
+        taken over.
 
         Args:
             force: take over from a driver that looks alive, too; what it writes is refused then.
@@ -49,7 +50,7 @@ class Leases(Database):
                     token=token,
                     host=socket.gethostname(),
                     pid=os.getpid(),
-                    born=_born(os.getpid()),
+                    born=process.born(),
                     acquired_at=now,
                     heartbeat_at=now,
                 )
@@ -171,7 +172,7 @@ def _refuse(row: Any, study: StudyRow) -> None:
         f"The study '{study.name}' is being driven by process {row.pid} on {row.host} since "
         f"{row.acquired_at:%Y-%m-%d %H:%M:%S} UTC.",
         f"Wait for it, or type: fesearch study stop {study.name}"
-        f"{dead if row.host != socket.gethostname() else ''}",
+        f"{dead if _lives(row) is None else ''}",
     )
 
 
@@ -210,25 +211,9 @@ def _now(connection: sa.Connection) -> datetime:
 
 
 def _alive(row: Any, now: datetime) -> bool:
-    if now - row.heartbeat_at > EXPIRES:
-        return False
-    return row.host != socket.gethostname() or (_runs(row.pid) and _born(row.pid) == row.born)
+    """A process that cannot be seen from here is known by its heartbeat alone."""
+    return now - row.heartbeat_at <= EXPIRES and _lives(row) is not False
 
 
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # it runs, as another user
-    return True
-
-
-def _born(pid: int) -> str | None:
-    """When a process started, in the kernel's ticks; None where there is no /proc."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return stat.rpartition(")")[2].split()[19]  # field 22 of proc(5), counted after the name
+def _lives(row: Any) -> bool | None:
+    return process.lives(row.host, row.pid, row.born)

@@ -254,7 +254,7 @@ LEASES = sa.Table(
     sa.Column("token", sa.Text, nullable=False),
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
-    sa.Column("born", sa.Text),  # tells a process from a later one of the same pid
+    sa.Column("born", sa.Text),  # where and when: tells a process from others of the same pid
     sa.Column("acquired_at", UtcTime, nullable=False),
     sa.Column("heartbeat_at", UtcTime, nullable=False),
 )

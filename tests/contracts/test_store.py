@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from fesearch.errors import FesearchError, InputError, OustedError, StudyNotFoundError
 from fesearch.record import Decision, Fault, Report, ResultKey, TrialResult, TrialSpec, TrialState
-from fesearch.store import leases, trials
+from fesearch.store import process, trials
 from fesearch.store.results import Store
 from fesearch.store.schema import KEYS, LEASES, LOOKS, REPORTS, STUDIES, STUDY_KEYS, TRIALS
 from fesearch.store.types import Amendment, Division, Lease, StudyRow, StudyState
@@ -611,13 +611,29 @@ def test_two_threads_of_a_driver_never_wait_for_each_other(store: Store) -> None
     assert len(store.reports(study)) == 60
 
 
-@pytest.mark.skipif(leases._born(os.getpid()) is None, reason="this system has no /proc")
+@pytest.mark.skipif(process.born() is None, reason="this system has no /proc")
 def test_a_later_process_of_the_same_pid_is_not_the_driver(store: Store) -> None:
     study = create(store)
     store.acquire(study)
-    _rewrite(store, born="1")
+    _rewrite(store, born=f"{(process.born() or '').split()[0]} 1")
     assert not store.driven(study)
     store.acquire(study)
+
+
+@pytest.mark.parametrize("born", [None, "12345", "another-boot:4026531836 12345"])
+def test_a_process_of_another_namesake_host_holds_while_its_heart_beats(
+    born: str | None, store: Store
+) -> None:
+    """Its number may be nobody's here, or somebody else's."""
+    study = create(store)
+    store.acquire(study)
+    _rewrite(store, born=born, pid=2**22)
+    assert store.driven(study)
+    with pytest.raises(InputError) as caught:
+        store.acquire(study)
+    assert "study resume first --take-over" in (caught.value.hint or "")
+    _rewrite(store, heartbeat_at=datetime.now(UTC) - timedelta(seconds=65))
+    assert not store.driven(study)
 
 
 def test_a_lease_elsewhere_holds_while_its_heart_beats(store: Store) -> None:
