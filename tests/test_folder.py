@@ -6,7 +6,8 @@ import pytest
 
 from fesearch.errors import InputError
 from fesearch.record import TrialResult, TrialSpec, TrialState
-from fesearch.search.checkpoint import END, folder_of
+from fesearch.search import folder
+from fesearch.search.checkpoint import CHECKPOINT, END, folder_of
 from fesearch.search.folder import Keeper, size_of
 from fesearch.search.worker import LOG, MODEL
 from fesearch.studyfile import load
@@ -35,6 +36,55 @@ def test_a_disk_limit_lets_fewer_trials_stay(
     for number, value in enumerate([0.2, 0.1, 0.3]):
         end(keeper, tmp_path, number, value)
     assert kept(tmp_path) == expected
+
+
+def test_what_running_trials_leave_counts_too(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, 3, "minimize", disk_limit=5000)
+    checkpoint = folder_of(tmp_path, 2) / CHECKPOINT
+    keeper.began(TrialSpec(2, "irnet", {}, 1, (9,)), resumed=False)
+    end(keeper, tmp_path, 0, 0.1)
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(bytes(3000))
+    end(keeper, tmp_path, 1, 0.2)
+    assert kept(tmp_path) == [0]
+    again = Keeper(tmp_path, 3, "minimize", disk_limit=5000)
+    again.opened(None, [ended(0, 0.1), ended(1, 0.2), still_running(2)])
+    end(again, tmp_path, 3, 0.3)
+    assert kept(tmp_path) == [0]
+    checkpoint.unlink()
+    end(again, tmp_path, 4, 0.4)
+    assert kept(tmp_path) == [0, 4]
+
+
+def still_running(number: int) -> TrialResult:
+    return TrialResult(number, "irnet", {}, 1, TrialState.RUNNING)
+
+
+def test_the_end_of_a_trial_looks_at_no_other_that_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Keeper(tmp_path, 3, "minimize", disk_limit=10**9)
+    keeper.opened(None, [still_running(9)])
+    for number in range(5):
+        end(keeper, tmp_path, number, 0.1 * number)
+    seen: list[str] = []
+
+    def look(path: Path) -> int:
+        seen.append(path.name)
+        return 0
+
+    monkeypatch.setattr(folder, "size_of", look)
+    end(keeper, tmp_path, 5, 0.01)
+    assert sorted(seen) == ["000002", "000005", "000009"]  # that which fell behind among them
+
+
+def test_a_recount_takes_up_what_is_there(tmp_path: Path) -> None:
+    first = Keeper(tmp_path, 3, "minimize")
+    for number, value in enumerate([0.1, 0.2, 0.3]):
+        end(first, tmp_path, number, value)
+    results = [ended(number, value) for number, value in enumerate([0.1, 0.2, 0.3])]
+    Keeper(tmp_path, 3, "minimize", disk_limit=2030).opened(None, results)
+    assert kept(tmp_path) == [0, 1]
 
 
 def test_the_best_stays_whatever_the_limit(tmp_path: Path) -> None:

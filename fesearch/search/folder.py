@@ -91,6 +91,27 @@ def size_of(folder: Path) -> int:
     return total
 
 
+class _Sizes:
+    """Bytes of all files of a study, as a sum that is renewed a trial at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.total = 0
+        self._folder = folder
+        self._of_trials: dict[int, int] = {}
+
+    def count(self) -> None:
+        """Look at every file."""
+        self.total, self._of_trials = size_of(self._folder), {}
+        for path in self._folder.glob("[0-9]*"):
+            self._of_trials[int(path.name)] = size_of(path)
+
+    def renew(self, number: int) -> None:
+        """Look at the files of one trial."""
+        before = self._of_trials.get(number, 0)
+        self._of_trials[number] = size_of(folder_of(self._folder, number))
+        self.total += self._of_trials[number] - before
+
+
 class Keeper:
     """Removes the weights and ends of all but the best trials; a watcher of the core.
 
@@ -99,8 +120,9 @@ class Keeper:
         keep: number of trials whose weights and ends stay.
         direction: of their values.
         needed: numbers of the trials that others wait to go on from; their ends stay, too.
-        disk_limit: bytes that all files of the study may take; fewer than ``keep`` trials stay
-            where these are too large, but the best always does.
+        disk_limit: bytes that all files of the study may take, but for those that Ray has while it
+            runs; fewer than ``keep`` trials stay where these are too large, but the best always
+            does. All are counted at the beginning, then those of a trial when it or another ends.
     """
 
     def __init__(
@@ -115,6 +137,8 @@ class Keeper:
         self._keep = keep
         self._needed = needed
         self._disk_limit = disk_limit
+        self._sizes = _Sizes(folder)
+        self._running: set[int] = set()
         self._sign = 1.0 if direction == "minimize" else -1.0
         self._best: list[tuple[float, int]] = []
         self._going_on: dict[int, int] = {}
@@ -122,6 +146,7 @@ class Keeper:
     def opened(self, core: object, results: Iterable[TrialResult]) -> None:
         """Take up the trials that have ended before."""
         results = list(results)
+        self._running.update(one.number for one in results if not one.state.finished)
         for result in results:
             if result.parent is not None and not result.state.finished:
                 self._going_on[result.number] = result.parent
@@ -132,10 +157,13 @@ class Keeper:
         del self._best[self._keep :]
         kept = {number for _, number in self._best}
         self._remove([r.number for r in results if r.state.finished and r.number not in kept])
-        self._trim()
+        if self._disk_limit is not None:
+            self._sizes.count()
+            self._trim(self._disk_limit)
 
     def began(self, spec: TrialSpec, resumed: bool) -> None:
         """The end that a trial goes on from stays until it has ended."""
+        self._running.add(spec.number)
         if spec.parent is not None:
             self._going_on[spec.number] = spec.parent
 
@@ -153,8 +181,13 @@ class Keeper:
             behind = [number for _, number in self._best[self._keep :]]
             del self._best[self._keep :]
         parent = self._going_on.pop(result.number, None)
-        self._remove(behind, [] if parent is None else [parent])
-        self._trim()
+        parents = [] if parent is None else [parent]
+        self._remove(behind, parents)
+        self._running.discard(result.number)
+        if self._disk_limit is not None:
+            for number in {result.number, *behind, *parents, *self._running}:
+                self._sizes.renew(number)
+            self._trim(self._disk_limit)
 
     def _count(self, result: TrialResult) -> bool:
         """Put a trial among the best, wherever it stands; whether it has a value."""
@@ -167,13 +200,12 @@ class Keeper:
         for path in folder_of(self._folder, number).glob(f"*{CHECKPOINT}*"):
             _unlink(path)  # a worker that was killed may have left one half written, too
 
-    def _trim(self) -> None:
+    def _trim(self, limit: int) -> None:
         """Remove the worst of those that are kept until the study has room, but for the best."""
-        while len(self._best) > 1 and self._is_full():
-            self._remove([self._best.pop()[1]])
-
-    def _is_full(self) -> bool:
-        return self._disk_limit is not None and size_of(self._folder) > self._disk_limit
+        while len(self._best) > 1 and self._sizes.total > limit:
+            _, worst = self._best.pop()
+            self._remove([worst])
+            self._sizes.renew(worst)
 
     def _remove(self, behind: Collection[int], parents: Iterable[int] = ()) -> None:
         """Remove what is kept of trials that have fallen behind, and the ends of parents."""
