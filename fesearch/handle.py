@@ -398,7 +398,10 @@ class PortfolioHandle(Handle):
         return self
 
     def extend(self, *, trials: int | str | None = None, time_limit: str | None = None) -> "Change":
-        """Give the families more to share, in all or as in "+50"; ``resume`` then spends it."""
+        """Give the families more to share, in all or as in "+50".
+
+        A search that runs takes it up at its next turn; else ``resume`` spends it.
+        """
         from fesearch.search.more import extend_all
 
         count = None if trials is None else str(trials)

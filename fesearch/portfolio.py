@@ -20,6 +20,8 @@ LIKELY = 100
 """Trials that sampler and rungs are settled for where families share time."""
 COMMON = ("name", "family", "families", "data", "target", "split", "metric", "time_limit")
 """Keys that are the same for all families, so that they can be compared."""
+BUDGET = ("time_limit", "trials")
+"""Keys of the budget, which may change once the search is there."""
 TURNS_OF_A_TRIAL = 8
 """A trial takes no more than this part of a time limit: one that never ends could not be ranked."""
 OF_EPOCHS = ("max_epochs", "grace", "patience")

@@ -355,16 +355,6 @@ def test_an_extension_that_makes_no_sense_is_refused(
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
-def test_families_in_training_are_not_extended(house: str) -> None:
-    portfolio.begin(many("busy", trials=3), house)
-    with Store.open(house) as store:
-        held = store.acquire(store.study("busy-ridge"))
-        with pytest.raises(InputError, match="is being driven by"):
-            extend_all("busy", house, trials="+4")
-        store.release(held)
-    assert portfolio.recorded("busy", house).trials == 3
-
-
 def test_sampler_and_rungs_suit_the_whole_budget(house: str) -> None:
     made = many("suited", trials=12, sampler="auto", families=["decision_tree", "k_neighbors"])
     assert made.settled_for == 12

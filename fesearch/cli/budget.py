@@ -12,6 +12,7 @@ from fesearch.paths import storage_url
 if TYPE_CHECKING:
     from fesearch.search.enqueue import Enqueued
     from fesearch.search.extend import Ends, Extension
+    from fesearch.store.types import StudySummary
 
 _SHOWN = 12  # numbers of trials in a line
 
@@ -39,10 +40,10 @@ def extend_study(
     from fesearch.search.portfolio import members
 
     url = storage_url(storage)
-    if members(name, url):
+    if many := members(name, url):
         change = extend_all(name, url, trials=trials, time_limit=time_limit, max_epochs=max_epochs)
         show([change], ["key", "old", "new"], format)
-        say(_next(name, driven=False))
+        say(_next_of_all(name, many, url))
         return
     extension = extend(
         name,
@@ -119,6 +120,16 @@ def _next(name: str, driven: bool) -> str:
     if driven:
         return "The study is running, and takes it up by itself."
     return f"Go on with:  fesearch study resume {name}"
+
+
+def _next_of_all(name: str, many: "Sequence[StudySummary]", url: str) -> str:
+    """The same of a search over many families, any study of which may be driven."""
+    from fesearch.store.results import Store
+
+    with Store.open(url, create=False) as store:
+        if any(store.driven(one.study) for one in many):
+            return "The search is running, and takes it up at its next turn."
+    return _next(name, driven=False)
 
 
 def _trials(numbers: Sequence[int], one: str = "goes on", several: str = "go on") -> str:

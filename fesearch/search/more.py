@@ -21,7 +21,7 @@ def extend_all(
     time_limit: str | None = None,
     max_epochs: int | None = None,
 ) -> Change:
-    """Change the budget that families share; nothing is searched.
+    """Change the budget that families share; a search that runs takes it up at its next turn.
 
     Args:
         trials: how many in all, such as "150", or how many more, such as "+50".
@@ -33,8 +33,8 @@ def extend_all(
 
     Raises:
         StudyNotFoundError: there is none of that name.
-        InputError: it is not what they share, less than is spent, or no change; or one of them is
-            being searched. Nothing was changed.
+        InputError: it is not what they share, less than is spent, or no change; nothing was
+            changed.
     """
     whole = recorded(name, url)
     key = "trials" if whole.seconds is None else "time_limit"

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError, UnsuitedError
-from fesearch.portfolio import Portfolio, of_keys
+from fesearch.portfolio import BUDGET, Portfolio, of_keys
 from fesearch.record import TrialState
 from fesearch.registry import short_name
 from fesearch.search import interrupt, resources
@@ -187,24 +187,60 @@ def _refuse_other(portfolio: Portfolio, before: Mapping[str, Any]) -> None:
             )
 
 
+class _Budget:
+    """What a run of a portfolio may spend. Others may change it in the store while it runs.
+
+    Args:
+        seconds: of this run, whatever the budget is; None for no limit of its own.
+
+    Attributes:
+        portfolio: with the budget as it was when it was last looked at.
+    """
+
+    def __init__(self, portfolio: Portfolio, url: str, seconds: float | None) -> None:
+        now = time.monotonic()
+        self.portfolio = portfolio
+        self._url = url
+        self._limit = math.inf if seconds is None else now + seconds
+        self._due = math.inf
+        if portfolio.seconds is not None:
+            self._due = now + portfolio.seconds - spent(portfolio, url)
+
+    @property
+    def deadline(self) -> float:
+        """``time.monotonic()`` by which the run is to end; infinite without a time limit."""
+        return min(self._limit, self._due)
+
+    def renew(self) -> Portfolio:
+        """Take up a change of the budget; the portfolio as it is now."""
+        before = self.portfolio
+        for summary in members(before.name, self._url)[:1]:
+            now = summary.study.definition[PORTFOLIO]
+            changed = {key: now[key] for key in BUDGET if now.get(key) != before.keys.get(key)}
+            if changed:
+                self.portfolio = of_keys({**before.keys, **changed}, before.name)
+                self._due += (self.portfolio.seconds or 0.0) - (before.seconds or 0.0)
+        return self.portfolio
+
+
 def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None = None) -> Ended:
     for study in portfolio.studies.values():
         resources.check(study)
     left_out: dict[str, str] = {}
     stopped = ""
-    left = math.inf if seconds is None else seconds
-    if portfolio.seconds is not None:
-        left = min(left, portfolio.seconds - spent(portfolio, url))
-    deadline = time.monotonic() + left
+    budget = _Budget(portfolio, url, seconds)
     halt = Halt()
     with interrupt.stops(halt), _ray_kept(portfolio):
-        while not stopped and (turn := upcoming(portfolio, url, left_out)) is not None:
-            if halt.reason or time.monotonic() >= deadline:
+        while not stopped:
+            portfolio = budget.renew()
+            if (turn := upcoming(portfolio, url, left_out)) is None:
+                break
+            if halt.reason or time.monotonic() >= budget.deadline:
                 stopped = halt.reason or (LATE if seconds is not None else "")
                 break
             looks.turn(turn)
             try:
-                outcome = _run(portfolio, turn, url, looks, deadline, halt)
+                outcome = _run(portfolio, turn, url, looks, budget.deadline, halt)
             except InputError as error:
                 known = {one.study.name for one in members(portfolio.name, url)}
                 trained = portfolio.studies[turn.family].name in known
@@ -223,7 +259,7 @@ def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None =
             else:
                 stopped = outcome.stopped
     names = tuple(one.study.name for one in members(portfolio.name, url))
-    return Ended(portfolio, names, left_out, stopped, deadline)
+    return Ended(portfolio, names, left_out, stopped, budget.deadline)
 
 
 def upcoming(

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from fesearch.record import TrialResult
 from fesearch.store.database import Database
-from fesearch.store.leases import lock, refuse_held, refuse_ousted
+from fesearch.store.leases import lock, refuse_ousted
 from fesearch.store.outage import endures
 from fesearch.store.queue import add
 from fesearch.store.schema import QUEUE, STUDIES
@@ -59,14 +59,10 @@ class Budgets(Database):
 
     @endures
     def amend_portfolio(self, studies: Sequence[StudyRow], keys: Mapping[str, Any]) -> None:
-        """Change keys of a search over many families, in each of its studies.
-
-        Raises:
-            InputError: a driver is working on one of them; nothing was changed.
-        """
+        """Change keys of a search over many families, in each of its studies."""
         with self.write() as connection:
             for study in studies:
-                refuse_held(connection, study)
+                lock(connection, study)
                 row = find(connection, study.name)
                 assert row is not None, "a study that is locked is there"
                 now = row.definition[PORTFOLIO]

@@ -1,0 +1,99 @@
+"""Budgets of searches over many families that are extended while they are spent."""
+
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+import searched
+from small import Watch, furnished
+
+from fesearch.cli.app import run as command
+from fesearch.portfolio import Portfolio, of_keys
+from fesearch.search import heartbeat, portfolio
+from fesearch.search.core import Core
+from fesearch.search.more import extend_all
+from fesearch.search.portfolio import Looks
+from fesearch.store.results import Store
+from fesearch.store.studies import PORTFOLIO
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a store that has no studies yet, beside data and features."""
+    with furnished(tmp_path_factory.mktemp("house")) as url:
+        yield url
+
+
+def many(name: str, **keys: Any) -> Portfolio:
+    """Three trials of two quick families."""
+    given = {"families": ["ridge", "decision_tree"], "data": searched.DATA, "runner": "inline"}
+    given |= {"seed": 3, "preset": "full", "trials": 3}
+    return of_keys({"name": name, **given, **keys}, name)
+
+
+def watched(watch: Watch) -> Looks:
+    return Looks(watching=lambda: nullcontext([watch]))
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_trials_added_while_it_runs_are_spent_by_that_run(
+    at: int, house: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.01)  # of the study in training
+    name = f"added-{at}"
+
+    def more(core: object) -> None:
+        assert command(["study", "extend", name, "--trials", "+4", "--format", "csv"]) == 0
+        assert "takes it up at its next turn" in capsys.readouterr().err
+
+    ended = portfolio.begin(many(name), house, watched(Watch(at, more)))
+    assert (ended.stopped, ended.portfolio.trials) == ("", 7)
+    found = portfolio.members(name, house)
+    assert sum(sum(one.trials.values()) for one in found) == 7
+    with Store.open(house) as store:
+        definitions = [store.study(one.study.name).definition for one in found]
+    assert [one[PORTFOLIO]["trials"] for one in definitions] == [7, 7]
+
+
+def ends(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that are left of the whole at the beginning of each turn."""
+    found: list[float] = []
+    run = portfolio._run
+
+    def noted(*words: Any) -> Any:
+        *_, deadline, _ = words
+        found.append(deadline - time.monotonic())
+        return run(*words)
+
+    monkeypatch.setattr(portfolio, "_run", noted)
+    return found
+
+
+def test_time_added_while_it_runs_moves_its_end(
+    house: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = ends(monkeypatch)
+    watch = Watch(1, lambda core: extend_all("timed", house, time_limit="+1h") and None)
+    ended = portfolio.begin(many("timed", time_limit="60s", trials=1), house, watched(watch))
+    assert left == [pytest.approx(60, abs=5), pytest.approx(3660, abs=30)]
+    assert (ended.stopped, ended.portfolio.seconds) == ("", 3660.0)
+
+
+class Stops(Watch):
+    """Stops a search before its first trial."""
+
+    def opened(self, core: Core, results: Any) -> None:
+        core.stop("for a while")
+
+
+def test_time_added_to_all_does_not_lengthen_a_run_that_is_limited(
+    house: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portfolio.begin(many("run", time_limit="60s", trials=1), house, watched(Stops()))
+    left = ends(monkeypatch)
+    watch = Watch(1, lambda core: extend_all("run", house, time_limit="+1h") and None)
+    portfolio.go_on("run", house, watched(watch), seconds=40.0)
+    assert left == [pytest.approx(40, abs=5), pytest.approx(40, abs=30)]
+    assert portfolio.recorded("run", house).seconds == 3660.0
