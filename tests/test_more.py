@@ -1,5 +1,6 @@
-"""Budgets of searches over many families that are extended while they are spent."""
+"""Budgets of many families that are extended while they are spent, or were too short."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -7,15 +8,19 @@ from typing import Any
 
 import pytest
 import searched
-from small import Watch, furnished
+import sqlalchemy as sa
+from small import SPACE, Watch, furnished
 
+from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import run as command
+from fesearch.cli.portfolio import _conclude
 from fesearch.portfolio import Portfolio, of_keys
 from fesearch.search import heartbeat, portfolio
 from fesearch.search.core import Core
 from fesearch.search.more import extend_all
 from fesearch.search.portfolio import Looks
 from fesearch.store.results import Store
+from fesearch.store.schema import TRIALS
 from fesearch.store.studies import PORTFOLIO
 
 
@@ -97,3 +102,22 @@ def test_time_added_to_all_does_not_lengthen_a_run_that_is_limited(
     portfolio.go_on("run", house, watched(watch), seconds=40.0)
     assert left == [pytest.approx(40, abs=5), pytest.approx(40, abs=30)]
     assert portfolio.recorded("run", house).seconds == 3660.0
+
+
+@pytest.mark.parametrize(("value", "told"), [(1e-6, True), (99.0, False)])
+def test_a_halted_trial_that_is_ahead_is_not_ranked_but_told_of(
+    value: float, told: bool, house: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = f"halted-{told}"
+    made = many(name, families=["ridge", "irnet"], each={"irnet": {"space": SPACE}})
+    portfolio.begin(made, house, watched(Watch(3, lambda core: core.stop("for a while"))))
+    with Store.open(house) as store, store.write() as connection:
+        going = TRIALS.c.study_id == store.study(f"{name}-irnet").id
+        connection.execute(sa.update(TRIALS).where(going).values(value=value))
+    names = (f"{name}-ridge", f"{name}-irnet")
+    ended = portfolio.Ended(made, names, {}, "", math.inf)
+    _conclude(ended, house, Afterwards(), 0.0, "csv")
+    out, err = capsys.readouterr()
+    assert {line.split(",")[1] for line in out.splitlines()[1:]} == {f"{name}-ridge"}
+    said = f"Trial 0 of {name}-irnet was halted at {value:.4g}, better than all that have ended;"
+    assert (said in err) == told

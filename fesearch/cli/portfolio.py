@@ -144,9 +144,22 @@ def _conclude(
             raise typer.Exit(INTERRUPTED)
         return
     more = "--trials +50" if ended.portfolio.seconds is None else "--time-limit +1h"
+    _tell_of_halted(ended.portfolio.name, url)
     say(
         "Next:",
         f"  fesearch export {best} --to model   the best as a model",
         f"  fesearch trials {best}   every trial of its family, and why it ended",
         f"  fesearch study extend {ended.portfolio.name} {more}   more for all to share",
     )
+
+
+def _tell_of_halted(name: str, url: str) -> None:
+    """Say so where a trial that was halted, and so is not ranked, is better than all that are."""
+    from fesearch.search.portfolio import ahead
+
+    if (found := ahead(name, url)) is not None:
+        study, trial = found
+        say(
+            f"Trial {trial.number} of {study} was halted at {trial.value:.4g}, better than all "
+            "that have ended; with more to share it goes on, and is ranked once it has ended."
+        )

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError, UnsuitedError
 from fesearch.portfolio import BUDGET, Portfolio, of_keys
-from fesearch.record import TrialState
+from fesearch.record import TrialResult, TrialState
 from fesearch.registry import short_name
 from fesearch.search import interrupt, resources
 from fesearch.search.core import LATE
@@ -292,7 +292,8 @@ def _standings(portfolio: Portfolio, url: str, left_out: Mapping[str, str]) -> l
         row = summary.study
         trials = sum(count for state, count in summary.trials.items() if state.finished)
         sign = 1.0 if row.direction == "minimize" else -1.0
-        values = [summary.best, going[row.name]]
+        halted = going[row.name]
+        values = [summary.best, halted.value if halted else None]
         loss = min((sign * value for value in values if value is not None), default=None)
         size = study.search_space().size()
         if portfolio.seconds is None:
@@ -303,10 +304,10 @@ def _standings(portfolio: Portfolio, url: str, left_out: Mapping[str, str]) -> l
     return found
 
 
-def _going(there: Sequence[StudySummary], url: str) -> dict[str, float | None]:
-    """The best value so far of the trials that a turn's end has halted, by study.
+def _going(there: Sequence[StudySummary], url: str) -> dict[str, TrialResult | None]:
+    """The best of the trials that a turn's end has halted, by study.
 
-    A family whose first trial takes longer than its first turns is ranked by it.
+    A family whose first trial takes longer than its first turns is chosen by what that has reached.
     """
     if not there:
         return {}
@@ -316,7 +317,25 @@ def _going(there: Sequence[StudySummary], url: str) -> dict[str, float | None]:
             halted = store.some_trials(
                 one.study, states=[TrialState.RUNNING], best_first=True, count=1
             )
-            found[one.study.name] = halted[0].value if halted else None
+            found[one.study.name] = halted[0] if halted else None
+    return found
+
+
+def ahead(name: str, url: str) -> tuple[str, TrialResult] | None:
+    """The trial that was halted and is better than all that have ended, with its study's name.
+
+    It is not ranked: it goes on when the search does, and whoever had looked at its model on the
+    test part would have looked at another one. Its family has had its turns by it.
+    """
+    there = members(name, url)
+    if not there:
+        return None
+    sign = 1.0 if there[0].study.direction == "minimize" else -1.0
+    best = min((sign * one.best for one in there if one.best is not None), default=math.inf)
+    found = None
+    for study, trial in _going(there, url).items():
+        if trial is not None and trial.value is not None and sign * trial.value < best:
+            found, best = (study, trial), sign * trial.value
     return found
 
 

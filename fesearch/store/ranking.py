@@ -39,6 +39,9 @@ class Ranking(Database):
     ) -> list[RankedTrial]:
         """COMPLETE and PRUNED trials with a value, key by key, the best first.
 
+        A trial that was interrupted is not among them until it has ended: it goes on when its study
+        does, and whoever had looked at its model on the test part would have looked at another one.
+
         Equal values keep the order of their studies and numbers. Each argument, where given,
         leaves only the keys that have it.
 
