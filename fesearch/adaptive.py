@@ -4,6 +4,7 @@ Drucker, ICML 1997, "Improving Regressors using Boosting Techniques", in the for
 AdaBoostRegressor has, with seeds of its own for every round.
 """
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,18 +47,26 @@ class AdaptiveLearner:
         self._growth, self._loss, self._rate = growth, loss, learning_rate
         self._step, self._seed = step, seed
         self._medians = medians(data.train_x)
-        self._x, self._y = filled(data.train_x, self._medians), data.train_y
-        self._val_x = filled(data.val_x, self._medians)
+        self._data, self._y = data, data.train_y
         self._row_weights = np.full(len(self._y), 1.0 / len(self._y))
         self._chunks: list[Trees] = []
         self._weights: list[float] = []
-        self._val = np.zeros((len(data.val_x), 0))
+        self._val = np.zeros((len(data.val_y), 0))
         self._ended = False
 
     @property
     def parameters(self) -> int:
         """Nodes and weights of all trees so far."""
         return sum(chunk.nodes + chunk.count for chunk in self._chunks)
+
+    @cached_property
+    def _rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features of training and validation rows, none of them missing."""
+        return filled(self._data.train_x, self._medians), filled(self._data.val_x, self._medians)
+
+    def release(self) -> None:
+        """See ``family.Releasing``."""
+        vars(self).pop("_rows", None)
 
     def advance(self) -> np.ndarray:
         """Some rounds; predictions (n_val,) float64: the weighted median of all trees."""
@@ -88,7 +97,7 @@ class AdaptiveLearner:
         rest = dict(checkpoint)
         rows = {name: rest.pop(name) for name in expected if name in rest}
         check(rows, expected, "checkpoint")
-        _, chunks, weights = weighted_parts(rest, width=self._x.shape[1])
+        _, chunks, weights = weighted_parts(rest, width=len(self._medians))
         self._chunks, self._weights, self._val = [], [], self._val[:, :0]
         for chunk in chunks:
             self._keep(chunk)
@@ -97,7 +106,7 @@ class AdaptiveLearner:
 
     def _keep(self, chunk: Trees) -> None:
         self._chunks.append(chunk)
-        self._val = np.hstack([self._val, chunk.each(self._val_x)])
+        self._val = np.hstack([self._val, chunk.each(self._rows[1])])
 
     def _boost(self) -> Any:
         """Grow the tree of one round, weigh it, and weigh the rows anew; None: it is not kept."""
@@ -110,8 +119,9 @@ class AdaptiveLearner:
         )
         weights = np.clip(self._row_weights, np.finfo(np.float64).eps, None)
         drawn = draw.choice(len(self._y), size=len(self._y), replace=True, p=weights)
-        tree.fit(self._x[drawn], self._y[drawn])
-        losses = self._losses(np.abs(tree.predict(self._x) - self._y))
+        x, _ = self._rows
+        tree.fit(x[drawn], self._y[drawn])
+        losses = self._losses(np.abs(tree.predict(x) - self._y))
         mean = float((weights * losses).sum())
         self._ended = mean <= 0 or mean >= 0.5
         if self._ended:

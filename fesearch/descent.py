@@ -1,5 +1,6 @@
 """A linear model fitted by stochastic gradient descent, an epoch at a time."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from fesearch.arrays import Arrays, Layout, broken, check, layout
 from fesearch.linear import LinearPredictor, linear_arrays
 from fesearch.onefit import standardised
+from fesearch.scaling import Scaling
 from fesearch.seeds import derive
 from fesearch.split import Development
 
@@ -26,8 +28,8 @@ class DescentLearner:
     ) -> None:
         from sklearn.linear_model import SGDRegressor
 
-        self._scaling, self._x, self._y = standardised(data.train_x, data.train_y)
-        self._val_x, self._width = data.val_x, data.width
+        self._data, self._width = data, data.width
+        self._scaling = Scaling.of(data.train_x, data.train_y)
         self._seed, self._threads = seed, threads
         self._sgd: Any = SGDRegressor(**options)
         self._epochs = 0
@@ -37,13 +39,23 @@ class DescentLearner:
         """Coefficients and the intercept."""
         return self._width + 1
 
+    @cached_property
+    def _rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features and target of the training rows, standardised."""
+        _, x, y = standardised(self._data.train_x, self._data.train_y)
+        return x, y
+
+    def release(self) -> None:
+        """See ``family.Releasing``."""
+        vars(self).pop("_rows", None)
+
     def advance(self) -> np.ndarray:
         """One epoch; predictions (n_val,) float64, huge but finite if the descent diverges."""
         self._sgd.random_state = derive(self._seed, "epoch", self._epochs)
         self._epochs += 1
-        self._sgd.partial_fit(self._x, self._y)
+        self._sgd.partial_fit(*self._rows)
         predict = LinearPredictor(self.model(), width=self._width, threads=self._threads)
-        return predict(self._val_x)
+        return predict(self._data.val_x)
 
     def model(self) -> Arrays:
         """Coefficients, intercept and scaling, copied."""
@@ -72,7 +84,8 @@ class DescentLearner:
         if counts["epochs"] < 1 or not counts["updates"] >= 1:
             raise broken("The checkpoint counts less than one epoch.")
         self._sgd.random_state = 0
-        self._sgd.partial_fit(self._x[:1], self._y[:1])  # makes the places for what is put there
+        x, y = self._rows
+        self._sgd.partial_fit(x[:1], y[:1])  # makes the places for what is put there
         self._sgd.coef_ = model["coef"].copy()
         self._sgd.intercept_ = model["intercept"].reshape(1).copy()
         self._sgd.t_ = float(counts["updates"])

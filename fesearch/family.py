@@ -7,7 +7,7 @@ A family is one file in ``families/`` that declares ``FAMILY``; heavy libraries 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from fesearch.arrays import Arrays
 from fesearch.errors import InputError
@@ -50,6 +50,14 @@ class Learner(Protocol):
         Raises:
             InputError: it is not a checkpoint of this config.
         """
+
+
+@runtime_checkable
+class Releasing(Protocol):
+    """A learner that need not keep what it has made of its rows from one step to the next."""
+
+    def release(self) -> None:
+        """Let go of it; the next step makes it again. Asked of one of several on inner folds."""
 
 
 class Predictor(Protocol):

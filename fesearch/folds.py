@@ -4,6 +4,9 @@ Each model is trained on all training rows but those of its fold and predicts th
 gives a prediction for every training row, by a model that has not seen it. The score over all of
 them is the mean over the folds, weighted by their rows. All stop together, and what the trial
 leaves as its model is their mean.
+
+However many folds there are, the features of all rows are in memory once, in Ray's object store
+where trials run side by side: a fold knows its rows by their places, and copies them for its turn.
 """
 
 from collections.abc import Sequence
@@ -11,12 +14,56 @@ from collections.abc import Sequence
 import numpy as np
 
 from fesearch.arrays import Arrays, prefixed, section
-from fesearch.family import Build, Predictor
+from fesearch.family import Build, Predictor, Releasing
 from fesearch.seeds import derive
 from fesearch.space import Config
 from fesearch.split import Development
 
 _PREFIX = "fold.{}."
+
+
+class _Copied:
+    """Features of some training rows of the whole, copied each time they are asked for.
+
+    Args:
+        rows: the attribute that has their places.
+    """
+
+    def __init__(self, rows: str) -> None:
+        self._rows = rows
+
+    def __get__(self, part: "Part | None", owner: type) -> np.ndarray:
+        if part is None:
+            raise AttributeError("a class has no rows")
+        found: np.ndarray = part.whole.train_x[getattr(part, self._rows)]
+        return found
+
+
+class Part(Development):
+    """The training rows outside of a fold, with those inside it as validation rows.
+
+    Made by ``part``. What ``dataclasses.replace`` makes of it has the arrays it is given.
+    """
+
+    train_x = _Copied("outside")  # type: ignore[assignment]
+    val_x = _Copied("inside")  # type: ignore[assignment]
+    whole: Development
+    outside: np.ndarray
+    inside: np.ndarray
+
+
+def part(whole: Development, inside: np.ndarray) -> Part:
+    """The part for one fold.
+
+    Args:
+        inside: places of the training rows that are in the fold.
+    """
+    outside = np.setdiff1d(np.arange(len(whole.train_y)), inside, assume_unique=True)
+    y = whole.train_y
+    made = object.__new__(Part)
+    vars(made).update(whole=whole, outside=outside, inside=inside)
+    vars(made).update(train_y=y[outside], val_y=y[inside], folds=None)
+    return made
 
 
 class Folded:
@@ -44,7 +91,7 @@ class Folded:
         self._learners = [
             build(
                 config,
-                data.without(rows),
+                part(data, rows),
                 seed=derive(seed, "fold", fold),
                 threads=threads,
                 device=device,
@@ -62,6 +109,8 @@ class Folded:
         found = np.empty(self._count)
         for rows, learner in zip(self._rows, self._learners, strict=True):
             found[rows] = learner.advance()
+            if isinstance(learner, Releasing):
+                learner.release()
         return found
 
     def model(self) -> Arrays:

@@ -1,6 +1,7 @@
 """Means of trees grown some at a time, so that a search can stop a poor forest early."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -41,17 +42,23 @@ class ForestLearner:
     ) -> None:
         self._ensemble, self._growth = ensemble, growth
         self._step, self._seed, self._threads = step, seed, threads
-        self._medians = medians(data.train_x)
-        self._x = filled(data.train_x, self._medians)
-        self._y = data.train_y
-        self._val_x = filled(data.val_x, self._medians)
-        self._sum = np.zeros(len(data.val_x))
+        self._data, self._medians = data, medians(data.train_x)
+        self._sum = np.zeros(len(data.val_y))
         self._chunks: list[Trees] = []
 
     @property
     def parameters(self) -> int:
         """Nodes of all trees so far."""
         return sum(chunk.nodes for chunk in self._chunks)
+
+    @cached_property
+    def _rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features of training and validation rows, none of them missing."""
+        return filled(self._data.train_x, self._medians), filled(self._data.val_x, self._medians)
+
+    def release(self) -> None:
+        """See ``family.Releasing``."""
+        vars(self).pop("_rows", None)
 
     def advance(self) -> np.ndarray:
         """Grow one chunk; predictions (n_val,) float64 of the whole forest after it."""
@@ -63,10 +70,11 @@ class ForestLearner:
             random_state=derive(self._seed, "chunk", len(self._chunks)),
             n_jobs=self._threads,
         )
+        x, val_x = self._rows
         with parallel_config("threading"):  # processes would each copy the rows
-            chunk.fit(self._x, self._y)
+            chunk.fit(x, self._data.train_y)
         trees = Trees.of(chunk.estimators_, getattr(chunk, "estimators_features_", None))
-        trees.add(self._val_x, self._sum)
+        trees.add(val_x, self._sum)
         self._chunks.append(trees)
         return self._sum / sum(chunk.count for chunk in self._chunks)
 
@@ -87,7 +95,7 @@ class ForestLearner:
         rest = dict(checkpoint)
         total = rest.pop("sum", np.zeros(0))
         check({"sum": total}, {"sum": layout(self._sum)}, "checkpoint")
-        _, self._chunks = parts(rest, width=self._x.shape[1])
+        _, self._chunks = parts(rest, width=len(self._medians))
         self._sum = total.copy()
 
 

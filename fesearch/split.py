@@ -55,12 +55,6 @@ class Development:
         """What a trial's predictions are compared with: validation rows, or all training rows."""
         return self.val_y if self.folds is None else self.train_y
 
-    def without(self, rows: np.ndarray) -> "Development":
-        """Some training rows as validation rows of the others, for one inner fold."""
-        rest = np.setdiff1d(np.arange(len(self.train_y)), rows, assume_unique=True)
-        x, y = self.train_x, self.train_y
-        return Development(x[rest], y[rest], x[rows], y[rows])
-
 
 @dataclass(frozen=True, eq=False)
 class Split:

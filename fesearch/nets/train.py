@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -88,10 +89,7 @@ class NetLearner:
             output,  # type: ignore[arg-type]
             standardise=standardise,
         )
-        self._x = self._tensor(self._scaling.features(data.train_x))
-        self._y = self._tensor(self._scaling.target(data.train_y))
-        self._val_x = self._tensor(self._scaling.features(data.val_x))
-        self._val_y = data.val_y
+        self._data, self._width = data, data.width
         self._epoch = 0
 
     @property
@@ -99,18 +97,34 @@ class NetLearner:
         """Trained numbers: weights, biases, and the two of batch norm a unit."""
         return sum(weight.numel() for weight in self._net.parameters())
 
+    @cached_property
+    def _rows(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Training features, target and validation features, scaled and on the device."""
+        arrays = (
+            self._scaling.features(self._data.train_x),
+            self._scaling.target(self._data.train_y),
+            self._scaling.features(self._data.val_x),
+        )
+        x, y, val_x = (torch.from_numpy(array).to(self._device) for array in arrays)
+        return x, y, val_x
+
+    def release(self) -> None:
+        """See ``family.Releasing``."""
+        vars(self).pop("_rows", None)
+
     def advance(self) -> np.ndarray:
         """Train one epoch; predictions (n_val,) float64 after it."""
+        x, y, val_x = self._rows
         self._net.train()
         with _seeded(self._device, self._seed, "epoch", self._epoch):
-            order = batches(torch.randperm(len(self._y)).to(self._device), self._batch_size)
+            order = batches(torch.randperm(len(y)).to(self._device), self._batch_size)
             for step, rows in enumerate(order):
                 self._optimizer.clear()
-                self._loss(self._net(self._x[rows]), self._y[rows]).backward()  # type: ignore[no-untyped-call]
+                self._loss(self._net(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
                 self._optimizer.step(self._rate * self._schedule.at(self._epoch, step / len(order)))
         self._epoch += 1
-        predictions = self._scaling.prediction(_outputs(self._net, self._val_x))
-        self._schedule.seen(float(np.mean(np.abs(predictions - self._val_y))))
+        predictions = self._scaling.prediction(_outputs(self._net, val_x))
+        self._schedule.seen(float(np.mean(np.abs(predictions - self._data.val_y))))
         return predictions
 
     def model(self) -> Arrays:
@@ -127,7 +141,7 @@ class NetLearner:
             **prefixed(_numpy(self._optimizer.state()), "optimizer."),
             **prefixed(self._schedule.arrays(), "schedule."),
             "epoch": np.array(self._epoch, np.int64),
-            "features": np.array(self._x.shape[1], np.int64),
+            "features": np.array(self._width, np.int64),
         }
 
     def restore(self, checkpoint: Arrays) -> None:
@@ -143,7 +157,7 @@ class NetLearner:
         if int(rest.get("epoch", np.zeros(())).max(initial=0)) > 0:
             expected |= self._optimizer_layout()
         check(rest, expected, "checkpoint")
-        if rest["features"] != self._x.shape[1]:
+        if rest["features"] != self._width:
             raise broken(f"The checkpoint is of {rest['features']} features a row.")
         self._schedule.restore(schedule)
         self._net.load_state_dict(_tensors(section(checkpoint, "net.")))
@@ -158,9 +172,6 @@ class NetLearner:
             for index, weight in enumerate(self._net.parameters())
             for name in names
         }
-
-    def _tensor(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(array).to(self._device)
 
 
 class NetPredictor:
