@@ -31,8 +31,13 @@ def test_an_address_is_of_this_machine_and_free() -> None:
 
 def test_jobs_on_one_machine_try_different_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nodes, "_is_free", lambda host, port: True)
-    asked = {nodes.address(job).rsplit(":", 1)[1] for job in range(4_000_000, 4_000_100)}
-    assert len(asked) == 100
+    asked = {int(nodes.address(job).rsplit(":", 1)[1]) for job in range(4_000_000, 4_000_100)}
+    assert len(asked | {port + 1 for port in asked}) == 200  # the next one is for Ray Client
+
+
+def test_a_port_whose_next_one_is_taken_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "_is_free", lambda host, port: port != nodes.FIRST + 1)
+    assert nodes.address(0).endswith(f":{nodes.FIRST + 2}")
 
 
 def test_an_address_that_others_reach_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,7 @@ case "$1 $2" in
 esac
 """
 RAY = """#!/bin/bash
+echo "$*" >> "$STUBS/ray.said"
 exec sleep 60
 """
 
@@ -150,6 +151,21 @@ def test_a_preamble_that_ends_at_the_first_error_does_not_end_the_job(stubs: Slu
     limit_is_near(job)
     assert job.wait(PATIENCE) == 0, stubs.log
     assert stubs.said("scontrol") == [f"requeue {os.getpid()}"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_ray_client_has_a_port_of_the_job_where_ray_would_serve_it(
+    there: bool, stubs: Slurm
+) -> None:
+    code = "" if there else "raise ImportError"
+    (stubs.folder / "grpc.py").write_text(code)
+    stubs.environment["PYTHONPATH"] = str(stubs.folder)
+    job = begun(stubs, written(stubs))
+    wait_for(lambda: stubs.said("ray"), "Ray has started")
+    job.send_signal(signal.SIGTERM)
+    job.wait(PATIENCE)
+    [head] = stubs.said("ray")
+    assert ("--ray-client-server-port 2" in head) == there  # behind 127.0.0.1:1
 
 
 def test_a_job_that_cannot_be_requeued_is_submitted_anew(stubs: Slurm) -> None:

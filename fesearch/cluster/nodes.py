@@ -18,7 +18,7 @@ _SECONDS_BETWEEN = 2.0
 
 
 def address(key: int) -> str:
-    """HOST:PORT on this machine that other nodes reach and nobody listens at.
+    """HOST:PORT on this machine that other nodes reach and nobody listens at, nor at the next port.
 
     Args:
         key: of who asks, such as the number of a job: two who ask at the same time on one machine
@@ -28,9 +28,9 @@ def address(key: int) -> str:
         FesearchError: all ports are taken.
     """
     host = next(filter(_is_ours, _hosts()), "127.0.0.1")
-    for step in range(PORTS):
-        port = FIRST + (key + step) % PORTS
-        if _is_free(host, port):
+    for step in range(PORTS // 2):
+        port = FIRST + 2 * ((key + step) % (PORTS // 2))
+        if _is_free(host, port) and _is_free(host, port + 1):
             return f"{host}:{port}"
     raise FesearchError(
         f"No port of {FIRST} to {FIRST + PORTS - 1} is free.", "End what listens there."

@@ -92,6 +92,11 @@ if [[ -L $temp || ! -O $temp ]]; then echo "$temp belongs to another user" >&2; 
 common=(--block --temp-dir "$temp" --num-cpus "$cores" --num-gpus "$gpus" --disable-usage-stats
   --min-worker-port 0 --max-worker-port 0 --dashboard-agent-listen-port 0)
 if [[ ${SLURM_NODEID:-0} == 0 ]]; then
+  # Where grpcio is installed a head serves Ray Client, too, behind the same token. Ray takes no word
+  # against it, and would have it at the one port 10001 for all jobs of a machine.
+  if python -c "import grpc" 2>/dev/null; then
+    common+=(--ray-client-server-port "$((${address##*:} + 1))")
+  fi
   ray start --head --node-ip-address "${address%:*}" --port "${address##*:}" \
     --include-dashboard false "${common[@]}" &
 else
