@@ -14,7 +14,7 @@ from fesearch.split import Development
 
 SMALL: dict[str, dict[str, Any]] = {
     "irnet": {"depth": 3, "width": 1 / 32, "batch_size": 512},
-    "random_forest": {"max_depth": 2, "max_features": 2},
+    "random_forest": {"max_depth": 2, "max_features": 0.02},
     "adaboost": {"max_depth": 2},
     "sgd": {},
     "ridge": {},

@@ -106,8 +106,13 @@ def test_time_added_to_all_does_not_lengthen_a_run_that_is_limited(
 
 @pytest.mark.parametrize(("value", "told"), [(1e-6, True), (99.0, False)])
 def test_a_halted_trial_that_is_ahead_is_not_ranked_but_told_of(
-    value: float, told: bool, house: str, capsys: pytest.CaptureFixture[str]
+    value: float,
+    told: bool,
+    house: str,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    caplog.set_level("INFO", "fesearch")  # not quiet
     name = f"halted-{told}"
     made = many(name, families=["ridge", "irnet"], each={"irnet": {"space": SPACE}})
     portfolio.begin(made, house, watched(Watch(3, lambda core: core.stop("for a while"))))

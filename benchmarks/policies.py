@@ -1,0 +1,113 @@
+"""What the defaults of ASHA and of ``auto`` are chosen from: searches simulated on real curves.
+
+    python benchmarks/policies.py
+
+Everything is replayed from the shipped curves (``curves.py`` records them), each family apart:
+
+- ``terms``: random search with ASHA of several first rungs and factors, and with its defaults,
+  for 1 and 8 workers, in the time that half of all configs take to their ends one after another:
+  the best value so far at a quarter of it, at half of it and at its end; how many times as fast as
+  without pruning it has what that has in the end.
+- ``samplers``: each sampler and ``auto``, with the default ASHA and one worker, for budgets of 10,
+  20 and 40 trials: the best value in the end, and how many times as fast as random search it has
+  what that has in the end.
+
+Values are medians over seeds, ``low`` and ``high`` their quartiles. Written to
+benchmarks/results/, with the searches that were simulated a minute. ``--smoke`` takes two seeds and
+leaves out gp and auto, and keeps nothing.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from _results import write
+
+from fesearch.search.curves import SHIPPED, Curves, read
+from fesearch.simulation import Limits, Policy, compare, policies
+
+FACTORS, GRACES, WORKERS = (2, 3, 4), (1, 3, 9), (1, 8)
+FAST, SLOW, BUDGETS = ("random", "qmc", "tpe"), ("random", "gp", "auto"), (10, 20, 40)
+"""Samplers, each compared with the first; and trials of a search. Slow ones take seconds for it."""
+PLAIN = Policy("random", "none")
+
+
+def terms(curves: Curves) -> list[Policy]:
+    """No pruning, ASHA as it is by default, and with terms of its own."""
+    step = curves.study.declared_family().resource.step
+    graces = [step * grace for grace in GRACES]
+    return [PLAIN, Policy("random", "asha"), *policies(["random"], ["asha"], FACTORS, graces)]
+
+
+def lines_of(
+    table: str, curves: Curves, every: Sequence[Policy], seeds: int, limits: Limits, workers: int
+) -> Iterator[dict[str, Any]]:
+    """What each policy finds, the first one being what the others are compared with."""
+    every = [Policy(*_terms(one), workers) for one in every]
+    began = time.perf_counter()
+    found = compare(curves, every, seeds=seeds, limits=limits)
+    rate = 60 * len(every) * seeds / (time.perf_counter() - began)
+    for outcome in found.outcomes:
+        quarter, half, end = outcome.at([found.horizon / 4, found.horizon / 2, found.horizon])
+        speed = found.speed(outcome)
+        yield {
+            "table": table,
+            "family": curves.study.family,
+            "configs": len(curves.curves),
+            "sampler": outcome.policy.sampler,
+            "pruner": outcome.policy.pruner,
+            "reduction_factor": outcome.policy.reduction_factor,
+            "grace": outcome.policy.grace,
+            "workers": workers,
+            "budget_trials": limits.trials,
+            "horizon_seconds": round(found.horizon, 1),
+            "searches": seeds,
+            "trials": round(outcome.trials, 1),
+            "seconds": round(outcome.seconds, 1),
+            "best_at_quarter": quarter.median,
+            "best_at_half": half.median,
+            "best": end.median,
+            "low": end.low,
+            "high": end.high,
+            "unit": curves.unit,
+            "speed": None if speed is None else round(speed, 2),
+            "efficiency": round(outcome.efficiency, 3),
+            "searches_simulated_a_minute": round(rate),
+        }
+
+
+def _terms(policy: Policy) -> tuple[str, str, int | None, int | None]:
+    return policy.sampler, policy.pruner, policy.reduction_factor, policy.grace
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--curves", type=Path, default=SHIPPED, help="of curves.py")
+    parser.add_argument("--seeds", type=int, default=100, help="searches of each policy")
+    parser.add_argument("--slow-seeds", type=int, default=10, help="those of gp and auto")
+    parser.add_argument("--smoke", action="store_true")
+    given = parser.parse_args()
+    seeds, slow = (2, 0) if given.smoke else (given.seeds, given.slow_seeds)
+    lines: list[dict[str, Any]] = []
+
+    def add(found: Iterator[dict[str, Any]]) -> None:
+        for line in found:
+            print({key: value for key, value in line.items() if value is not None}, flush=True)
+            lines.append(line)
+        if not given.smoke:
+            write("policies", lines)
+
+    for curves in read(given.curves):
+        for workers in WORKERS:
+            add(lines_of("terms", curves, terms(curves), seeds, Limits(), workers))
+        for budget in BUDGETS:
+            for samplers, count in ((FAST, seeds), (SLOW, slow)):
+                some = [Policy(sampler, "asha") for sampler in samplers]
+                if count:
+                    add(lines_of("samplers", curves, some, count, Limits(budget), 1))
+
+
+if __name__ == "__main__":
+    main()
