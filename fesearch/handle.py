@@ -190,14 +190,26 @@ class Handle(ABC):
         with artifacts_at(self.artifacts):
             return holdout(self.name, self.url, **asked)
 
-    def report(self, to: Path | str = "report.html", *, figures: Path | str | None = None) -> Path:
-        """Write all there is to see on one page, and its pictures if asked; returns its path."""
+    def report(
+        self,
+        to: Path | str = "report.html",
+        *,
+        figures: Path | str | None = None,
+        beside: str | None = None,
+    ) -> Path:
+        """Write all there is to see on one page, and its pictures if asked; returns its path.
+
+        Args:
+            beside: published values to show beside the rankings, see ``published.read``.
+        """
+        from fesearch import published
         from fesearch.report import contents, page
 
         path, folder = Path(to), None if figures is None else Path(figures)
         page.checked(path, folder)
+        publication = None if beside is None else published.read(beside)
         with artifacts_at(self.artifacts):
-            collected = contents.collect(self.names, self.url)
+            collected = contents.collect(self.names, self.url, beside=publication)
             page.write(collected, path)
             if folder is not None:
                 page.write_figures(collected, folder)

@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 
 from fesearch import dataset, library
 from fesearch.record import Decision, Fault, Report, TrialResult, TrialSpec, TrialState
@@ -14,6 +15,8 @@ from fesearch.search.prepare import prepare
 from fesearch.search.worker import LOG, MODEL
 from fesearch.seeds import derive
 from fesearch.store.results import Store
+from fesearch.store.schema import STUDIES
+from fesearch.store.studies import PORTFOLIO
 from fesearch.store.types import StudyRow, StudyState
 from fesearch.study import Study
 from fesearch.trial import run
@@ -61,7 +64,8 @@ def search(
     url: str, name: str, family: str, configs: Sequence[dict[str, Any]], **keys: Any
 ) -> StudyRow:
     """A study of these configs, each trained to its end; None of them is stopped early."""
-    study = Study(name=name, family=family, data=DATA, seed=1, trials=max(len(configs), 1), **keys)
+    given: dict[str, Any] = {"data": DATA, "seed": 1, "trials": max(len(configs), 1), **keys}
+    study = Study(name=name, family=family, **given)
     prepared = prepare(study)
     with Store.open(url) as store:
         row = store.create_study(
@@ -137,6 +141,18 @@ def fail(url: str, name: str) -> None:
         )
         store.finish_trial(lease, ended)
         store.release(lease)
+
+
+def join(url: str, name: str, studies: Sequence[str]) -> None:
+    """Make studies those of a search over many families."""
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        for study in studies:
+            [row] = connection.execute(sa.select(STUDIES.c.definition).filter_by(name=study))
+            definition = {**row.definition, PORTFOLIO: {"name": name}}
+            change = sa.update(STUDIES).where(STUDIES.c.name == study)
+            connection.execute(change.values(definition=definition))
+    engine.dispose()
 
 
 def search_all(url: str) -> None:

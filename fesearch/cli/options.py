@@ -13,6 +13,15 @@ PaperFormatOption = Annotated[
     typer.Option("--format", help="How to print it; markdown and latex are for papers."),
 ]
 
+BesideOption = Annotated[
+    str | None,
+    typer.Option(
+        "--beside",
+        help="Published values to show beside it: a table of `name,test_mae[,division,source]`, or "
+        "mp_e_form_folds, which comes with fesearch.",
+    ),
+]
+
 StorageOption = Annotated[
     str | None,
     typer.Option(

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from fesearch import rank as ranking
-from fesearch.cli.options import PaperFormatOption, StorageOption
+from fesearch.cli.options import BesideOption, PaperFormatOption, StorageOption
 from fesearch.cli.output import Column, low_high, remark, show
+from fesearch.cli.published import asked as published
+from fesearch.cli.published import rows_beside, show_rows
 from fesearch.errors import NoResultError
 from fesearch.family import amount
 from fesearch.metrics import METRICS, title_of
@@ -56,6 +58,7 @@ def rank(
     source: Annotated[
         Path | None, typer.Option("--from", help="An archive of `fesearch study archive`.")
     ] = None,
+    beside: BesideOption = None,
     storage: StorageOption = None,
     format: PaperFormatOption = "table",
 ) -> None:
@@ -63,6 +66,7 @@ def rank(
 
     Scores over repeated divisions, of `fesearch holdout`, have a table for each such division.
     """
+    publication = published(beside)
     asked: dict[str, Any] = {"data": data, "target": target, "metric": metric, "split": split}
     asked["studies"] = study or ()
     with _store(source, storage) as url:
@@ -73,6 +77,7 @@ def rank(
             if not repeated:
                 raise
             tables = []
+    theirs = rows_beside(publication, [*tables, *repeated])
     if format in ("json", "csv"):
         rows = [row for table in tables for row in rows_of(table)]
         more = [
@@ -80,7 +85,7 @@ def rank(
             for table in repeated
             for position, one in enumerate(table.contenders, start=1)
         ]
-        show(rows + more, [], format)
+        show([*rows, *more, *(row for below in theirs for row in below)], [], format)
         return
     for index, table in enumerate(tables):
         remark(format, *([""] if index else []), *_heading(table), "")
@@ -91,6 +96,7 @@ def rank(
             remark(format, "", ENSEMBLES, "")
             rows = [_ensemble_shown(table, look) for look in table.ensembles]
             show(rows, _ensemble_columns(table), format)
+        show_rows(theirs[index], format)
     for index, whole in enumerate(repeated):
         remark(format, *([""] if index or tables else []), *_repeated_heading(whole), "")
         rows = [
@@ -100,6 +106,7 @@ def rank(
         show(rows, _repeated_columns(whole), format)
         flattered = any(one.flattered for one in whole.contenders)
         remark(format, "", REPEATED, *([FLATTERED] if flattered else []))
+        show_rows(theirs[len(tables) + index], format)
 
 
 @contextmanager

@@ -1,15 +1,19 @@
 """``fesearch report``: all there is to see of some studies, on one page."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fesearch.cli.options import FormatOption, StorageOption
+from fesearch.cli import published
+from fesearch.cli.options import BesideOption, FormatOption, StorageOption
 from fesearch.cli.output import detail, progress, say
 from fesearch.duration import duration
 from fesearch.errors import InputError
 from fesearch.paths import storage_url
+
+if TYPE_CHECKING:
+    from fesearch.published import Publication
 
 
 def report(
@@ -29,6 +33,7 @@ def report(
         str | None,
         typer.Option("--every", help="Write the page again as often (10m) while studies run."),
     ] = None,
+    beside: BesideOption = None,
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
@@ -37,18 +42,20 @@ def report(
     from fesearch.report.page import checked
 
     checked(to, figures)
+    publication = published.asked(beside)
     if every is not None:
         if figures is not None:
             raise InputError(
                 "Figures are written once, and --every writes the page again and again.",
                 "Leave --figures out, or --every.",
             )
-        _again(studies, to, duration(every, "time between two pages"), storage)
+        _again(studies, to, duration(every, "time between two pages"), storage, publication)
         return
     with progress("features", "compounds") as tell:
         found = reports.collect(
             studies,
             storage_url(storage),
+            beside=publication,
             progress=tell,
             begin=lambda analysis: say(f"{analysis.title} …"),
         )
@@ -66,7 +73,13 @@ def report(
     detail(facts, format, {"size": "bytes"})
 
 
-def _again(studies: list[str], to: Path, seconds: float, storage: str | None) -> None:
+def _again(
+    studies: list[str],
+    to: Path,
+    seconds: float,
+    storage: str | None,
+    publication: "Publication | None",
+) -> None:
     """Write the page until the studies are over; Ctrl-C ends it too, and the page stays."""
     from fesearch import report as reports
 
@@ -74,7 +87,13 @@ def _again(studies: list[str], to: Path, seconds: float, storage: str | None) ->
     try:
         with progress("features", "compounds") as tell:
             reports.rewrite(
-                studies, storage_url(storage), to, seconds, progress=tell, tell=typer.echo
+                studies,
+                storage_url(storage),
+                to,
+                seconds,
+                beside=publication,
+                progress=tell,
+                tell=typer.echo,
             )
     except KeyboardInterrupt:
         say(f"Ended; {to} stays as it was written last." if to.exists() else "Ended.")

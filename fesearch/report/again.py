@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fesearch.analysis import Analysis
 from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFoundError
+from fesearch.published import Publication
 from fesearch.report.contents import Report, collect
 from fesearch.report.page import write
 from fesearch.search.prepare import Progress
@@ -22,6 +23,7 @@ def rewrite(
     to: Path,
     seconds: float,
     *,
+    beside: Publication | None = None,
     progress: Progress | None = None,
     begin: Callable[[Analysis], None] = lambda analysis: None,
     tell: Callable[[str], None] = lambda line: None,
@@ -35,7 +37,7 @@ def rewrite(
 
     Args:
         seconds: from the beginning of one page to that of the next.
-        progress, begin: see ``collect``.
+        beside, progress, begin: see ``collect``.
         tell: told of each page, and while there is nothing to show yet.
 
     Returns:
@@ -56,7 +58,7 @@ def rewrite(
         began = time.monotonic()
         try:
             alive = going(names, url)
-            report = collect(names, url, progress=progress, begin=begin)
+            report = collect(names, url, beside=beside, progress=progress, begin=begin)
             write(report, to, datetime.now(UTC), seconds if alive else None)
             written = True
             tell(f"{to} is as of {datetime.now(UTC):%H:%M:%S} UTC; {len(alive)} running.")

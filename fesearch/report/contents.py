@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fesearch import __version__, rank
 from fesearch.analysis import ANALYSES, Analysis, Finding, Settings
 from fesearch.errors import FesearchError, InputError, NoResultError
+from fesearch.published import Publication
 from fesearch.record import ResultKey
 from fesearch.repeats import RepeatedTable
 from fesearch.search.prepare import Progress
@@ -43,6 +44,7 @@ class Report:
         repeated: rankings over repeated divisions.
         skipped: analysis and why it is not in the report.
         studies: by name, in the order asked for.
+        beside: published values to show beside the rankings.
     """
 
     tables: Sequence[rank.Table]
@@ -50,6 +52,7 @@ class Report:
     sections: Sequence[Section]
     skipped: Sequence[tuple[Analysis, str]]
     studies: Mapping[str, Searched]
+    beside: Publication | None = None
     version: str = __version__
     python: str = platform.python_version()
 
@@ -63,6 +66,7 @@ def collect(
     names: Sequence[str],
     url: str,
     *,
+    beside: Publication | None = None,
     progress: Progress | None = None,
     begin: Callable[[Analysis], None] = lambda analysis: None,
 ) -> Report:
@@ -74,6 +78,7 @@ def collect(
     Args:
         names: of studies, or of searches over many families.
         url: of the store.
+        beside: published values, see ``published.read``.
         progress: of the features.
         begin: told of each analysis before it is done.
 
@@ -104,7 +109,7 @@ def collect(
             skipped += left_out
     sections.sort(key=lambda one: in_order(one.analysis.name))
     repeated = rank.repeated_tables(url, studies=names)
-    return Report(tables, repeated, sections, skipped, studies)
+    return Report(tables, repeated, sections, skipped, studies, beside)
 
 
 def in_order(name: str) -> int:

@@ -12,6 +12,7 @@ from fesearch.errors import InputError
 from fesearch.family import amount
 from fesearch.metrics import title_of
 from fesearch.paths import atomic_folder, atomic_write
+from fesearch.published import beside, mae_unit
 from fesearch.rankrows import picked
 from fesearch.record import TrialState
 from fesearch.report.contents import Report, Section
@@ -112,16 +113,24 @@ def _words(report: Report) -> dict[str, Any]:
         "against": list(table.entries[1:4]),
         "joint": _joint(table),
         "over": _over(report),
-        "rankings": [ranking(one) for one in report.tables],
-        "repeated": [repeated(one) for one in report.repeated],
+        "published": beside(report.beside, table),
+        "published_unit": mae_unit(table),
+        "rankings": [ranking(one, publication=report.beside) for one in report.tables],
+        "repeated": [repeated(one, publication=report.beside) for one in report.repeated],
         "sections": [section_words(one, place) for place, one in enumerate(report.sections)],
         "studies": [_study(report, name) for name in report.studies],
         "compared": len(alike),
         "trials": len(trials),
         "failed": sum(trial.state is TrialState.FAIL for trial in trials),
         "time": spent(sum(trial.seconds for trial in trials)),
-        "command": f"fesearch report {' '.join(map(word, report.studies))} --to report.html",
+        "command": _command(report),
     }
+
+
+def _command(report: Report) -> str:
+    """What writes the page again."""
+    values = f" --beside {word(report.beside.given)}" if report.beside else ""
+    return f"fesearch report {' '.join(map(word, report.studies))} --to report.html{values}"
 
 
 def _joint(table: rank.Table) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from typing import Any
 from fesearch.analysis import Column, Table
 from fesearch.family import amount
 from fesearch.metrics import METRICS, Metric, title_of
+from fesearch.published import Publication, beside, mae_unit, rows_of
 from fesearch.rank import Entry
 from fesearch.rank import Table as Ranked
 from fesearch.rankrows import ensemble_row, picked, repeated_row, row_of
@@ -17,16 +18,20 @@ SEALED = "sealed"
 HOUR = 3600.0
 
 
-def ranking(table: Ranked, most: int | None = None) -> dict[str, Any]:
+def ranking(
+    table: Ranked, most: int | None = None, publication: Publication | None = None
+) -> dict[str, Any]:
     """What stands under one key, the best first, and what all of it has in common.
 
     Args:
         most: lines that are shown; None shows all.
+        publication: values to be shown below it.
     """
     key, entries = table.summary.key, table.entries[:most]
     return {
         "table": Table(tuple(_kept(_columns(table, entries)))),
         "ensembles": _ensembles(table) if table.ensembles else None,
+        "published": published(table, publication),
         "key": key,
         "data": table.data,
         "division": table.division,
@@ -35,11 +40,14 @@ def ranking(table: Ranked, most: int | None = None) -> dict[str, Any]:
     }
 
 
-def repeated(table: RepeatedTable, most: int | None = None) -> dict[str, Any]:
-    """What was scored over a repeated division, the best first, and what it has in common."""
+def repeated(
+    table: RepeatedTable, most: int | None = None, publication: Publication | None = None
+) -> dict[str, Any]:
+    """What was scored over a repeated division, the best first; see ``ranking``."""
     ones = table.contenders[:most]
     return {
         "table": Table(tuple(_kept(_repeated_columns(table, ones)))),
+        "published": published(table, publication),
         "key": table.key,
         "data": table.data,
         "division": table.division,
@@ -47,6 +55,19 @@ def repeated(table: RepeatedTable, most: int | None = None) -> dict[str, Any]:
         "looks": table.looks,
         "left": len(table.contenders) - len(ones),
     }
+
+
+def published(table: Ranked | RepeatedTable, publication: Publication | None) -> Table | None:
+    """The published values that belong beside a ranking, the best first; None without any."""
+    rows = rows_of(table, lines := beside(publication, table))
+    columns = [
+        Column("model", [row["family"] for row in rows]),
+        Column("test MAE", [spread(line.test) for line in lines], mae_unit(table)),
+        Column("divisions", [row["divisions"] for row in rows]),
+        Column("source", [row["source"] for row in rows]),
+        Column("note", [row["note"] for row in rows]),
+    ]
+    return Table(tuple(_kept(columns))) if rows else None
 
 
 def _columns(table: Ranked, entries: Sequence[Entry]) -> list[Column]:
