@@ -1,12 +1,12 @@
 """The rows that were left out of a data set, in a file of their own with line and reason."""
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from fesearch.csvrow import write_row
 from fesearch.errors import InputError
 from fesearch.paths import atomic_write
 from fesearch.source import RawRow
@@ -23,7 +23,7 @@ class Rejects:
     """
 
     def __init__(self, file: TextIO, path: Path, columns: Sequence[str]) -> None:
-        self._writer = csv.writer(file, lineterminator="\n")
+        self._file = file
         self._path = path
         self._columns = list(columns)
         self._write([*FIRST, *(_renamed(self._columns) or ["row"])])
@@ -41,7 +41,7 @@ class Rejects:
 
     def _write(self, cells: Sequence[str]) -> None:
         try:
-            self._writer.writerow(cells)
+            write_row(self._file, cells)
         except OSError as error:
             raise _unwritable(self._path, error) from error
 

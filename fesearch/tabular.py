@@ -4,7 +4,6 @@ What a row had stays as it was: fields of CSV are copied, the text of a JSON obj
 lengthened, columns of Parquet keep their types.
 """
 
-import csv
 import gzip
 import hashlib
 import json
@@ -16,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
+from fesearch.csvrow import write_row
 from fesearch.datasets import delimited, json_lines, parquet
 from fesearch.datasets._text import Kind, opened
 from fesearch.errors import InputError, quoted
@@ -125,22 +125,12 @@ class _Delimited(Table):
                 if len(fields) > width:  # a separator too many: the last cell keeps what is left
                     fields = [*fields[: width - 1], self._from.join(fields[width - 1 :])]
                 padding = [""] * (width - len(fields))
-                self._write_row(file, [*fields, *padding, *values])
+                write_row(file, [*fields, *padding, *values], self._to)
 
     def join(self, parts: Sequence[Path], added: Mapping[str, type], to: Path) -> None:
         with _writing(to, self._packed) as file:
-            self._write_row(file, [*self._header, *added])
+            write_row(file, [*self._header, *added], self._to)
         _append(parts, to)
-
-    def _write_row(self, file: IO[str], fields: Sequence[object]) -> None:
-        """Write a row; quoted if it has a lone \\r, which Python before 3.13 forgets to quote."""
-        lone = any("\r" in field for field in fields if isinstance(field, str))
-        csv.writer(
-            file,
-            delimiter=self._to,
-            lineterminator="\n",
-            quoting=csv.QUOTE_ALL if lone else csv.QUOTE_MINIMAL,
-        ).writerow(fields)
 
 
 class _JsonLines(Table):

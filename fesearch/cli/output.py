@@ -4,7 +4,6 @@ Results go to stdout, progress to stderr. Numbers have four significant digits i
 their digits in JSON and CSV; what is missing is – in tables, null in JSON and empty in CSV.
 """
 
-import csv
 import json
 import logging
 import math
@@ -15,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
+
+from fesearch.csvrow import write_row
 
 Format = Literal["table", "json", "csv"]
 PaperFormat = Literal["table", "json", "csv", "markdown", "latex"]
@@ -245,11 +246,10 @@ def _tex(text: str) -> str:
 
 def _print_csv(rows: Sequence[Row], keys: list[str]) -> None:
     every = list(dict.fromkeys([*keys, *(key for row in rows for key in row)]))
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(every)
+    write_row(sys.stdout, every)
     for row in rows:
         values = [_jsonable(row.get(key)) for key in every]
-        writer.writerow(json.dumps(v) if isinstance(v, dict | list) else v for v in values)
+        write_row(sys.stdout, (json.dumps(v) if isinstance(v, dict | list) else v for v in values))
 
 
 def _is_number(value: object) -> bool:
