@@ -55,6 +55,17 @@ def quoted(text: str, width: int = 40) -> str:
     return repr(text if len(text) <= width else f"{text[: width - 1]}…")
 
 
+def counted(count: int, noun: str, one: str = "", several: str = "") -> str:
+    """A number of things in words: 1 trial, 2 trials; with a verb, 1 row has, 2 rows have.
+
+    Args:
+        noun: of one of them, whose plural ends in s.
+        one, several: verb for one of them, and for any other number.
+    """
+    said = f"{noun} {one}" if count == 1 else f"{noun}s {several}"
+    return f"{count} {said}".rstrip()
+
+
 def first_line(error: BaseException) -> str:
     """What an exception says, on one line."""
     said = (str(error).strip() or "no message").splitlines()[0][:300]

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from fesearch import notebook, rank
-from fesearch.errors import quoted
+from fesearch.errors import counted, quoted
 from fesearch.metrics import title_of
 from fesearch.rankrows import picked, rows_of
 from fesearch.store.types import Look, StudySummary
@@ -47,7 +47,7 @@ def _brief(table: rank.Table) -> str:
         f"validation {title} {notebook.text(best.trial.value)} {unit}"
     )
     more = len(table.ensembles)
-    joint = f", {more} ensemble{'' if more == 1 else 's'}" if more else ""
+    joint = f", {counted(more, 'ensemble')}" if more else ""
     return notebook.brief(
         "ranking", f"{table.data}, {table.summary.key.target}", f"{said.rstrip()}{joint}"
     )

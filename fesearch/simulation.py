@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from fesearch.errors import InputError
+from fesearch.errors import InputError, counted
 from fesearch.search.ahead import Ahead
 from fesearch.search.budget import rungs_of
 from fesearch.search.core import Core, Settings
@@ -179,7 +179,7 @@ def _panel(comparison: Comparison) -> "Panel":
         points, workers = outcome.at(times), outcome.policy.workers
         bands.append(
             figures.Band(
-                f"{outcome.policy.label}, {workers} worker{'s' if workers > 1 else ''}",
+                f"{outcome.policy.label}, {counted(workers, 'worker')}",
                 times,
                 [point.median for point in points],
                 [point.low for point in points],

@@ -9,6 +9,7 @@ from fesearch.errors import (
     InputError,
     NoResultError,
     StudyNotFoundError,
+    counted,
     quoted,
 )
 
@@ -39,3 +40,8 @@ def test_it_comes_back_whole_from_another_process() -> None:
 )
 def test_text_in_messages_stays_on_one_line(text: str, shown: str) -> None:
     assert quoted(text) == shown
+
+
+def test_numbers_of_things_agree_with_their_words() -> None:
+    assert [counted(n, "trial") for n in (0, 1, 2)] == ["0 trials", "1 trial", "2 trials"]
+    assert [counted(n, "row", "has", "have") for n in (1, 3)] == ["1 row has", "3 rows have"]

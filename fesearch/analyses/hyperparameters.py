@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fesearch.analysis import Analysis, Finding, Settings, Table
-from fesearch.errors import InputError
+from fesearch.errors import InputError, counted
 from fesearch.search.importance import importances
 from fesearch.subject import Searched, Subject
 
@@ -62,8 +62,8 @@ def _shares(one: Searched) -> tuple[dict[str, float], int, int]:
     trials = [*one.usable, *diverged]
     if len(trials) < FEWEST:
         raise InputError(
-            f"The study '{one.row.name}' has {len(trials)} trials to compare, and {FEWEST} are "
-            "needed.",
+            f"The study '{one.row.name}' has {counted(len(trials), 'trial')} to compare, and "
+            f"{FEWEST} are needed.",
             f"Type: fesearch study extend {one.row.name} --trials +20",
         )
     shares = importances(trials)

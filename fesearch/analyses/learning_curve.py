@@ -31,8 +31,10 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
     rows = sorted(map(_line, found), key=lambda row: (row[0], row[1], sign * row[2], row[5]))
     sizes = {row[1] for row in rows}
     if len(sizes) < 2:
+        several = f"All of the {len(rows)} studies have"
+        every = f"'{rows[0][5]}' alone has" if len(rows) == 1 else several
         raise InputError(
-            f"All of the {len(rows)} studies have {rows[0][1]:,} training rows.",
+            f"{every} {rows[0][1]:,} training rows.",
             f"Search smaller parts too: {ANALYSIS.example}",
         )
     unit, metric = found[0].row.unit, found[0].row.key.metric

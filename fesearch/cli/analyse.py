@@ -1,6 +1,5 @@
 """``fesearch analyse``: one analysis of studies or exported models, as numbers or a picture."""
 
-import csv
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -12,7 +11,8 @@ import typer
 
 from fesearch.cli.options import FormatOption, StorageOption
 from fesearch.cli.output import Column, Format, page, progress, show
-from fesearch.errors import InputError
+from fesearch.csvrow import write_row
+from fesearch.errors import InputError, counted
 from fesearch.paths import atomic_write, storage_url
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _print(analysis: "Analysis", finding: "Finding", format: Format, to: Path | 
         print()
         show(detail[:LONGEST], _columns(finding.detail))
         if len(detail) > LONGEST:
-            print(f"… and {len(detail) - LONGEST} rows more; all of them: --format csv")
+            print(f"… and {counted(len(detail) - LONGEST, 'row')} more; all of them: --format csv")
 
 
 def _columns(table: "Table") -> list[Column | str]:
@@ -160,9 +160,9 @@ def _write_table(analysis: "Analysis", finding: "Finding", to: Path) -> None:
 
 def _csv(analysis: "Analysis", finding: "Finding") -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([column.name for column in finding.detail.columns])
-    writer.writerows(row.values() for row in finding.detail.rows())
+    write_row(text, [column.name for column in finding.detail.columns])
+    for row in finding.detail.rows():
+        write_row(text, row.values())
     return text.getvalue()
 
 

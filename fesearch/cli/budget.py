@@ -7,6 +7,7 @@ import typer
 
 from fesearch.cli.options import FormatOption, StorageOption, StudyArgument
 from fesearch.cli.output import detail, say, show
+from fesearch.errors import counted
 from fesearch.paths import storage_url
 
 if TYPE_CHECKING:
@@ -110,9 +111,9 @@ def _waiting(enqueued: "Enqueued") -> list[str]:
     lines = [filled] if enqueued.filled else []
     name, budget = enqueued.row.name, enqueued.study.budget()
     if enqueued.left:
-        within = f"It is tried next, within the budget of {budget} trials."
+        within = f"It is tried next, within the budget of {counted(budget, 'trial')}."
         return [*lines, within, _next(name, enqueued.driven)]
-    waits = f"It waits, since the budget of {budget} trials is spent: "
+    waits = f"It waits, since the budget of {counted(budget, 'trial')} is spent: "
     return [*lines, f"{waits}fesearch study extend {name} --trials +1"]
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fesearch.cli.output import Format, detail, page, progress, say
 from fesearch.cli.portfolio import LeftOut
+from fesearch.errors import counted
 from fesearch.estimate import Range
 from fesearch.portfolio import Portfolio
 from fesearch.study import Study
@@ -27,8 +28,8 @@ def show_outlook(study: Study, format: Format) -> None:
     taken = _taken(outlook)
     detail(
         {
-            "side_by_side": f"{outlook.parallel} trials",
-            "measured": f"{outlook.configs} configs, for a step or two each",
+            "side_by_side": counted(outlook.parallel, "trial"),
+            "measured": f"{counted(outlook.configs, 'config')}, for a step or two each",
             "time": taken["time"],
             **({"trials in time": _shown(outlook.trials, 1, "")} if outlook.trials else {}),
             "memory": f"{taken['memory']}, {outlook.free_memory / 1e9:.3g} GB are free",

@@ -10,6 +10,7 @@ from fesearch import featurecache, library, structurecache
 from fesearch.cli.options import FormatOption, group
 from fesearch.cli.output import detail, progress, show
 from fesearch.dataset import Dataset
+from fesearch.errors import counted
 from fesearch.features import Features, build
 from fesearch.featureset import FEATURE_SETS, NO_STRUCTURE, FeatureSet, Inputs
 
@@ -86,7 +87,10 @@ def export_features(
     built = _built(dataset, features)
     featuretable.write(dataset, built, to)
     count = len(built.names)
-    print(f"Wrote {count} features of {len(dataset)} rows to {to}.", file=sys.stderr)
+    print(
+        f"Wrote {counted(count, 'feature')} of {counted(len(dataset), 'row')} to {to}.",
+        file=sys.stderr,
+    )
 
 
 @app.command("clear")

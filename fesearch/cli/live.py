@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from fesearch.cli.output import MISSING
+from fesearch.errors import counted
 from fesearch.record import Report, TrialResult, TrialSpec, TrialState
 from fesearch.space import Value
 
@@ -115,7 +116,7 @@ class Lines(Tally):
     def opened(self, core: "Core", results: Sequence[TrialResult]) -> None:
         super().opened(core, results)
         again = f", {self.done} ended before" if self.done else ""
-        _say(f"study {self.settings.name}: {self.core.budget} trials{again}")
+        _say(f"study {self.settings.name}: {counted(self.core.budget, 'trial')}{again}")
 
     def began(self, spec: TrialSpec, resumed: bool) -> None:
         super().began(spec, resumed)
@@ -170,7 +171,9 @@ class Page(Tally):
 
         settings = self.settings
         head = Text(f"{settings.name}  ", style="bold")
-        head.append(f"{self.done} of {self.core.budget} trials: {self.counts}", style="default")
+        head.append(
+            f"{self.done} of {counted(self.core.budget, 'trial')}: {self.counts}", style="default"
+        )
         lines = [head, Text(self.best_line, style="green"), Text(self.pace, style="dim")]
         if self.core.stopping and self.core.stopped:
             lines.append(

@@ -12,7 +12,7 @@ from fesearch.cli.live import watching
 from fesearch.cli.output import Format, progress, quiet, say
 from fesearch.cli.rank import rank
 from fesearch.duration import duration, spelled
-from fesearch.errors import InputError, NoResultError
+from fesearch.errors import InputError, NoResultError, counted
 from fesearch.portfolio import Portfolio, of_keys
 from fesearch.registry import short_name
 
@@ -98,7 +98,9 @@ def _looks(made: Portfolio) -> "Iterator[Looks]":
     last = len(rounds(len(made.studies)))
 
     def turn(turn: "Turn") -> None:
-        amount = f"{turn.amount:.0f} trials" if made.seconds is None else spelled(turn.amount)
+        amount = (
+            counted(round(turn.amount), "trial") if made.seconds is None else spelled(turn.amount)
+        )
         say(f"round {turn.round} of {last}: {short_name(turn.family)}, {amount}")
 
     with progress("features", "compounds") as report:

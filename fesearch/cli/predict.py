@@ -9,7 +9,7 @@ import typer
 
 from fesearch.cli.options import FamilyFileOption, FormatOption, StorageOption
 from fesearch.cli.output import Column, Format, progress, show
-from fesearch.errors import InputError
+from fesearch.errors import InputError, counted
 from fesearch.paths import storage_url
 
 if TYPE_CHECKING:
@@ -104,16 +104,24 @@ def predict(
         )
     _warn(done.unseen)
     if done.resumed:
-        print(f"Went on behind the {done.resumed} rows of an earlier call.", file=sys.stderr)
+        print(
+            f"Went on behind the {counted(done.resumed, 'row')} of an earlier call.",
+            file=sys.stderr,
+        )
     if done.bad:
-        what = "left out" if on_bad == "drop" else "kept with the reason in the column 'error'"
+        were = "was" if done.bad == 1 else "were"
+        kept = "kept with the reason in the column 'error'"
+        what = f"{were} {'left out' if on_bad == 'drop' else kept}"
         rest = f"; and {done.bad - len(done.first)} more" if done.bad > len(done.first) else ""
         print(
-            f"Warning: {done.bad} rows cannot be predicted and were {what}: "
+            f"Warning: {counted(done.bad, 'row')} cannot be predicted and {what}: "
             f"{'; '.join(done.first)}{rest}.",
             file=sys.stderr,
         )
-    print(f"Wrote {done.rows} predictions of {bundle.card.target} to {to}.", file=sys.stderr)
+    print(
+        f"Wrote {counted(done.rows, 'prediction')} of {bundle.card.target} to {to}.",
+        file=sys.stderr,
+    )
 
 
 def _opened(folder: Path, gpus: int) -> "Bundle":

@@ -19,7 +19,7 @@ from fesearch.cli.options import (
 from fesearch.cli.output import Column, Format, progress, quiet, say, show
 from fesearch.cli.prepare import prepare_all, prepare_study
 from fesearch.duration import duration
-from fesearch.errors import NoResultError
+from fesearch.errors import NoResultError, counted
 from fesearch.paths import storage_url
 from fesearch.portfolio import of_keys
 from fesearch.record import nothing_usable
@@ -148,7 +148,8 @@ def start_study(
     from fesearch.search import resources, start
 
     if idle := resources.idle_gpus(study):
-        say(f"{idle} GPU{'s' if idle > 1 else ''} stand idle; to use them add --gpus {idle}.")
+        them = "it" if idle == 1 else "them"
+        say(f"{counted(idle, 'GPU', 'stands', 'stand')} idle; to use {them} add --gpus {idle}.")
     if shared := resources.sharing(study):
         say(shared)
     url = storage_url(storage)

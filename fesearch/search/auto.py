@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 
+from fesearch.errors import counted
 from fesearch.space import Choice, Space, When
 from fesearch.study import Study
 
@@ -16,14 +17,15 @@ FEWEST_FOR_CMAES = 1000
 def picked(study: Study) -> tuple[str, str]:
     """The sampler for a study's space and budget, and why it is that."""
     space, trials = study.search_space(), study.trials
-    size = space.size()
+    size, budget = space.size(), counted(trials, "trial")
     if size is not None and size <= trials:
-        return "grid", f"a budget of {trials} trials has room for each of the {size} configs"
+        return "grid", f"a budget of {budget} has room for each of the {size} configs"
     if trials <= FEW_TRIALS:
-        return "qmc", f"{trials} trials are too few to learn from, so they are spread evenly"
+        few = counted(trials, "trial", "is", "are")
+        return "qmc", f"{few} too few to learn from, so they are spread evenly"
     conditional = any(isinstance(entry, When) for entry in space.parameters.values())
     if not conditional and trials <= MOST_FOR_GP:
-        return "gp", f"a budget of {trials} trials is small, and no parameter depends on another"
+        return "gp", f"a budget of {budget} is small, and no parameter depends on another"
     if trials >= FEWEST_FOR_CMAES and not conditional and _numbers_alone(space):
         if find_spec("cmaes"):
             return "cmaes", f"{trials} trials are many, and all parameters are numbers"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fesearch.duration import duration, spelled
-from fesearch.errors import InputError
+from fesearch.errors import InputError, counted
 from fesearch.record import TrialResult, TrialState
 from fesearch.search.folder import end_file
 from fesearch.search.halving import FACTOR, first_rung
@@ -197,7 +197,8 @@ def in_all(name: str, budget: int, begun: int, text: str) -> int:
     total = budget + given if text.startswith("+") else given
     if total < begun:
         raise InputError(
-            f"The study '{name}' has begun {begun} trials, so its budget cannot be {total}.",
+            f"The study '{name}' has begun {counted(begun, 'trial')}, so its budget cannot be "
+            f"{total}.",
             f"Give --trials {begun} or more, or --trials +{max(given, 1)}.",
         )
     return total

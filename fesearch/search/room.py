@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from fesearch import estimate, hardware
-from fesearch.errors import InputError
+from fesearch.errors import InputError, counted
 from fesearch.paths import artifacts_dir
 from fesearch.split import Development
 from fesearch.study import Study
@@ -48,8 +48,8 @@ def check(study: Study, data: float, parallel: int, ended: int = 0) -> None:
     needed, there = estimate.OF_A_TRIAL * trials, room(artifacts_dir())
     if there < needed:
         raise InputError(
-            f"{trials} trials take {needed / 1e6:.0f} MB of disk at least, and "
-            f"{there / 1e6:.0f} MB are free at '{artifacts_dir()}'.",
+            f"{counted(trials, 'trial', 'takes', 'take')} {needed / 1e6:.0f} MB of disk at least, "
+            f"and {there / 1e6:.0f} MB are free at '{artifacts_dir()}'.",
             "Make room, or set FESEARCH_ARTIFACTS to another disk.",
         )
 
