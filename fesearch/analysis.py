@@ -89,11 +89,13 @@ class Finding:
         summary: a line a model, a study or a family.
         detail: all numbers a picture is drawn from.
         note: on what the numbers are, in a sentence or two.
+        undrawn: pictures that there are no numbers for: why, and what to type to have them.
     """
 
     summary: Table
     detail: Table
     note: str
+    undrawn: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

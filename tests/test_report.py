@@ -69,7 +69,7 @@ def test_a_page_answers_first_and_needs_nothing_else(
     names = [section.analysis.name for section in report.sections]
     assert names[:3] == ["parity", "errors", "target_bins"]
     assert set(names) >= {"elements", "permutation", "training_curves", "rungs"}
-    skipped = {analysis.name: why for analysis, why in report.skipped}
+    skipped = {one.analysis.name: one.why for one in report.skipped}
     assert "which leaves no element out" in skipped["leave_element"]
     assert set(names) | set(skipped) == set(ANALYSES.names())
     page = Reader(render(report))
@@ -221,8 +221,34 @@ def test_models_that_cannot_be_analysed_hide_no_others(
     parity = next(one for one in report.sections if one.analysis.name == "parity")
     assert [label.split()[0] for label in parity.finding.summary["model"]] == ["forests"]
     assert any(
-        analysis.name == "parity" and "is not a safetensors file" in why
-        for analysis, why in report.skipped
+        one.analysis.name == "parity" and "is not a safetensors file" in one.why
+        for one in report.skipped
+    )
+
+
+def test_where_a_picture_is_missing_it_is_said_what_brings_it(studies: str, fast: None) -> None:
+    report = collect(["forests"], studies)
+    missing = {one.analysis.name: one for one in report.skipped}
+    assert set(missing) >= {"element_map", "hyperparameters", "learning_curve", "leave_element"}
+    page = render(report)
+    text = " ".join(" ".join(Reader(page).words).split())
+    for name, one in missing.items():
+        place = page.index(f'<section id="{name}"')
+        assert f'<a href="#{name}">' in page
+        assert "There is no picture here" in page[place : page.index("</section>", place)]
+        assert f"There is no picture here: {one.why} {one.hint}" in text
+    assert "fesearch study extend forests --trials +20" in missing["hyperparameters"].hint
+    assert "--split random:train=$n" in missing["learning_curve"].hint
+    assert "Left out" not in text
+
+
+def test_a_study_that_stops_nothing_early_has_no_rungs_to_draw(studies: str, fast: None) -> None:
+    configs = [searched.SMALL_FOREST, {**searched.SMALL_FOREST, "max_depth": 2}]
+    searched.search(studies, "patient", "random_forest", configs, pruner="none")
+    text = words_of(collect(["patient"], studies))
+    assert (
+        "There is no picture here: 'patient' stops no trial early, and so has no rungs. "
+        "Search with --pruner asha." in text
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fesearch.analysis import Analysis, Finding, Settings, Table
+from fesearch.errors import counted
 from fesearch.family import FAMILIES, amount
 from fesearch.record import TrialState
 from fesearch.search.budget import rungs_of
@@ -21,7 +22,8 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
     """Trials and seconds by how they ended, and who came to each rung and was stopped there."""
     every = [subject.searched for subject in subjects]
     summary = [_ended(one) for one in every]
-    rows = [line for one in every for line in _rungs(one)]
+    seen = [(one, _rungs(one)) for one in every]
+    rows = [line for _, lines in seen for line in lines]
     unit = every[0].row.unit
     states = [state.value.lower() for state in TrialState]
     return Finding(
@@ -40,6 +42,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
         note="The share of training is what was trained, of all trials trained to the longest "
         "trial's end. Whoever arrived at a rung was stopped there or went on; the rest ended "
         "otherwise, as by patience.",
+        undrawn=tuple(_without(one) for one, lines in seen if not lines),
     )
 
 
@@ -62,8 +65,9 @@ def panels(finding: Finding) -> "list[Panel]":
                 bars(
                     counts,
                     title=f"Rungs: {line['study']}",
-                    note=f"{line['trials']} trials took {100 * line['share_of_training']:.0f} % "
-                    "of the training that all would have taken to the end.",
+                    note=f"{counted(line['trials'], 'trial')} took "
+                    f"{100 * line['share_of_training']:.0f} % of the training that all would have "
+                    "taken to the end.",
                     axis="trials",
                 )
             )
@@ -103,6 +107,14 @@ def _ended(one: Searched) -> list[object]:
         share,
         best,
     ]
+
+
+def _without(one: Searched) -> tuple[str, str]:
+    """Why a study has no picture of rungs, and what has one."""
+    name, pruner = one.row.name, study_of(one.row).pruner
+    if pruner == "none":
+        return f"'{name}' stops no trial early, and so has no rungs.", "Search with --pruner asha."
+    return f"No trial of '{name}' has come to a rung yet.", f"Type: fesearch study resume {name}"
 
 
 def _rungs(one: Searched) -> list[list[object]]:

@@ -9,7 +9,7 @@ from fesearch.cli import published
 from fesearch.cli.options import BesideOption, FormatOption, StorageOption
 from fesearch.cli.output import detail, progress, say
 from fesearch.duration import duration
-from fesearch.errors import InputError
+from fesearch.errors import InputError, counted
 from fesearch.paths import storage_url
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def report(
     facts = {
         "report": str(to),
         "size": to.stat().st_size,
-        "figures": None if figures is None else f"{len(files)} files in {figures}",
+        "figures": None if figures is None else f"{counted(len(files), 'file')} in {figures}",
         "sections": [section.analysis.name for section in found.sections],
-        "left_out": [f"{analysis.name}: {why}" for analysis, why in found.skipped],
+        "left_out": [f"{one.analysis.name}: {one.why} {one.hint}" for one in found.skipped],
         "best": f"{best.trial.study} trial {best.trial.number} ({best.trial.family})",
     }
     detail(facts, format, {"size": "bytes"})

@@ -36,10 +36,12 @@ class Drawn:
     Attributes:
         words: see ``report.page.section_words``.
         why: it cannot be made, in a sentence; empty where it was.
+        hint: what to do or type to have it.
     """
 
     words: dict[str, Any] | None
     why: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Pictures:
             with self._drawing:
                 return Drawn(section_words(found, ANALYSES.names().index(analysis.name)))
         except FesearchError as error:
-            return Drawn(None, error.message)
+            return Drawn(None, error.message, error.hint)
         except Exception as error:  # noqa: BLE001  a page of other pictures is to be shown
             _log.warning("The analysis '%s' failed: %s", analysis.name, first_line(error))
             return Drawn(None, f"It failed: {first_line(error)}")

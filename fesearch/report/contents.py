@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fesearch import __version__, rank
 from fesearch.analysis import ANALYSES, Analysis, Finding, Settings
@@ -35,6 +35,14 @@ class Section:
     panels: "Sequence[Panel]"
 
 
+class Missing(NamedTuple):
+    """An analysis that cannot be made, or not of all: why, and what to type to have it."""
+
+    analysis: Analysis
+    why: str
+    hint: str
+
+
 @dataclass(frozen=True)
 class Report:
     """All that a page says.
@@ -42,7 +50,7 @@ class Report:
     Attributes:
         tables: rankings, that of the division the pictures are of first.
         repeated: rankings over repeated divisions.
-        skipped: analysis and why it is not in the report.
+        skipped: what is missing in the report.
         studies: by name, in the order asked for.
         beside: published values to show beside the rankings.
     """
@@ -50,7 +58,7 @@ class Report:
     tables: Sequence[rank.Table]
     repeated: Sequence[RepeatedTable]
     sections: Sequence[Section]
-    skipped: Sequence[tuple[Analysis, str]]
+    skipped: Sequence[Missing]
     studies: Mapping[str, Searched]
     beside: Publication | None = None
     version: str = __version__
@@ -99,14 +107,12 @@ def collect(
     tables = list(_rankings(studies, url))
     alike = _best_first(subjects, tables[0])
     sections: list[Section] = []
-    skipped: list[tuple[Analysis, str]] = []
+    skipped: list[Missing] = []
     for analysis in ANALYSES:
-        who = _subjects(analysis, alike, subjects)
-        if who:
-            begin(analysis)
-            found, left_out = _sections(analysis, who)
-            sections += found
-            skipped += left_out
+        begin(analysis)
+        found, left_out = _sections(analysis, _subjects(analysis, alike, subjects))
+        sections += found
+        skipped += left_out
     sections.sort(key=lambda one: in_order(one.analysis.name))
     repeated = rank.repeated_tables(url, studies=names)
     return Report(tables, repeated, sections, skipped, studies, beside)
@@ -138,23 +144,24 @@ def _best_first(subjects: Sequence[StudySubject], table: rank.Table) -> list[Stu
     )
 
 
-def _sections(
-    analysis: Analysis, who: Sequence[Subject]
-) -> tuple[list[Section], list[tuple[Analysis, str]]]:
+def _sections(analysis: Analysis, who: Sequence[Subject]) -> tuple[list[Section], list[Missing]]:
     """An analysis of all that it can be made of, and why it cannot be made of the others."""
+    if not who:
+        why = "It compares studies on several divisions, and all of these are on one."
+        return [], [Missing(analysis, why, f"Type: {analysis.example}")]
     settings = Settings(repeats=REPEATS, rows=ROWS)
     try:
         return [examine(analysis, who, settings)], []
     except FesearchError as error:
         if len(who) == 1 or analysis.reads == "series":
-            return [], [(analysis, error.message)]
+            return [], [Missing(analysis, error.message, error.hint)]
     good, skipped = [], []
     for one in who:
         try:
             analysis.find([one], settings)
             good.append(one)
         except FesearchError as error:
-            skipped.append((analysis, error.message))
+            skipped.append(Missing(analysis, error.message, error.hint))
     return ([examine(analysis, good, settings)] if good else []), skipped
 
 

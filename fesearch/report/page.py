@@ -15,7 +15,7 @@ from fesearch.paths import atomic_folder, atomic_write
 from fesearch.published import beside, mae_unit
 from fesearch.rankrows import picked
 from fesearch.record import TrialState
-from fesearch.report.contents import Report, Section
+from fesearch.report.contents import Report, Section, in_order
 from fesearch.report.rankings import ranking, repeated, spread
 from fesearch.report.templates import environment
 from fesearch.store.types import Division, StudyRow
@@ -117,7 +117,7 @@ def _words(report: Report) -> dict[str, Any]:
         "published_unit": mae_unit(table),
         "rankings": [ranking(one, publication=report.beside) for one in report.tables],
         "repeated": [repeated(one, publication=report.beside) for one in report.repeated],
-        "sections": [section_words(one, place) for place, one in enumerate(report.sections)],
+        "sections": _sections(report),
         "studies": [_study(report, name) for name in report.studies],
         "compared": len(alike),
         "trials": len(trials),
@@ -157,6 +157,22 @@ def _over(report: Report) -> dict[str, Any] | None:
     return None
 
 
+def _sections(report: Report) -> list[dict[str, Any]]:
+    """Every analysis in the order of the page: its pictures, and what is missing among them."""
+    drawn = {one.analysis.name: one for one in report.sections}
+    known = {one.analysis.name: one.analysis for one in (*report.sections, *report.skipped)}
+    return [
+        {
+            "analysis": analysis,
+            "words": section_words(drawn[name], place) if name in drawn else None,
+            "missing": [one for one in report.skipped if one.analysis.name == name],
+        }
+        for place, (name, analysis) in enumerate(
+            sorted(known.items(), key=lambda item: (in_order(item[0]), item[0]))
+        )
+    ]
+
+
 def section_words(section: Section, place: int) -> dict[str, Any]:
     """A section with its pictures in line."""
     drawn = [
@@ -169,6 +185,7 @@ def section_words(section: Section, place: int) -> dict[str, Any]:
     return {
         "analysis": section.analysis,
         "note": section.finding.note,
+        "undrawn": section.finding.undrawn,
         "drawn": drawn,
         "summary": section.finding.summary,
         "detail": _head(section.finding.detail),
