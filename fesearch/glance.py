@@ -7,7 +7,6 @@ from fesearch.card import Card
 from fesearch.errors import FesearchError
 from fesearch.record import ResultKey
 from fesearch.sealed import Met, Sealed
-from fesearch.store.how import Trained
 from fesearch.store.results import Store
 from fesearch.store.types import Look
 
@@ -72,6 +71,8 @@ def said(met: Met, fingerprint: str, done: Glance) -> str:
     verb = "has a formula" if met.rows == 1 else "have formulas"
     if done.look is not None:
         record = f"on record as look {done.look.sequence} at it, without a score"
+        if done.look.how.calls > 1:
+            record += f" ({done.look.extent} so far)"
     else:
         record = f"not on record, since there is no database of its study ({done.why})"
     return (
@@ -83,7 +84,7 @@ def said(met: Met, fingerprint: str, done: Glance) -> str:
 def put(key: ResultKey, study: str, trial: int, met: Met, url: str) -> Glance:
     """Record that compounds of the test part were predicted, where their study is known.
 
-    The same compounds with the same model are on record once, in whatever calls. No database is
+    All calls of one model are one look, with the formulas that any of them had. No database is
     made, and one that cannot be had stops no prediction.
 
     Args:
@@ -94,13 +95,6 @@ def put(key: ResultKey, study: str, trial: int, met: Met, url: str) -> Glance:
         with Store.open(url, create=False) as store:
             if not store.knows(key.data, key.split):
                 return Glance(None, f"'{store.name}' does not know its division")
-            known, last = 0, None
-            for look in store.looks(key):
-                same = (look.study, look.trial) == (study, trial)
-                if same and look.how.trained is Trained.PREDICTED:
-                    known, last = known | int(look.how.asked or "0", 16), look
-            if last is not None and not met.asked & ~known:
-                return Glance(last)
-            return Glance(store.add_glance(key, study, trial, met.rows, f"{met.asked:x}"))
+            return Glance(store.add_glance(key, study, trial, met.asked))
     except FesearchError as error:
         return Glance(None, error.message.rstrip("."))

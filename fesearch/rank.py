@@ -54,6 +54,7 @@ class Table:
     Attributes:
         data: name of the data set, as the studies called it.
         looks: at the test part, so far.
+        predicted: those of them that are predictions without a score.
         ensembles: the looks at them, the last at each, best validation first. They stand apart:
             picks are chosen on the rows that validate, so their validation scores flatter.
     """
@@ -64,6 +65,7 @@ class Table:
     looks: int
     entries: tuple[Entry, ...]
     ensembles: tuple[Look, ...] = ()
+    predicted: tuple[Look, ...] = ()
 
 
 def tables(
@@ -213,7 +215,9 @@ def _table(
         for look in _ensembles((look for every in own.values() for look in every), summary)
         if not wanted or wanted.issuperset(look.how.studies)
     ]
-    return Table(summary, "/".join(names[key.data]), division, len(looks), compared, tuple(joint))
+    predicted = tuple(look for look in looks if look.how.trained is Trained.PREDICTED)
+    name = "/".join(names[key.data])
+    return Table(summary, name, division, len(looks), compared, tuple(joint), predicted)
 
 
 def _ensembles(looks: Iterable[Look], summary: KeySummary) -> tuple[Look, ...]:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,15 +109,53 @@ def test_predictions_of_test_rows_are_said_and_on_record(
     assert holdout("forests", studies).scored[0].look.sequence == 2
 
 
-def test_the_same_compounds_with_one_model_are_on_record_once(studies: str, model: Path) -> None:
+def test_all_that_one_model_predicts_is_one_look(
+    studies: str, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     test = [reduced(text) for text in parts(studies)[1]]
     bundle = open_bundle(model)
     assert bundle.sealed is not None
     asked = [test[:2], test[1:2], test[:2] * 2, test[2:4], test[:4], test[3:5]]
     looks = [put_on_record(bundle.card, bundle.sealed.met(names), studies).look for names in asked]
-    assert [look and look.sequence for look in looks] == [1, 1, 1, 2, 2, 3]
+    found = [(look.sequence, look.rows, look.how.calls) for look in looks if look]
+    assert found == [(1, 2, 1), (1, 2, 2), (1, 2, 3), (1, 4, 4), (1, 4, 5), (1, 5, 6)]
+    other = bundle.card.model_copy(
+        update={
+            "members": (
+                bundle.card.members[0].model_copy(
+                    update={"trained": bundle.card.trained.model_copy(update={"trial": 9})}
+                ),
+            )
+        }
+    )
+    again = put_on_record(other, bundle.sealed.met(test[:1]), studies).look
+    assert again is not None
+    assert (again.sequence, again.trial, again.rows) == (2, 9, 1)
     with Store.open(studies) as store:
-        assert [look.rows for look in store.looks()] == [2, 2, 2]
+        first, second = store.looks()
+    assert (first, second) == (looks[-1], again)
+    assert looks[0] is not None
+    assert first.looked_at == looks[0].looked_at
+    assert run(["predict", str(model), parts(studies)[1][0]]) == 0
+    assert (
+        "look 1 at it, without a score (5 formulas in 7 calls so far)." in capsys.readouterr().err
+    )
+    assert run(["rank", "--study", "forests"]) == 0
+    said = "look 1    trial 0 of forests predicted 5 formulas in 7 calls, without a score\n"
+    assert said in capsys.readouterr().out
+
+
+def test_a_look_of_a_kind_from_a_later_version_is_left_as_it_is(studies: str, model: Path) -> None:
+    bundle = open_bundle(model)
+    assert bundle.sealed is not None
+    met = bundle.sealed.met(map(reduced, parts(studies)[1]))
+    put_on_record(bundle.card, met, studies)
+    file = studies.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("""UPDATE fesearch_looks SET how = '{"trained": "in a dream"}'""")
+    look = put_on_record(bundle.card, met, studies).look
+    assert look is not None
+    assert look.sequence == 2
 
 
 def test_who_was_met_is_counted_and_told_apart() -> None:

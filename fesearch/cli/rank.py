@@ -12,7 +12,7 @@ from fesearch.cli.options import BesideOption, PaperFormatOption, StorageOption
 from fesearch.cli.output import Column, low_high, remark, show
 from fesearch.cli.published import asked as published
 from fesearch.cli.published import rows_beside, show_rows
-from fesearch.errors import NoResultError
+from fesearch.errors import NoResultError, counted
 from fesearch.family import amount
 from fesearch.metrics import METRICS, title_of
 from fesearch.paths import storage_url
@@ -203,6 +203,11 @@ def _heading(table: ranking.Table) -> list[str]:
         *_subject(table.data, key, table.summary.unit, table.summary.direction),
         f"division  {rows.spec} ({key.split[:12]}): {rows.n_train} rows to train, "
         f"{rows.n_val} to validate, {rows.n_test} to test; {looks}",
+        *(
+            f"look {look.sequence:<4} trial {look.trial} of {look.study} predicted {look.extent}, "
+            "without a score"
+            for look in table.predicted
+        ),
     ]
 
 
@@ -216,7 +221,7 @@ def _subject(data: str, key: Any, unit: str, direction: str) -> list[str]:
 
 
 def _looks(count: int) -> str:
-    return f"{count} look{'' if count == 1 else 's'} at the test part"
+    return f"{counted(count, 'look')} at the test part"
 
 
 def _repeated_heading(table: RepeatedTable) -> list[str]:

@@ -67,6 +67,7 @@ class How:
         picks: of an ensemble, "STUDY:TRIAL" -> how often it was picked.
         asked: of rows that were predicted, which formulas of the test part they have; the bits of
             ``sealed.Met`` in hexadecimal digits.
+        calls: in how many calls that was.
     """
 
     trained: Trained = Trained.SEARCHED
@@ -83,6 +84,7 @@ class How:
     coverage: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     picks: Mapping[str, int] = field(default_factory=dict)
     asked: str | None = None
+    calls: int = 0
 
     @property
     def studies(self) -> tuple[str, ...]:
@@ -126,6 +128,7 @@ class How:
             "coverage": lambda v: _coverage(v) if isinstance(v, dict) else {},
             "picks": lambda v: _picks(v) if isinstance(v, dict) else {},
             "asked": lambda v: v if isinstance(v, str) and _HEX.fullmatch(v) else None,
+            "calls": lambda v: v if _whole(v) else 0,
         }
         return cls(**{name: check(plain[name]) for name, check in checks.items() if name in plain})
 

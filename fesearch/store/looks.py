@@ -5,8 +5,10 @@ A look is at test rows: divisions that differ in their other rows alone share th
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,42 +45,46 @@ class Looks(Database):
             how: the model came about, and more.
         """
         finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
-        return self._add(replace(study.key, split=split), study.name, trial, finite, rows, how)
-
-    def add_glance(self, key: ResultKey, study: str, trial: int, rows: int, asked: str) -> Look:
-        """Put on record that rows of the test part were predicted; see ``Trained.PREDICTED``.
-
-        Args:
-            study, trial: that the model is of; they need not be here.
-            rows: that were predicted.
-            asked: which formulas they have, see ``How``.
-        """
-        how = How(trained=Trained.PREDICTED, asked=asked)
-        return self._add(key, study, trial, {}, rows, how)
-
-    def _add(
-        self,
-        key: ResultKey,
-        study: str,
-        trial: int,
-        scores: Mapping[str, float | None],
-        rows: int,
-        how: How,
-    ) -> Look:
         look = {
-            "data": key.data,
-            "target": key.target,
-            "split": key.split,
-            "study": study,
+            "data": study.key.data,
+            "target": study.key.target,
+            "split": split,
+            "study": study.name,
             "trial": trial,
-            "metric": key.metric,
-            "value": scores.get(key.metric),
-            "scores": dict(scores),
+            "metric": study.key.metric,
+            "value": finite.get(study.key.metric),
+            "scores": finite,
             "rows": rows,
             "looked_at": datetime.now(UTC),
             "how": how.plain(),
         }
         with self.write() as connection:
+            return insert_look(connection, look)
+
+    def add_glance(self, key: ResultKey, study: str, trial: int, asked: int) -> Look:
+        """Put on record that rows of the test part were predicted; see ``Trained.PREDICTED``.
+
+        All calls of one model are one look: it has the formulas that any of them asked for.
+
+        Args:
+            study, trial: that the model is of; they need not be here.
+            asked: which formulas were predicted; the bits of ``sealed.Met``.
+        """
+        at = {"data": key.data, "target": key.target, "split": key.split}
+        with self.write() as connection:
+            _lock_test_rows(connection, key.data, key.split)  # two calls at a time both count
+            query = sa.select(LOOKS.c.id, LOOKS.c.how).order_by(LOOKS.c.id)
+            query = query.filter_by(**at, study=study, trial=trial).where(~scored())
+            theirs = [one for one in connection.execute(query) if _is_glance(one.how)]
+            asked = reduce(or_, (int(How.of(one.how).asked or "0", 16) for one in theirs), asked)
+            calls = 1 + sum(How.of(one.how).calls for one in theirs[-1:])
+            how = How(trained=Trained.PREDICTED, asked=f"{asked:x}", calls=calls)
+            said = {"rows": asked.bit_count(), "how": how.plain()}
+            if theirs:
+                update = sa.update(LOOKS).where(LOOKS.c.id == theirs[-1].id).values(**said)
+                return _look(connection.execute(update.returning(*_LOOK)).one())
+            look = {**at, "study": study, "trial": trial, "metric": key.metric, **said}
+            look |= {"value": None, "scores": {}, "looked_at": datetime.now(UTC)}
             return insert_look(connection, look)
 
     def looks(self, key: ResultKey | None = None) -> list[Look]:
@@ -124,6 +130,11 @@ def insert_look(connection: sa.Connection, look: Mapping[str, Any]) -> Look:
 
 def _look(row: sa.Row[Any]) -> Look:
     return Look(**{**row._mapping, "how": How.of(row.how)})
+
+
+def _is_glance(how: Mapping[str, Any]) -> bool:
+    """Whether a look is at predictions, by its own word and not for want of one known here."""
+    return how.get("trained") == Trained.PREDICTED
 
 
 def looked_at(data: str, target: str, split: str) -> sa.ColumnElement[bool]:

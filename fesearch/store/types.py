@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from fesearch.errors import counted
 from fesearch.metrics import Direction
 from fesearch.record import Decision, ResultKey, TrialState
 from fesearch.space import Value
@@ -192,6 +193,11 @@ class Look:
     rows: int
     looked_at: datetime
     how: How = field(default_factory=How)
+
+    @property
+    def extent(self) -> str:
+        """Of predictions without a score: how many formulas of the test part, in how many calls."""
+        return f"{counted(self.rows, 'formula')} in {counted(max(self.how.calls, 1), 'call')}"
 
     @property
     def as_searched(self) -> bool:
