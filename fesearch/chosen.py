@@ -1,7 +1,8 @@
 """The models that an export is of: one trial's, or those of an ensemble of one or more studies."""
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,8 @@ from fesearch.store.types import Look, StudyRow
 
 if TYPE_CHECKING:
     from fesearch.nets.program import Program
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +86,30 @@ def searched(
     retrained = {look.trial: look for look in own if look.how.trained is Trained.JOINED}
     prepared = prepare_again(row, progress)
     return Searched(row, prepared, tuple(trials), store.looks_at(row), retrained, tuple(joint))
+
+
+def all_searched(
+    store: Store, names: Sequence[str], progress: Progress | None = None
+) -> list[Searched]:
+    """The studies that an ensemble may be of.
+
+    Of a search over many families, those without a usable trial are left out, and that is said.
+
+    Args:
+        names: of studies on one division, or of searches over many families.
+
+    Raises:
+        StudyNotFoundError: there is none of a name.
+        NoResultError: a study that is named, or all of a search, has no usable trial.
+        InputError: the data are not what they were.
+    """
+    rows = store.named(names)
+    usable = {one.study for one in store.ranking(**asdict(rows[0].key))}
+    wanted = [row.name for row in rows if row.name in usable or row.name in names]
+    for row in rows if wanted else []:
+        if row.name not in wanted:
+            _log.warning("Left out: '%s' has no usable trial.", row.name)
+    return [searched(store, name, None, progress) for name in wanted or [rows[0].name]]
 
 
 def one(study: Searched, *, refitted: bool = False, device: str = "cpu") -> list[Chosen]:

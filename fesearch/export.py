@@ -32,10 +32,11 @@ from fesearch.card import (
     Unsealed,
     Validation,
 )
-from fesearch.chosen import Chosen, one, picks_of, searched, several
+from fesearch.chosen import Chosen, all_searched, one, picks_of, searched, several
 from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError
 from fesearch.family import FAMILIES
+from fesearch.finalists import finalists
 from fesearch.intervals import Calibration
 from fesearch.paths import atomic_folder
 from fesearch.record import TrialResult
@@ -62,6 +63,7 @@ def export(
     """Write a model, or an ensemble of models, into a new folder, whole or not at all.
 
     Args:
+        name: of a study, or of a search over many families, whose best model it is.
         url: of the store.
         to: a folder that is not there, or empty.
         trial: its number; the best by validation where None.
@@ -88,7 +90,10 @@ def export(
     if ensemble is not None and trial is not None:
         raise InputError("--trial and --ensemble are both given.", "Give one of them.")
     with Store.open(url, create=False) as store:
-        studies = [searched(store, one, trial, progress) for one in (name, *others)]
+        if ensemble is None:
+            studies = [searched(store, _best(store, name, trial), trial, progress)]
+        else:
+            studies = all_searched(store, [name, *others], progress)
     if ensemble is None:
         if program is not None:
             _refuse_programless(program, studies[0].trials[:1])
@@ -107,6 +112,21 @@ def export(
             f"The folder '{to}' cannot be written: {error.strerror}.", "Choose another --to."
         ) from error
     return card
+
+
+def _best(store: Store, name: str, trial: int | None) -> str:
+    """The study of that name, or that with the best trial of a search over many families."""
+    rows = store.named([name])
+    if len(rows) == 1:
+        return rows[0].name
+    if trial is not None:
+        names = ", ".join(row.name for row in rows)
+        raise InputError(
+            f"'{name}' is a search over many families, and each numbers its trials: --trial "
+            f"{trial} is one of any.",
+            f"Name the study too: {names}",
+        )
+    return finalists(store, rows)[0][0].name
 
 
 def _refuse_taken(to: Path) -> None:

@@ -119,16 +119,13 @@ class Handle(ABC):
         """
         from fesearch.export import export
 
-        study = self._first().study
-        others = [name for name in self.names if name != study] if ensemble is not None else []
         with artifacts_at(self.artifacts):
             return export(
-                study,
+                self.name if trial is None else self._first().study,
                 self.url,
                 Path(to),
                 trial=trial,
                 ensemble=ensemble,
-                others=others,
                 refit=refit,
                 program=program,
                 device=device,

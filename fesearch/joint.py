@@ -1,11 +1,10 @@
 """Test parts met by an ensemble: one look at each, with the picks on record."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
-from fesearch.chosen import Chosen, picks_of, searched, several
+from fesearch.chosen import Chosen, all_searched, picks_of, several
 from fesearch.desk import Desk, Together, looks_anew
 from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError
@@ -51,12 +50,9 @@ def holdout_ensemble(
             then.
     """
     with Store.open(url, create=False) as store:
-        rows = store.named(names)
-        for one in rows:
+        for one in store.named(names):
             refuse_driven(store, one)
-        usable = {one.study for one in store.ranking(**asdict(rows[0].key))}
-        wanted = [one.name for one in rows if one.name in usable or one.name in names]
-        studies = [searched(store, name, None, progress) for name in wanted or [rows[0].name]]
+        studies = all_searched(store, names, progress)
         chosen = several(studies, size)
         sealed = {
             one.row.name: Sealed.of(

@@ -20,7 +20,8 @@ def export(
     study: Annotated[
         list[str],
         typer.Argument(
-            help="Its name, as in `fesearch study list`; several of one division for an ensemble.",
+            help="As in `fesearch study list`, or a search over families; several of one division "
+            "for an ensemble.",
             metavar="STUDY…",
         ),
     ],
