@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fesearch import intake, predictions
+from fesearch.dataset import Dataset
 from fesearch.errors import InputError
 from fesearch.features import build
 from fesearch.featureset import Inputs
@@ -31,12 +32,14 @@ class ScoredElsewhere:
     """A finalist with every metric on all rows of a file, and on those whose formula is new to it.
 
     Attributes:
+        study: that the trial is of.
         interval: of the MAE on all rows, 95 %, from formulas drawn with replacement.
         new: metric -> score where neither training nor validation part has the formula; empty
             where there is no such row.
         look: on record, at rows whose formula is in the test part; None where there is no such row.
     """
 
+    study: str
     trial: TrialResult
     scores: dict[str, float]
     interval: tuple[float, float]
@@ -46,9 +49,10 @@ class ScoredElsewhere:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """What a labelled file says about a study.
+    """What a labelled file says about studies.
 
     Attributes:
+        row: of the study with the best finalist.
         rows: in the file.
         told: of these, rows whose reduced formula is in the training or the validation part.
         sealed: rows whose reduced formula is in the test part: a look by another door, on record.
@@ -63,7 +67,7 @@ class Elsewhere:
 
 
 def score_file(
-    name: str,
+    names: str | Sequence[str],
     url: str,
     path: Path,
     wanted: Wanted,
@@ -72,41 +76,81 @@ def score_file(
     best_per_family: bool = False,
     progress: Progress | None = None,
 ) -> Elsewhere:
-    """Score the models that the finalists of a study left on the rows of a file.
+    """Score the models that the finalists of studies left on the rows of a file.
 
     Args:
+        names: a study, several on one division, or a search over many families.
         url: of the store; written there is a look at each model where rows are of the test part.
         path: as ``intake.read`` takes it.
-        wanted: its columns, with one target, whose unit is taken to be that of the study's where
-            it is empty. Columns of numbers that the model reads are added.
+        wanted: its columns, with one target, whose unit is taken to be that of the studies' where
+            it is empty. Columns of numbers that the models read are added.
         top, best_per_family: see ``holdout``.
 
     Raises:
-        StudyNotFoundError: there is none of that name.
-        NoResultError: it has no usable trial.
-        InputError: a row of the file cannot be used, its unit is another, or the weights of a
-            finalist are not kept.
+        StudyNotFoundError: there is none of a name.
+        NoResultError: there is no usable trial.
+        InputError: a row of the file cannot be used, its unit is another, the studies do not go
+            together, or the weights of a finalist are not kept.
     """
     with Store.look(url) as store:
-        row = store.study(name)
-        chosen = [trial for _, trial in finalists(store, [row], top, best_per_family)]
-    prepared = prepare_again(row, progress)
-    models = [kept_model(row, prepared, trial) for trial in chosen]
+        studies = store.named([names] if isinstance(names, str) else names)
+        chosen = finalists(store, studies, top, best_per_family)
+    theirs = {row.name: row for row, _ in chosen}
+    prepared = {name: prepare_again(row, progress) for name, row in theirs.items()}
+    models = [kept_model(row, prepared[row.name], trial) for row, trial in chosen]
+    best = chosen[0][0]
+    first = prepared[best.name]  # of one key with all others: their data and parts are its own
+    rows = intake.read(path, "file", _in_full(wanted, path, prepared))
+    matrices = {name: _matrix(path, rows, one, progress) for name, one in prepared.items()}
+    told = _shared(first, rows.reduced, (first.split.train, first.split.val))
+    sealed = _shared(first, rows.reduced, (first.split.test,))
+    [target] = wanted.targets
+    truth, everything = rows.target(target), np.arange(len(rows))
+    metrics = {**METRICS, first.metric.name: first.metric}.values()
+    scored = []
+    for (row, trial), model in zip(chosen, models, strict=True):
+        said = model.predict(matrices[row.name])
+        found = predictions.of_formulas(everything, rows.reduced, truth, said)
+        new = {m.name: m(truth[~told], said[~told]) for m in metrics} if not told.all() else {}
+        interval = bootstrap_interval(found.errors, found.groups)
+        scores = {m.name: m(truth, said) for m in metrics}
+        there = {m.name: m(truth[sealed], said[sealed]) for m in metrics} if sealed.any() else {}
+        look = _recorded(url, row, trial, there, int(sealed.sum())) if there else None
+        scored.append(ScoredElsewhere(row.name, trial, scores, interval, new, look))
+    unit = first.dataset.units[first.target]
+    return Elsewhere(best, unit, len(rows), int(told.sum()), int(sealed.sum()), tuple(scored))
+
+
+def _in_full(wanted: Wanted, path: Path, prepared: Mapping[str, Prepared]) -> Wanted:
+    """What is to be read for all models: the target in their unit, and their own numbers.
+
+    Raises:
+        InputError: the target is in another unit.
+    """
+    name, first = next(iter(prepared.items()))
     [(target, unit)] = wanted.targets.items()
-    ours = prepared.dataset.units[prepared.target]
+    ours = first.dataset.units[first.target]
     if unit not in ("", ours):
         raise InputError(
-            f"'{target}' of {path} is in {unit}, but '{prepared.target}' of '{name}' is in {ours}.",
+            f"'{target}' of {path} is in {unit}, but '{first.target}' of '{name}' is in {ours}.",
             "Convert it in the file.",
         )
-    numbers = [
+    numbers = dict.fromkeys(
         column
-        for term in prepared.features.combination.terms
+        for one in prepared.values()
+        for term in one.features.combination.terms
         if term.needs == "columns"
         for column in term.names()
-    ]
-    wanted = replace(wanted, targets={target: ours}, numbers=(*wanted.numbers, *numbers))
-    rows = intake.read(path, "file", wanted)
+    )
+    return replace(wanted, targets={target: ours}, numbers=(*wanted.numbers, *numbers))
+
+
+def _matrix(path: Path, rows: Dataset, prepared: Prepared, progress: Progress | None) -> np.ndarray:
+    """What the models of a study read of all rows.
+
+    Raises:
+        InputError: a row lacks it.
+    """
     features = build(prepared.features.name, Inputs.of(rows), progress)
     if features.lacking:
         first = [f"{rows.ids[at]} ({why})" for at, why in list(features.lacking.items())[:_SHOWN]]
@@ -115,21 +159,7 @@ def score_file(
             f"'{features.name}': {'; '.join(first)}.",
             "Leave them out.",
         )
-    told = _shared(prepared, rows.reduced, (prepared.split.train, prepared.split.val))
-    sealed = _shared(prepared, rows.reduced, (prepared.split.test,))
-    truth, everything = rows.target(target), np.arange(len(rows))
-    metrics = {**METRICS, prepared.metric.name: prepared.metric}.values()
-    scored = []
-    for trial, model in zip(chosen, models, strict=True):
-        said = model.predict(features.matrix)
-        found = predictions.of_formulas(everything, rows.reduced, truth, said)
-        new = {m.name: m(truth[~told], said[~told]) for m in metrics} if not told.all() else {}
-        interval = bootstrap_interval(found.errors, found.groups)
-        scores = {m.name: m(truth, said) for m in metrics}
-        there = {m.name: m(truth[sealed], said[sealed]) for m in metrics} if sealed.any() else {}
-        look = _recorded(url, row, trial, there, int(sealed.sum())) if there else None
-        scored.append(ScoredElsewhere(trial, scores, interval, new, look))
-    return Elsewhere(row, ours, len(rows), int(told.sum()), int(sealed.sum()), tuple(scored))
+    return features.matrix
 
 
 def _recorded(

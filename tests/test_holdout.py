@@ -215,8 +215,6 @@ def test_the_best_of_several_studies_is_chosen_by_validation(
     assert {row["study"] for row in rows} == {"nets", "forests"}
     assert run(["holdout", "nets", "elsewhere"]) == 2
     assert "do not share data, target, metric and division" in capsys.readouterr().err
-    assert run(["holdout", "nets", "forests", "--file", "rows.csv"]) == 2
-    assert capsys.readouterr().err.startswith("--file scores models of one study.\n")
 
 
 def test_two_ways_to_choose_are_one_too_many(

@@ -8,7 +8,7 @@ import typer
 
 from fesearch.cli.options import FormatOption, StorageOption, elsewhere
 from fesearch.cli.output import Column, Format, covered, low_high, progress, show
-from fesearch.errors import InputError
+from fesearch.errors import InputError, counted
 from fesearch.metrics import metric_named
 from fesearch.paths import storage_url
 
@@ -99,15 +99,13 @@ def holdout(
             "Leave --top, --best-per-family, --retrain, --seeds and --file out.",
         )
     if file is not None:
-        if len(study) > 1:
-            raise InputError("--file scores models of one study.", "Give one study at a time.")
         if anew:
             raise InputError(
                 "--file scores models as they were searched, and none that are trained anew.",
                 "Leave --retrain, --seeds and --over out.",
             )
         _score_file(
-            study[0], url, file, formula, structure, target, unit, top or 1, best_per_family, format
+            study, url, file, formula, structure, target, unit, top or 1, best_per_family, format
         )
         return
     for option, given in (
@@ -168,7 +166,7 @@ def _show(found: "Holdout", format: Format) -> None:
     first, last = rows[0]["look"], rows[-1]["look"]
     parts = ", ".join(test[:12] for test in found.tests)
     if len(found.tests) > 1:
-        looks = f"{found.new} look{'' if found.new == 1 else 's'} at {len(found.tests)} test parts"
+        looks = f"{counted(found.new, 'look')} at {len(found.tests)} test parts"
     else:
         looks = f"look {first} at this test part" if first == last else ""
         looks = looks or f"looks {first} to {last} at this test part"
@@ -228,7 +226,7 @@ def _short(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _score_file(
-    study: str,
+    studies: list[str],
     url: str,
     file: Path,
     formula: str | None,
@@ -246,11 +244,11 @@ def _score_file(
 
     if target is None:
         with Store.look(url) as store:
-            target = store.study(study).key.target
+            target = store.named(studies)[0].key.target
     wanted = Wanted({target: unit or ""}, formula=formula or "formula", structure=structure)
     with progress("features", "compounds") as report:
         found = score_file(
-            study, url, file, wanted, top=top, best_per_family=best_per_family, progress=report
+            studies, url, file, wanted, top=top, best_per_family=best_per_family, progress=report
         )
     _show_elsewhere(found, file, format)
 
@@ -259,7 +257,7 @@ def _show_elsewhere(found: "Elsewhere", file: Path, format: Format) -> None:
     metric = metric_named(found.row.key.metric)
     rows = [
         {
-            "study": found.row.name,
+            "study": one.study,
             "trial": one.trial.number,
             "family": one.trial.family,
             f"val_{metric.name}": one.trial.value,
@@ -274,6 +272,7 @@ def _show_elsewhere(found: "Elsewhere", file: Path, format: Format) -> None:
         for one in found.scored
     ]
     columns: list[Column | str] = [
+        *(["study"] if len({one.study for one in found.scored}) > 1 else []),
         "trial",
         "family",
         Column(f"val_{metric.name}", f"validation {metric.title}", found.row.unit),
@@ -290,15 +289,16 @@ def _show_elsewhere(found: "Elsewhere", file: Path, format: Format) -> None:
     ]
     show(rows if format != "table" else short, columns, format)
     print(
-        f"\n{found.rows} rows of {file}, in {found.target_unit}. "
+        f"\n{counted(found.rows, 'row')} of {file}, in {found.target_unit}. "
         f"{'' if found.sealed else 'No look at the test part. '}"
-        f"{found.told} rows have a formula that the models were trained or validated on.",
+        f"{counted(found.told, 'row', 'has', 'have')} a formula that the models were trained or "
+        "validated on.",
         file=sys.stderr,
     )
     if found.sealed:
         looks = ", ".join(str(one.look.sequence) for one in found.scored if one.look)
         print(
-            f"Warning: {found.sealed} rows have a formula of the sealed test part, which is on "
-            f"record as look {looks} at it; do not choose by this score.",
+            f"Warning: {counted(found.sealed, 'row', 'has', 'have')} a formula of the sealed test "
+            f"part, which is on record as look {looks} at it; do not choose by this score.",
             file=sys.stderr,
         )
