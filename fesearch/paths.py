@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import resources
 from pathlib import Path
 
 from fesearch.errors import InputError, quoted
@@ -55,6 +56,12 @@ def artifacts_at(folder: Path | None) -> Iterator[None]:
         yield
     finally:
         _ARTIFACTS.reset(before)
+
+
+def dashboards() -> Path:
+    """Where the templates of pages and panels are: in the package, or beside it in a checkout."""
+    inside = Path(str(resources.files("fesearch"))) / "dashboards"
+    return inside if inside.is_dir() else inside.parent.parent / "dashboards"
 
 
 def checked_name(kind: str, name: str) -> str:

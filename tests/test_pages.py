@@ -291,6 +291,9 @@ def test_what_all_configs_have_alike_is_left_out() -> None:
 def test_the_board_for_ray_can_be_imported() -> None:
     board = json.loads((Path(__file__).parents[1] / "dashboards" / "ray.json").read_text())
     assert board["id"] is None  # Grafana gives one
+    assert board["schemaVersion"] >= 36  # whose panels name their data source by type and uid
+    assert {one["type"] for one in board["panels"]} <= {"stat", "timeseries"}
+    assert {one["datasource"]["type"] for one in board["panels"]} == {"prometheus"}
     variables = {one["name"]: one for one in board["templating"]["list"]}
     assert variables["datasource"]["type"] == "datasource"
     places = [tuple(one["gridPos"].values()) for one in board["panels"]]

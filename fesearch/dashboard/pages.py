@@ -16,8 +16,9 @@ from fesearch.dashboard.guard import Environ
 from fesearch.dashboard.pictures import Pictures
 from fesearch.dashboard.suggestions import Suggestions
 from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFoundError
+from fesearch.paths import dashboards
 from fesearch.record import TrialState
-from fesearch.report.templates import environment, folder
+from fesearch.report.templates import environment
 from fesearch.store.results import Store
 from fesearch.subject import StudySubject
 
@@ -142,7 +143,7 @@ class Pages:
 
     def script(self) -> HTTPResponse:
         """What renews parts of a page; pages can be read without it."""
-        text = (folder() / SCRIPT).read_text("utf-8")
+        text = (dashboards() / SCRIPT).read_text("utf-8")
         kind = {"Content-Type": "text/javascript; charset=utf-8"}
         return HTTPResponse(text, headers={**_HEADERS, **kind})
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fesearch.dashboard.guard import Application, Environ
-from fesearch.errors import FesearchError, StudyNotFoundError
+from fesearch.errors import FesearchError, StudyNotFoundError, first_line
 from fesearch.optional import require
 from fesearch.store.engine import (
     newly_opened,
@@ -23,6 +23,7 @@ from fesearch.store.engine import (
     shown,
     sqlite_file,
 )
+from fesearch.store.results import Store
 from fesearch.store.snapshot import elsewhere
 
 if TYPE_CHECKING:
@@ -81,8 +82,21 @@ class Suggestions:
             if self._made is None:
                 dashboard = require("optuna_dashboard", "dashboard")
                 storage = (writing if self._writable else read_only)(self._url)
+                if self._writable:
+                    _draw(self._url, storage)
                 self._made = dashboard.wsgi(storage), storage
             return self._made
+
+
+def _draw(url: str, storage: "RDBStorage") -> None:
+    """Write our figures of every study as it stands; one at work writes its own when it ends."""
+    from fesearch.search.panels import show_all
+
+    try:
+        with Store.look(url) as store:
+            show_all(store, storage)
+    except Exception as error:  # noqa: BLE001  all else is to be seen without them
+        _log.warning("The figures for optuna-dashboard were not written: %s", first_line(error))
 
 
 def read_only(url: str) -> "RDBStorage":

@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fesearch.figures.style import compact
+from fesearch.paths import dashboards
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -17,7 +16,7 @@ def environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(folder()),
+        loader=FileSystemLoader(dashboards()),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -25,12 +24,6 @@ def environment() -> "Environment":
     )
     environment.filters["cell"] = cell
     return environment
-
-
-def folder() -> Path:
-    """Where the templates are: in the package, or beside it in a checkout."""
-    inside = Path(str(resources.files("fesearch"))) / "dashboards"
-    return inside if inside.is_dir() else inside.parent.parent / "dashboards"
 
 
 def cell(value: Any) -> str:

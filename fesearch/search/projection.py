@@ -4,11 +4,12 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fesearch.errors import first_line
 from fesearch.record import TrialResult
 from fesearch.search.mirror import Mirror
+from fesearch.search.panels import show
 from fesearch.space import Config
 
 _Begun = tuple[int, str, Config, int | None]
@@ -83,6 +84,12 @@ class Projection:
             self.write()
         with self._lock:
             self._try(lambda mirror: mirror.halt(halted))
+
+    def show(self, figures: Callable[[], Mapping[str, str]]) -> None:
+        """Write figures for optuna-dashboard, see ``panels``; without them nothing is lost."""
+        with self._lock:
+            if self._mirror is not None:
+                self._try(lambda mirror: show(mirror.storage, mirror.study._study_id, figures()))
 
     def close(self) -> None:
         """Let go of the database."""

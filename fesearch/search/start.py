@@ -38,6 +38,7 @@ from fesearch.search.folder import (
 from fesearch.search.heartbeat import Heartbeat
 from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
+from fesearch.search.panels import panels
 from fesearch.search.prepare import (
     Prepared,
     Progress,
@@ -381,6 +382,7 @@ def _core(
     finally:
         if _holds(store, lease):  # whoever has taken over writes there now
             projection.settle(core.running)
+            projection.show(lambda: panels(store, row))
         projection.close()
         if ahead is not None:
             ahead.close()

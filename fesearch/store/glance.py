@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import TypeAlias
 
 import sqlalchemy as sa
@@ -109,6 +110,27 @@ class Glances(Database):
         )
         with self.read() as connection:
             return [Rung(*row) for row in connection.execute(query)]
+
+    def improvements(self, study: StudyRow) -> list[tuple[datetime, int, float]]:
+        """When the best value of a study so far was bettered, by which trial, and to what."""
+        low = study.direction == "minimize"
+        earlier = (sa.func.min if low else sa.func.max)(REPORTS.c.best).over(
+            order_by=REPORTS.c.sequence, rows=(None, -1)
+        )
+        every = (
+            sa.select(REPORTS, earlier.label("earlier"))
+            .where(REPORTS.c.study_id == study.id, REPORTS.c.best.is_not(None))
+            .subquery()
+        )
+        better = every.c.best < every.c.earlier if low else every.c.best > every.c.earlier
+        query = (
+            sa.select(every.c.recorded_at, TRIALS.c.number, every.c.best)
+            .join(TRIALS, TRIALS.c.id == every.c.trial_id)
+            .where(sa.or_(every.c.earlier.is_(None), better))
+            .order_by(every.c.sequence)
+        )
+        with self.read() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
     def pulse(self, study: StudyRow) -> Pulse:
         """What changes whenever anything does that pictures of a study show."""

@@ -497,6 +497,32 @@ def test_looks_are_counted_and_mark_the_trials_after_them(store: Store) -> None:
     assert [row.after_look for row in store.ranking(split="split1")] == [True, False]
 
 
+def test_all_predictions_of_one_model_are_one_look(store: Store) -> None:
+    study = create(store)
+    store.add_look(study, 0, "split1", {"mae": 0.6}, 10)
+    given = [("first", 0, 0b011), ("first", 0, 0b110), ("first", 1, 0b1), ("first", 0, 0b1)]
+    looks = [store.add_glance(KEY, name, trial, asked) for name, trial, asked in given]
+    found = [(look.sequence, look.trial, look.rows, look.how.calls) for look in looks]
+    assert found == [(2, 0, 2, 1), (2, 0, 3, 2), (3, 1, 1, 1), (2, 0, 3, 3)]
+    assert [look.sequence for look in store.looks(KEY)] == [1, 2, 3]
+    assert store.looks(KEY)[1] == looks[-1]
+    assert store.add_glance(replace(KEY, split="split2"), "first", 0, 1).sequence == 1
+
+
+def test_when_the_best_was_bettered_is_known(store: Store) -> None:
+    study = create(store)
+    assert store.improvements(study) == []
+    with driving(store, study) as lease:
+        for number, values in enumerate([(0.5, 0.5, 0.4), (0.45, 0.45), (0.3, None)]):
+            store.begin_trial(lease, spec(number), "epochs")
+            for resource, value in enumerate(values, start=1):
+                report = replace(said(resource), best=value)
+                store.report(lease, number, report, Decision.CONTINUE)
+    steps = store.improvements(study)
+    assert [(number, value) for _, number, value in steps] == [(0, 0.5), (0, 0.4), (2, 0.3)]
+    assert [at for at, _, _ in steps] == sorted(at for at, _, _ in steps)
+
+
 def test_looks_at_the_same_test_rows_are_counted_together(store: Store) -> None:
     def division(split: str, test: str | None) -> Division:
         return Division("data1", split, split, 81, 9, 10, test)
