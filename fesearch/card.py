@@ -173,6 +173,8 @@ class Card(_Plain):
         test: None as long as nobody has looked at the test part with this model.
         refit: number of rows it was trained on once more, those of all parts; None where it is
             the model that was scored.
+        joined: number of rows it was trained on where those are of training and validation part,
+            and the test scores are of this very model; None elsewhere.
         intervals: None where an older version exported.
         versions: package -> version the study was started with.
     """
@@ -190,6 +192,7 @@ class Card(_Plain):
     refit: int | None
     intervals: Intervals | None
     versions: dict[str, str]
+    joined: int | None = None
 
     @property
     def trained(self) -> Trained:

@@ -1,8 +1,9 @@
 """The models that an export is of: one trial's, or those of an ensemble of one or more studies."""
 
 import logging
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,11 +11,12 @@ import numpy as np
 from fesearch import ensemble
 from fesearch.card import MOST
 from fesearch.errors import InputError, NoResultError
-from fesearch.finalists import kept_model, ranked, refuse_mixed
+from fesearch.finalists import SAME, kept_model, ranked, refuse_mixed
 from fesearch.model import FittedModel
 from fesearch.record import TrialResult
 from fesearch.refit import refit, refuse_device
-from fesearch.search.folder import model_folder
+from fesearch.retrain import train
+from fesearch.search.folder import joined_folder, model_folder
 from fesearch.search.prepare import Prepared, Progress, prepare_again
 from fesearch.store.how import Trained
 from fesearch.store.results import Store
@@ -33,8 +35,8 @@ class Searched:
     Attributes:
         trials: those an export may take, the best first.
         looks: trial number -> the last look at it.
-        retrained: trial number -> the last look at its config, trained on training and validation
-            part of this division.
+        retrained: looks at configs trained on training and validation part of this division,
+            oldest first.
         joint: looks at ensembles whose most picked model is of this study, oldest first.
     """
 
@@ -42,7 +44,7 @@ class Searched:
     prepared: Prepared
     trials: tuple[TrialResult, ...]
     looks: dict[int, Look]
-    retrained: dict[int, Look]
+    retrained: tuple[Look, ...]
     joint: tuple[Look, ...]
 
 
@@ -83,9 +85,15 @@ def searched(
     looks = store.looks_of(row)
     joint = (look for look in looks if look.how.trained is Trained.ENSEMBLE)
     own = (look for look in looks if look.split == row.key.split)
-    retrained = {look.trial: look for look in own if look.how.trained is Trained.JOINED}
-    prepared = prepare_again(row, progress)
-    return Searched(row, prepared, tuple(trials), store.looks_at(row), retrained, tuple(joint))
+    retrained = (look for look in own if look.how.trained is Trained.JOINED)
+    return Searched(
+        row,
+        prepare_again(row, progress),
+        tuple(trials),
+        store.looks_at(row),
+        tuple(retrained),
+        tuple(joint),
+    )
 
 
 def all_searched(
@@ -120,6 +128,44 @@ def one(study: Searched, *, refitted: bool = False, device: str = "cpu") -> list
     """
     trial = study.trials[0]
     return [_chosen(study, trial, 1, refitted, device)]
+
+
+def one_joined(study: Searched) -> tuple[Chosen, Look]:
+    """The model of the first trial's config that was scored when trained on both parts, its look.
+
+    It is the one that was scored, or where its weights are not kept one trained as it was, with
+    the same seed.
+
+    Raises:
+        InputError: none was scored, or it does not score here as it is on record.
+        NoResultError: it diverges when trained again.
+    """
+    trial, row, prepared = study.trials[0], study.row, study.prepared
+    same = (trial.number, trial.seed)
+    look = next((one for one in study.retrained if (one.trial, one.how.seed) == same), None)
+    if look is None:
+        raise InputError(
+            f"Trial {trial.number} of '{row.name}' has not been scored as trained on training and "
+            "validation part.",
+            f"Score it first: fesearch holdout {row.name} --retrain",
+        )
+    folder = joined_folder(row, trial.number, trial.seed)
+    if folder.is_dir():
+        model = FittedModel.load(folder)
+    else:
+        model = train(row, prepared, prepared.split, trial, trial.seed, joined=True).model
+    x, y = prepared.split.test_part(
+        prepared.features.matrix, prepared.dataset.target(prepared.target)
+    )
+    score = prepared.metric(y, model.predict(x))
+    if look.value is None or not math.isclose(score, look.value, rel_tol=SAME):
+        raise InputError(
+            f"Trained on both parts trial {trial.number} of '{row.name}' has a test "
+            f"{prepared.metric.title} of {score:.6g} here, but look {look.sequence} is on record "
+            f"with {look.value}.",
+            "Export it without --refit val, or use the versions it was scored with.",
+        )
+    return replace(_chosen(study, trial, 1, refitted=False, device="cpu"), model=model), look
 
 
 def several(

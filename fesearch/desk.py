@@ -12,7 +12,7 @@ from fesearch.metrics import METRICS
 from fesearch.model import FittedModel
 from fesearch.record import ResultKey, TrialResult
 from fesearch.retrain import run, seeds, training
-from fesearch.search.folder import identity
+from fesearch.search.folder import identity, joined_folder
 from fesearch.search.prepare import Prepared
 from fesearch.search.training import Trained as Made
 from fesearch.search.training import Training
@@ -130,6 +130,8 @@ class Desk:
             how = replace(how, validation=validation)
             if np.isfinite(held).all():
                 how = replace(how, held=self._keep(self._predictions(split.val, held)))
+        elif split.fingerprint == self.prepared.split.fingerprint:  # what export may deliver
+            made.model.save(joined_folder(self._row, spec.number, spec.seed))
         look = self._look(spec.number, split, made.model, how, calibration)
         _log.info(
             "Trial %d on %s, seed %d: %.0f s", spec.number, split.spec, spec.seed, made.seconds

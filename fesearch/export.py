@@ -32,7 +32,15 @@ from fesearch.card import (
     Unsealed,
     Validation,
 )
-from fesearch.chosen import Chosen, all_searched, one, picks_of, searched, several
+from fesearch.chosen import (
+    Chosen,
+    all_searched,
+    one,
+    one_joined,
+    picks_of,
+    searched,
+    several,
+)
 from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError
 from fesearch.family import FAMILIES
@@ -56,6 +64,7 @@ def export(
     ensemble: int | None = None,
     others: Sequence[str] = (),
     refit: bool = False,
+    joined: bool = False,
     program: ProgramKind | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -70,6 +79,8 @@ def export(
         ensemble: how many picks of the trials whose weights are kept it is to be the mean of.
         others: further studies of the same key, whose trials may be picked too.
         refit: train what is delivered once more, on the rows of all parts.
+        joined: deliver the model that ``holdout(retrain=True)`` scored, which was trained on
+            training and validation part.
         program: add each network as a file that runs without fesearch, once it is found to predict
             the same.
         device: torch's word for where it is trained.
@@ -89,21 +100,31 @@ def export(
         )
     if ensemble is not None and trial is not None:
         raise InputError("--trial and --ensemble are both given.", "Give one of them.")
+    if joined and (refit or ensemble is not None):
+        raise InputError(
+            "--refit val delivers the one model that was scored.",
+            "Leave --ensemble out, or give --refit all.",
+        )
     with Store.open(url, create=False) as store:
         if ensemble is None:
             studies = [searched(store, _best(store, name, trial), trial, progress)]
         else:
             studies = all_searched(store, [name, *others], progress)
+    look = None
     if ensemble is None:
         if program is not None:
             _refuse_programless(program, studies[0].trials[:1])
-        chosen = one(studies[0], refitted=refit, device=device)
+        if joined:
+            model, look = one_joined(studies[0])
+            chosen = [model]
+        else:
+            chosen = one(studies[0], refitted=refit, device=device)
     else:
         chosen = several(studies, ensemble, refitted=refit, device=device)
     if program is not None:
         chosen = _with_programs(chosen, program)
     sealed = None if refit else _sealed(chosen[0].study.prepared)
-    calibration, card = _calibrated(chosen, refit, sealed)
+    calibration, card = _calibrated(chosen, refit, sealed, look)
     try:
         with atomic_folder(to) as folder:
             _fill(folder, chosen, calibration, sealed, card)
@@ -198,7 +219,7 @@ def _fill(
 
 
 def _calibrated(
-    chosen: Sequence[Chosen], refit: bool, sealed: Sealed | None
+    chosen: Sequence[Chosen], refit: bool, sealed: Sealed | None, joined: Look | None
 ) -> tuple[Calibration, Card]:
     """The errors on validation rows, of the models on record, and the card.
 
@@ -220,7 +241,7 @@ def _calibrated(
     intervals = Intervals(
         rows=len(truth), floor=calibration.floor, half_widths=_half_widths(calibration, spread)
     )
-    return calibration, _card(chosen, validation, intervals, refit, sealed)
+    return calibration, _card(chosen, validation, intervals, refit, sealed, joined)
 
 
 def _scored(chosen: Sequence[Chosen]) -> np.ndarray:
@@ -260,11 +281,12 @@ def _card(
     intervals: Intervals,
     refit: bool,
     sealed: Sealed | None,
+    joined: Look | None,
 ) -> Card:
     first = chosen[0]
     prepared = first.study.prepared
     data, split = prepared.dataset, prepared.split
-    parts = (split.train, split.val, split.test) if refit else (split.train,)
+    parts = (split.train, split.val, split.test)[: 3 if refit else 2 if joined else 1]
     rows = np.concatenate(parts)
     y = data.target(prepared.target)[rows]
     return Card(
@@ -291,8 +313,9 @@ def _card(
             sealed=None if sealed is None else len(sealed.hashes),
         ),
         validation=validation,
-        test=_unsealed(_look(chosen)),
+        test=_unsealed(joined or _look(chosen)),
         refit=len(rows) if refit else None,
+        joined=len(rows) if joined else None,
         intervals=intervals,
         versions=dict(first.study.row.versions),
     )
@@ -303,7 +326,8 @@ def _look(chosen: Sequence[Chosen]) -> Look | None:
     first = chosen[0]
     if len(chosen) == 1:
         number = first.trial.number
-        return first.study.looks.get(number) or first.study.retrained.get(number)
+        again = [look for look in first.study.retrained if look.trial == number]
+        return first.study.looks.get(number) or (again[-1] if again else None)
     picks = picks_of(chosen)
     joint = (look for one in chosen for look in one.study.joint if look.how.picks == picks)
     return max(joint, key=lambda look: look.sequence, default=None)

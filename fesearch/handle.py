@@ -106,6 +106,7 @@ class Handle(ABC):
         trial: int | None = None,
         ensemble: int | None = None,
         refit: bool = False,
+        joined: bool = False,
         program: "ProgramKind | None" = None,
         device: str = "cpu",
     ) -> "Card":
@@ -115,6 +116,7 @@ class Handle(ABC):
             trial: of the study with the best trial; that by default.
             ensemble: the mean of so many picks, of all families.
             refit: train it on all rows first.
+            joined: the model that ``holdout(retrain=True)`` scored.
             program: add networks as "onnx" or "torch" programs, which run without fesearch.
         """
         from fesearch.export import export
@@ -127,6 +129,7 @@ class Handle(ABC):
                 trial=trial,
                 ensemble=ensemble,
                 refit=refit,
+                joined=joined,
                 program=program,
                 device=device,
             )

@@ -193,7 +193,13 @@ def _scores(card: Card) -> str:
             f"- test {metric.title}, {card.split.test} rows: "
             f"{_number(score, metric.in_unit(card.unit))}"
         )
-    if test and test.trained == JOINED and len(card.members) == 1:
+    if card.joined is not None:
+        lines.append(
+            f"- the model in this folder was trained on the {card.joined} rows of training and "
+            "validation part: the test scores are its own, the validation score is that of the "
+            "same config before"
+        )
+    elif test and test.trained == JOINED and len(card.members) == 1:
         lines.append(
             "- these test scores are of the same config trained on training and validation part "
             "together, not of the model in this folder"

@@ -69,7 +69,9 @@ class Examined:
         names: the d columns.
         sealed: why its test part may not be looked at, with what to type; None where a look is on
             record.
-        learned: why no row says how good it is, with what to type: it was trained on all.
+        learned: why the rows that it learned do not say how good it is, with what to type: they are
+            not of the training part alone.
+        left: (k,) rows that are left to say so, where it has learned others.
         gone: why its weights cannot be had, with what to type.
         tested: what the look at its test part has left, where that is kept.
     """
@@ -87,6 +89,7 @@ class Examined:
     features: str
     sealed: InputError | None
     learned: InputError | None = None
+    left: np.ndarray | None = None
     gone: InputError | None = None
     tested: Part | None = None
     _parts: dict[str, Part] = field(default_factory=dict, repr=False)
@@ -125,7 +128,7 @@ class Examined:
         Raises:
             InputError: it was trained on them, or its weights cannot be had.
         """
-        if self.learned is not None:
+        if self.learned is not None and (self.left is None or not np.isin(rows, self.left).all()):
             raise self.learned
         predicted = self.predictor(np.ascontiguousarray(self.x[rows], dtype=np.float32))
         truth = self.data.target(self.key.target)[rows]
@@ -322,7 +325,8 @@ class ModelSubject(Subject):
             names=features.names,
             features=features.name,
             sealed=None if card.test else _sealed(self.name, card),
-            learned=None if card.refit is None else _learned(self.name),
+            learned=_learned(self.name, card),
+            left=None if card.joined is None else split.test,
         )
 
 
@@ -343,7 +347,16 @@ def _sealed(name: str, card: Card) -> InputError:
     )
 
 
-def _learned(name: str) -> InputError:
+def _learned(name: str, card: Card) -> InputError | None:
+    """Why a model trained on more than the training part cannot be asked for what it learned."""
+    if card.joined is not None:
+        return InputError(
+            f"'{name}' was trained on the validation rows too (--refit val), and they do not say "
+            "how good it is.",
+            "Analyse its test part: --part test",
+        )
+    if card.refit is None:
+        return None
     return InputError(
         f"'{name}' was trained on the rows of all parts (--refit all), and none are left that say "
         "how good it is.",

@@ -36,8 +36,12 @@ def export(
         ),
     ] = None,
     refit: Annotated[
-        Literal["all"] | None,
-        typer.Option("--refit", help="Train it once more, on the rows of all parts."),
+        Literal["all", "val"] | None,
+        typer.Option(
+            "--refit",
+            help="all: train it once more, on the rows of all parts; val: the model that "
+            "`holdout --retrain` scored.",
+        ),
     ] = None,
     program: Annotated[
         Literal["onnx", "torch"] | None,
@@ -55,7 +59,7 @@ def export(
     the rows it was selected by.
     """
     if gpus:
-        if refit is None:
+        if refit != "all":
             raise InputError(
                 "--gpus is for training, and nothing is trained.", "Give --refit all too."
             )
@@ -72,7 +76,8 @@ def export(
             trial=trial,
             ensemble=ensemble,
             others=study[1:],
-            refit=refit is not None,
+            refit=refit == "all",
+            joined=refit == "val",
             program=program,
             device="cuda" if gpus else "cpu",
             progress=report,
@@ -88,6 +93,8 @@ def export(
     }
     if card.refit is not None:
         facts["trained_on"] = f"all {card.refit} rows" if format == "table" else card.refit
+    if card.joined is not None:
+        facts["trained_on"] = f"{card.joined} rows" if format == "table" else card.joined
     if program is not None:
         facts["program"] = program
         each = (one.program.difference for one in card.members if one.program is not None)

@@ -71,6 +71,11 @@ def model_folder(row: StudyRow, number: int) -> Path:
     return trial_folder(row, number) / MODEL
 
 
+def joined_folder(row: StudyRow, number: int, seed: int) -> Path:
+    """Where the weights of its config are, trained on training and validation part and scored."""
+    return trial_folder(row, number) / f"joined-{seed}"
+
+
 def end_file(row: StudyRow, number: int) -> Path:
     """Where a trial's end is, as long as it is kept for another trial to go on from."""
     return trial_folder(row, number) / END
