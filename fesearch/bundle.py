@@ -20,7 +20,7 @@ from fesearch import formula
 from fesearch.arrays import broken
 from fesearch.card import HINT, MOST, PROGRAMS, Card, FeatureNames, Member, read_card
 from fesearch.ensemble import mean_and_spread
-from fesearch.errors import InputError, quoted
+from fesearch.errors import InputError, counted, quoted
 from fesearch.family import FAMILIES, Predictor
 from fesearch.features import Combination
 from fesearch.featureset import ColumnFeatureSet, FeatureSet, Inputs
@@ -146,7 +146,7 @@ class Bundle:
             first = [f"{quoted(formulas[row])} ({answer.lacking[row]})" for row in rows[:_SHOWN]]
             more = f"; and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
             raise InputError(
-                f"{len(rows)} of {len(formulas)} compounds cannot be predicted: "
+                f"{len(rows)} of {counted(len(formulas), 'compound')} cannot be predicted: "
                 f"{'; '.join(first)}{more}.",
                 "Leave them out.",
             )

@@ -13,7 +13,7 @@ from typing import Any
 from fesearch import cells, cleaning, source
 from fesearch.cells import BadRowError
 from fesearch.dataset import Dataset, Step, make
-from fesearch.errors import InputError, quoted
+from fesearch.errors import InputError, counted, quoted
 from fesearch.paths import checked_name
 from fesearch.rejects import Rejects, rejects_file
 from fesearch.rows import Gathered, Row, Rows
@@ -286,7 +286,7 @@ class _Intake:
         if self.bad and (self.rejects is None or not self.good):
             more = f"; and {self.bad - _SHOWN} more" if self.bad > _SHOWN else ""
             raise InputError(
-                f"{self.bad} of {self.count} rows of {self.origin} cannot be used: "
+                f"{self.bad} of {counted(self.count, 'row')} of {self.origin} cannot be used: "
                 f"{'; '.join(self.reasons)}{more}.",
                 "Nothing was imported. Correct or remove these rows and import again."
                 if self.rejects is None
@@ -300,7 +300,7 @@ class _Intake:
         if not self.good:
             wanted = " and ".join(f"{name}={value}" for name, value in self.wanted.where)
             raise InputError(
-                f"None of the {self.count} rows of {self.origin} has {wanted}.",
+                f"Of the {counted(self.count, 'row')} of {self.origin} none has {wanted}.",
                 "Look at the values of that column, or leave out --where.",
             )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from fesearch import __version__, cells, formula, structure, tabular
 from fesearch.bundle import Answer, Bundle
-from fesearch.errors import InputError, quoted
+from fesearch.errors import InputError, counted, quoted
 from fesearch.featureset import Inputs
 from fesearch.partial import Partial, partial
 from fesearch.paths import atomic_write
@@ -357,7 +357,7 @@ class _Tally:
     def error(self, count: int, source: Path) -> InputError:
         more = f"; and {self.bad - _SHOWN} more" if self.bad > _SHOWN else ""
         return InputError(
-            f"{self.bad} of {count} rows of {source} cannot be predicted: "
+            f"{self.bad} of {counted(count, 'row')} of {source} cannot be predicted: "
             f"{'; '.join(self.first)}{more}.",
             "Nothing was written. Correct these rows, or give --on-bad keep or --on-bad drop.",
         )

@@ -66,7 +66,7 @@ def test_shows_the_live_lines_when_asked(place: Path, capfd: pytest.CaptureFixtu
     found = fesearch.search(table(), "e_form", trials=1, name="seen", progress=True, **TREE)
     out, err = capfd.readouterr()
     assert out == ""
-    assert "study seen: 1 trials\ntrial 0 COMPLETE" in err
+    assert "study seen: 1 trial\ntrial 0 COMPLETE" in err
     found.delete()
     with pytest.raises(StudyNotFoundError):
         fesearch.open("seen")

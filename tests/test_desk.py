@@ -228,9 +228,7 @@ def test_the_command_for_rows_from_elsewhere(
     out, err = capsys.readouterr()
     assert "MAE there (eV/atom)" in out
     assert f"3 rows of {file}, in eV/atom. 0 rows have a formula that" in err
-    assert (
-        "1 rows have a formula of the sealed test part, which is on record as look 2 at it" in err
-    )
+    assert "1 row has a formula of the sealed test part, which is on record as look 2 at it" in err
     new = write_rows(tmp_path / "new.csv", ["Na3P"])
     assert run(["holdout", "nets", "--file", str(new), *command[4:]]) == 0
     assert "No look at the test part." in capsys.readouterr().err

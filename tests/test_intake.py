@@ -207,7 +207,7 @@ def test_rejects_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
 def test_a_choice_that_fits_no_row_is_refused() -> None:
     wanted = Wanted({"e": "eV"}, formula="f", where=(("fit", "a"), ("e", "1")))
     assert refusal([{"f": "FeO", "e": 1, "fit": "b"}], wanted) == (
-        "None of the 1 rows of HERE has fit=a and e=1.\n"
+        "Of the 1 row of HERE none has fit=a and e=1.\n"
         "Look at the values of that column, or leave out --where."
     )
 

@@ -231,7 +231,7 @@ def test_the_time_left_is_what_the_limit_leaves(monkeypatch: pytest.MonkeyPatch)
     tally.ended(TrialResult(0, "irnet", CONFIG, 1, TrialState.COMPLETE, 0.2))
     assert tally.pace == "10 min 00 s gone, 6 trials an hour, about 40 min 00 s left"
     now = 4600.0
-    assert tally.pace == "1 h 00 min gone, 1 trials an hour, about 6 min 40 s left"
+    assert tally.pace == "1 h 00 min gone, 1 trial an hour, about 6 min 40 s left"
 
 
 @pytest.mark.parametrize(

@@ -86,11 +86,11 @@ def test_a_header_alone_has_no_predictions(bundle: Bundle, tmp_path: Path) -> No
         ),
         (
             "formula,x\n,1\n",
-            "1 of 1 rows of {} cannot be predicted: line 2: formula is missing.",
+            "1 of 1 row of {} cannot be predicted: line 2: formula is missing.",
         ),
         (
             "formula,x\nAlTi\n",
-            "1 of 1 rows of {} cannot be predicted: line 2: 1 fields where the header has 2.",
+            "1 of 1 row of {} cannot be predicted: line 2: 1 fields where the header has 2.",
         ),
         ("compound\nAlTi\n", "{} has no column 'formula'."),
         ("formula,unit\nAlTi,K\n", "{} has a column 'unit', which is to be added."),

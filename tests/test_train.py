@@ -119,7 +119,7 @@ def test_every_row_is_seen_once_an_epoch_in_another_order(monkeypatch: pytest.Mo
 def test_one_training_row_is_refused() -> None:
     data = linear()
     one = Development(data.train_x[:1], data.train_y[:1], data.val_x, data.val_y)
-    with pytest.raises(InputError, match="The training part has 1 rows"):
+    with pytest.raises(InputError, match="The training part has 1 row"):
         learner_of(SMALL, one)
 
 

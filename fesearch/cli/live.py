@@ -106,8 +106,8 @@ class Tally:
         left = (self.core.budget - self.done) * seconds / ended
         if self.settings.deadline is not None:
             left = min(left, max(self.settings.deadline - time.monotonic(), 0.0))
-        rate = ended / seconds * 3600
-        return f"{_clock(seconds)} gone, {rate:.0f} trials an hour, about {_clock(left)} left"
+        rate = counted(round(ended / seconds * 3600), "trial")
+        return f"{_clock(seconds)} gone, {rate} an hour, about {_clock(left)} left"
 
 
 class Lines(Tally):

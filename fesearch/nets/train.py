@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from fesearch.arrays import Arrays, Layout, broken, check, check_finite, prefixed, section
-from fesearch.errors import InputError
+from fesearch.errors import InputError, counted
 from fesearch.nets.config import complete, epochs
 from fesearch.nets.optimizer import STATE, Optimizer
 from fesearch.nets.schedule import Schedule
@@ -62,7 +62,8 @@ class NetLearner:
     ) -> None:
         if len(data.train_y) < 2:
             raise InputError(
-                f"The training part has {len(data.train_y)} rows.", "Train on two rows or more."
+                f"The training part has {counted(len(data.train_y), 'row')}.",
+                "Train on two rows or more.",
             )
         torch.set_num_threads(threads)
         self._config = complete(config)
