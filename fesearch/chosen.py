@@ -15,9 +15,10 @@ from fesearch.finalists import SAME, kept_model, ranked, refuse_mixed
 from fesearch.model import FittedModel
 from fesearch.record import TrialResult
 from fesearch.refit import refit, refuse_device
-from fesearch.retrain import train
+from fesearch.retrain import training
 from fesearch.search.folder import joined_folder, model_folder
 from fesearch.search.prepare import Prepared, Progress, prepare_again
+from fesearch.search.training import train
 from fesearch.store.how import Trained
 from fesearch.store.results import Store
 from fesearch.store.types import Look, StudyRow
@@ -149,14 +150,14 @@ def one_joined(study: Searched) -> tuple[Chosen, Look]:
             "validation part.",
             f"Score it first: fesearch holdout {row.name} --retrain",
         )
+    every = prepared.features.matrix, prepared.dataset.target(prepared.target)
     folder = joined_folder(row, trial.number, trial.seed)
     if folder.is_dir():
         model = FittedModel.load(folder)
     else:
-        model = train(row, prepared, prepared.split, trial, trial.seed, joined=True).model
-    x, y = prepared.split.test_part(
-        prepared.features.matrix, prepared.dataset.target(prepared.target)
-    )
+        asked = training(row, prepared, prepared.split, trial, trial.seed, joined=True)
+        model = train(asked, *every).model
+    x, y = prepared.split.test_part(*every)
     score = prepared.metric(y, model.predict(x))
     if look.value is None or not math.isclose(score, look.value, rel_tol=SAME):
         raise InputError(

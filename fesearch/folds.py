@@ -45,8 +45,8 @@ class Part(Development):
     Made by ``part``. What ``dataclasses.replace`` makes of it has the arrays it is given.
     """
 
-    train_x = _Copied("outside")  # type: ignore[assignment]
-    val_x = _Copied("inside")  # type: ignore[assignment]
+    train_x = _Copied("outside")
+    val_x = _Copied("inside")
     whole: Development
     outside: np.ndarray
     inside: np.ndarray

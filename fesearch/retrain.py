@@ -8,7 +8,7 @@ from fesearch.errors import FesearchError
 from fesearch.family import FAMILIES
 from fesearch.record import TrialResult, TrialSpec
 from fesearch.search import resources
-from fesearch.search.budget import settings_of
+from fesearch.search.budget import Allowance, settings_of
 from fesearch.search.prepare import Prepared
 from fesearch.search.training import Matrices, Trained, Training, train, trainer
 from fesearch.seeds import derive
@@ -42,7 +42,7 @@ def training(
         joined: on training and validation part, for the resource the trial was best at. A schedule
             that waits for a plateau then sees errors of rows that are learned.
     """
-    settings = settings_of(row, prepared)
+    settings = settings_of(row, prepared, Allowance())
     family = FAMILIES.get(trial.family)
     step, best = family.resource.step, trial.best_resource or trial.resource
     ended = tuple(range(step, best + 1, step))

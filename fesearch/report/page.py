@@ -160,7 +160,8 @@ def _over(report: Report) -> dict[str, Any] | None:
 def _sections(report: Report) -> list[dict[str, Any]]:
     """Every analysis in the order of the page: its pictures, and what is missing among them."""
     drawn = {one.analysis.name: one for one in report.sections}
-    known = {one.analysis.name: one.analysis for one in (*report.sections, *report.skipped)}
+    known = {one.analysis.name: one.analysis for one in report.sections}
+    known |= {one.analysis.name: one.analysis for one in report.skipped}
     return [
         {
             "analysis": analysis,
