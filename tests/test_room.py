@@ -31,18 +31,25 @@ def refused(parallel: int, **keys: Any) -> tuple[str, str]:
 
 
 def test_enough_is_enough(free: Any) -> None:
-    free(room.RAY_ALONE + 1e9 + 4 * room.LEAST_OF_A_WORKER)
+    free(room.RAY_ALONE + 1e9 + 4 * room.LEAST_WITH_TORCH)
     room.check(small(runner="ray"), 1e9, 4)
     free(0)
     room.check(small(), 1e9, 1)  # in this process
 
 
 def test_too_many_trials_side_by_side(free: Any) -> None:
-    free(room.RAY_ALONE + 1e9 + 4 * room.LEAST_OF_A_WORKER)
+    free(room.RAY_ALONE + 1e9 + 4 * room.LEAST_WITH_TORCH)
     assert refused(64, cpus_per_trial=2) == (
-        "64 trials side by side take 9.6 GB of memory at least, and 0.6 GB are free for them.",
+        "64 trials side by side take 16.0 GB of memory at least, and 1.0 GB are free for them.",
         "Add --cpus 8, or --cpus-per-trial for fewer.",
     )
+
+
+def test_workers_without_torch_take_less(free: Any) -> None:
+    free(room.RAY_ALONE + 1e9 + 4 * room.LEAST_OF_A_WORKER)
+    ridge = small(runner="ray", family="ridge", space={}, max_epochs=None)
+    room.check(ridge, 1e9, 4)
+    assert refused(4)[1].startswith("Add --cpus 2,")
 
 
 def test_data_that_leave_no_memory(free: Any) -> None:
@@ -54,7 +61,7 @@ def test_data_that_leave_no_memory(free: Any) -> None:
 
 
 def test_a_ray_that_runs_already_has_its_memory(free: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    free(1e9 + room.LEAST_OF_A_WORKER)
+    free(1e9 + room.LEAST_WITH_TORCH)
     assert refused(1)[0].startswith("Ray and 1.0 GB of data take 1.3 GB of memory")
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: True))
     room.check(small(runner="ray"), 1e9, 1)
