@@ -13,13 +13,16 @@ Everything is replayed from the shipped curves (``curves.py`` records them), eac
   what that has in the end.
 
 Values are medians over seeds, ``low`` and ``high`` their quartiles. Written to
-benchmarks/results/, with the searches that were simulated a minute. ``--smoke`` takes two seeds and
+benchmarks/results/, with the searches that were simulated a minute; at the end the policies are
+listed by their speed, the geometric mean over families and workers. ``--smoke`` takes two seeds and
 leaves out gp and auto, and keeps nothing.
 """
 
 import argparse
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,7 @@ FACTORS, GRACES, WORKERS = (2, 3, 4), (1, 3, 9), (1, 8)
 FAST, SLOW, BUDGETS = ("random", "qmc", "tpe"), ("random", "gp", "auto"), (10, 20, 40)
 """Samplers, each compared with the first; and trials of a search. Slow ones take seconds for it."""
 PLAIN = Policy("random", "none")
+POLICY = ("table", "budget_trials", "sampler", "pruner", "reduction_factor", "grace_steps")
 
 
 def terms(curves: Curves) -> list[Policy]:
@@ -45,7 +49,8 @@ def lines_of(
     table: str, curves: Curves, every: Sequence[Policy], seeds: int, limits: Limits, workers: int
 ) -> Iterator[dict[str, Any]]:
     """What each policy finds, the first one being what the others are compared with."""
-    every = [Policy(*_terms(one), workers) for one in every]
+    every = [replace(one, workers=workers) for one in every]
+    step = curves.study.declared_family().resource.step
     began = time.perf_counter()
     found = compare(curves, every, seeds=seeds, limits=limits)
     rate = 60 * len(every) * seeds / (time.perf_counter() - began)
@@ -59,7 +64,7 @@ def lines_of(
             "sampler": outcome.policy.sampler,
             "pruner": outcome.policy.pruner,
             "reduction_factor": outcome.policy.reduction_factor,
-            "grace": outcome.policy.grace,
+            "grace_steps": outcome.policy.grace and outcome.policy.grace // step,
             "workers": workers,
             "budget_trials": limits.trials,
             "horizon_seconds": round(found.horizon, 1),
@@ -78,8 +83,16 @@ def lines_of(
         }
 
 
-def _terms(policy: Policy) -> tuple[str, str, int | None, int | None]:
-    return policy.sampler, policy.pruner, policy.reduction_factor, policy.grace
+def by_speed(lines: Sequence[Mapping[str, Any]]) -> list[tuple[float, tuple[Any, ...]]]:
+    """Each policy with its mean speed, the fastest first; 0 where it is unknown for a family."""
+    speeds: dict[tuple[Any, ...], list[float]] = {}
+    for line in lines:
+        speeds.setdefault(tuple(line[key] for key in POLICY), []).append(line["speed"] or 0.0)
+    means = {
+        policy: math.exp(sum(map(math.log, found)) / len(found)) if all(found) else 0.0
+        for policy, found in speeds.items()
+    }
+    return sorted(((mean, policy) for policy, mean in means.items()), key=lambda one: -one[0])
 
 
 def main() -> None:
@@ -107,6 +120,9 @@ def main() -> None:
                 some = [Policy(sampler, "asha") for sampler in samplers]
                 if count:
                     add(lines_of("samplers", curves, some, count, Limits(budget), 1))
+    print("times as fast:", ", ".join(POLICY))
+    for mean, policy in by_speed(lines):
+        print(f"{mean:13.2f}", *("-" if word is None else word for word in policy))
 
 
 if __name__ == "__main__":
