@@ -40,7 +40,11 @@ NET = (
 FAMILIES = {
     "irnet": (*NET, "max_epochs=27"),
     "dnn": (*NET, "max_epochs=27"),
-    "lightgbm": ("space.num_leaves={low=15,high=127,log=true}", "patience=200"),
+    "lightgbm": (
+        "space.num_leaves={low=15,high=127,log=true}",
+        "space.learning_rate={low=0.03,high=0.3,log=true}",
+        "patience=200",
+    ),
 }
 SMOKE = ("space.num_leaves=15", "patience=10")
 
