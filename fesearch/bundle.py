@@ -4,13 +4,11 @@ Nothing in it is run, and every byte is vouched for by ``SHA256SUMS``. Reading o
 """
 
 import hashlib
-import re
 import stat
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import distributions, requires
 from itertools import count, takewhile
 from pathlib import Path
 
@@ -26,7 +24,6 @@ from fesearch.features import Combination
 from fesearch.featureset import ColumnFeatureSet, FeatureSet, Inputs
 from fesearch.intervals import Calibration
 from fesearch.model import DESCRIPTION, WEIGHTS, FittedModel, read_arrays
-from fesearch.registry import short_name
 from fesearch.sealed import Sealed
 from fesearch.structure import Structures
 
@@ -37,7 +34,6 @@ FILES = tuple(sorted((CARD, STUDY, README, f"{MODEL}/{DESCRIPTION}", f"{MODEL}/{
 """What every bundle has, beside the sums of all its files."""
 
 _SHOWN = 3  # compounds named in an error
-_NAME = re.compile(r"^[\w.-]+")  # of the package that a requirement is of
 
 
 @dataclass(frozen=True)
@@ -227,33 +223,9 @@ def open_bundle(folder: Path, devices: Sequence[str] = ("cpu",)) -> Bundle:
     read = [_combination(folder / CARD, member.features) for member in card.members]
     sets, columns = _joined(read)
     models = zip(folders, card.members, strict=True)
-    _refuse_unknown_families(card)
     predictors = tuple(_predictors(folder / name, member, devices) for name, member in models)
     digest = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()
     return Bundle(card, sets, columns, predictors, calibration, sealed, digest)
-
-
-def _refuse_unknown_families(card: Card) -> None:
-    """Refuse models of families that no package here declares, naming those that may."""
-    for member in card.members:
-        name = member.trained.family
-        if name in FAMILIES.names() or short_name(name) != name:  # files have an error of their own
-            continue
-        if not (lacking := _not_installed(card.versions)):
-            continue
-        raise InputError(
-            f"There is no family '{name}' here, and the model was exported beside "
-            f"{', '.join(lacking)}, which {'is' if len(lacking) == 1 else 'are'} not installed.",
-            f"Install what declares '{name}', then try again. Type: fesearch families list",
-        )
-
-
-def _not_installed(versions: Mapping[str, str]) -> list[str]:
-    """Packages with versions that are not here, but for those that fesearch itself may use."""
-    ours = {"python", "platform", "fesearch"}
-    ours |= {line for text in requires("fesearch") or () for line in _NAME.findall(text)}
-    here = {found.name for found in distributions()}
-    return [f"{name} {versions[name]}" for name in versions if name not in ours | here]
 
 
 def model_folders(number: int) -> list[str]:

@@ -5,7 +5,7 @@ A family is one file in ``families/`` that declares ``FAMILY``; heavy libraries 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -224,5 +224,10 @@ class Family:
 
 
 FAMILIES: Registry[Family] = Registry(
-    "family", Family, "fesearch.families", "FAMILY", "fesearch families list"
+    "family",
+    Family,
+    "fesearch.families",
+    "FAMILY",
+    "fesearch families list",
+    called=lambda family, name: replace(family, name=name),
 )

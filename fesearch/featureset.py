@@ -126,6 +126,18 @@ class FeatureSet(ABC):
             )
         return self.configure(options)
 
+    def called(self, name: str) -> "FeatureSet":
+        """The same set under another name, with options too: its digest then is another."""
+        configure = self.configure
+        if configure is None:
+            return replace(self, name=name)
+
+        def configured(options: Mapping[str, str]) -> FeatureSet:
+            made = configure(options)
+            return replace(made, name=f"{name}{made.name.removeprefix(self.name)}")
+
+        return replace(self, name=name, configure=configured)
+
     def bound(self, inputs: Inputs) -> "FeatureSet":
         """The set as it applies to these rows.
 
@@ -268,6 +280,7 @@ FEATURE_SETS: Registry[FeatureSet] = Registry(
     "fesearch.featuresets",
     "FEATURE_SET",
     LISTING,
+    called=FeatureSet.called,
 )
 
 

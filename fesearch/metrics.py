@@ -1,7 +1,7 @@
 """What a model is judged by: name, unit, direction, function."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -84,7 +84,13 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 """Those that come with fesearch; every look at a test part scores with all of them."""
 
 ALL_METRICS: Registry[Metric] = Registry(
-    "metric", Metric, "fesearch.metrics", "METRIC", f"--metric {'|'.join(METRICS)}", METRICS
+    "metric",
+    Metric,
+    "fesearch.metrics",
+    "METRIC",
+    f"--metric {'|'.join(METRICS)}",
+    METRICS,
+    called=lambda metric, name: replace(metric, name=name),
 )
 
 

@@ -110,15 +110,23 @@ def _commands(card: Card) -> str:
 
 
 def _code(card: Card) -> str:
-    """What there is to say of the user's own files that it takes; nothing where there are none."""
-    if not card.own:
-        return ""
-    names = ", ".join(f"`{name}`" for name in card.own)
-    return (
-        f"It takes code that is not in this folder: {names}. `FILE.py` is the Python file that\n"
-        "declares it, whose sha256 begins with the digits behind the `@`; it runs when you give it."
-        "\n\n"
-    )
+    """What there is to say of the user's own code that it takes; nothing where there is none."""
+    files = [f"`{name}`" for name in card.own if digits_in(name)]
+    packages = [f"`{name}`" for name in card.own if not digits_in(name)]
+    said = ""
+    if files:
+        said += (
+            f"It takes code that is not in this folder: {', '.join(files)}. `FILE.py` is the "
+            "Python file that\ndeclares it, whose sha256 begins with the digits behind the `@`; it "
+            "runs when you give it.\n\n"
+        )
+    if packages:
+        said += (
+            f"It takes code of packages that must be installed: {', '.join(packages)}. Behind the "
+            "`@` stand\nthe package and the digits that the sha256 of its code begins with; its "
+            "version is below.\n\n"
+        )
+    return said
 
 
 def _programs(card: Card) -> str:

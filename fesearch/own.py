@@ -23,7 +23,7 @@ from fesearch.errors import InputError, first_line
 from fesearch.family import FAMILIES, Family
 from fesearch.metrics import ALL_METRICS, Metric
 from fesearch.paths import checked_name
-from fesearch.registry import Registry
+from fesearch.registry import DIGITS, Registry
 
 if TYPE_CHECKING:
     from fesearch.featureset import FeatureSet
@@ -32,9 +32,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-DIGITS = 12
-"""Of the SHA-256 that stand in a name: enough to tell a person's versions of one file apart."""
-_MENTIONED = re.compile(rf"@([0-9a-f]{{{DIGITS}}})")
+_MENTIONED = re.compile(rf"@([0-9a-f]{{{DIGITS}}})(?![\w.-])")  # of files, not of packages
 _LARGEST = 1_000_000  # bytes of a file; more is not what a person wrote
 
 
@@ -196,7 +194,6 @@ def _declared(source: Source, module: ModuleType) -> Declared:
             f"The file '{source.path}' declares no FAMILY, METRIC or FEATURE_SET.",
             "CONTRIBUTING.md has an example under 'A family of your own'.",
         )
-    family, metric = _checked(source, found, FAMILIES), _checked(source, found, ALL_METRICS)
     feature_set = None
     if "FEATURE_SET" in found:
         from fesearch.featureset import FEATURE_SETS
@@ -204,14 +201,14 @@ def _declared(source: Source, module: ModuleType) -> Declared:
         feature_set = _checked(source, found, FEATURE_SETS)
     return Declared(
         source,
-        family=family and replace(family, name=f"{family.name}@{source.digits}"),
-        metric=metric and replace(metric, name=f"{metric.name}@{source.digits}"),
-        feature_set=feature_set and _renamed(feature_set, source.digits),
+        family=_checked(source, found, FAMILIES),
+        metric=_checked(source, found, ALL_METRICS),
+        feature_set=feature_set,
     )
 
 
 def _checked(source: Source, found: Mapping[str, object], kind: Registry[T]) -> T | None:
-    """The declaration of a kind, if there is one."""
+    """The declaration of a kind under its full name, if there is one."""
     declaration = found.get(kind.attribute)
     if kind.attribute not in found:
         return None
@@ -221,21 +218,9 @@ def _checked(source: Source, found: Mapping[str, object], kind: Registry[T]) -> 
             f"not a {kind.declared.__name__}.",
             f"Write {kind.attribute} = {kind.declared.__name__}(…).",
         )
-    checked_name(kind.kind, str(getattr(declaration, "name", "")))
-    return declaration
-
-
-def _renamed(declared: "FeatureSet", digits: str) -> "FeatureSet":
-    """A feature set under its full name, with options too; its digest then covers the code."""
-    full, configure = f"{declared.name}@{digits}", declared.configure
-    if configure is None:
-        return replace(declared, name=full)
-
-    def configured(options: Mapping[str, str]) -> "FeatureSet":
-        made = configure(options)
-        return replace(made, name=f"{full}{made.name.removeprefix(declared.name)}")
-
-    return replace(declared, name=full, configure=configured)
+    name = checked_name(kind.kind, str(getattr(declaration, "name", "")))
+    assert kind.called is not None, "what a file may declare goes on record"
+    return kind.called(declaration, f"{name}@{source.digits}")
 
 
 def _make_known(declared: Declared) -> None:

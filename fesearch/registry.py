@@ -1,7 +1,8 @@
 """One declaration per module, found by name; plug-ins come in by entry points.
 
-Declarations of files that the user names are added while a program runs. Their names end in
-"@" and digits of what their code is, since the same name may stand for other code tomorrow.
+Declarations of files that the user names are added while a program runs. Of those that go on
+record, names of the user's own end in "@" and what their code is, since the same name may stand for
+other code tomorrow: "NAME@DIGITS" is of a file, "NAME@PACKAGE.DIGITS" of a plug-in.
 """
 
 import difflib
@@ -10,8 +11,10 @@ import importlib
 import importlib.util
 import logging
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Generic, TypeVar, cast
@@ -21,6 +24,9 @@ from fesearch.errors import InputError, first_line
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+
+DIGITS = 12
+"""Of the SHA-256 of code that stand in a name: enough to tell a person's versions of it apart."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -42,14 +48,12 @@ class PlugIn:
 
     Attributes:
         package, version: as it was installed.
-        module: that its entry point names.
         sha256: of its code: all Python files of the module that the entry point names, or of the
             package which that is in. A change of code need not change the version.
     """
 
     package: str
     version: str
-    module: str
     sha256: str
 
 
@@ -65,6 +69,8 @@ class Registry(Generic[T]):
         attribute: the name of the declaration in its module, such as "FAMILY".
         listing: the command that lists the declarations.
         built_in: name -> declaration, where ``package`` is a single module that has them all.
+        called: a declaration and another name -> the same under that name. Given where names go on
+            record, so that those of the user's own say which code they are of.
     """
 
     def __init__(
@@ -75,18 +81,20 @@ class Registry(Generic[T]):
         attribute: str,
         listing: str,
         built_in: Mapping[str, T] | None = None,
+        called: Callable[[T, str], T] | None = None,
     ) -> None:
         self.kind = kind
         self.package = package
         self.declared = declared
         self.attribute = attribute
+        self.called = called
         self._listing = listing
         self._collected = built_in
         self._added: dict[str, T] = {}
 
     def names(self) -> list[str]:
-        """All names, sorted; no declaring module is imported for it."""
-        return sorted({*self._built_in(), *self._plugged_in(), *self._added})
+        """All names in full, sorted; no declaring module is imported for it."""
+        return sorted({*self._built_in(), *map(self.full_name, self._plugged_in()), *self._added})
 
     def add(self, name: str, declaration: T) -> None:
         """Take in the declaration of a user's file under its full name, "NAME@DIGITS".
@@ -106,16 +114,20 @@ class Registry(Generic[T]):
         self._added[name] = declaration
 
     def full_name(self, name: str) -> str:
-        """The name with the digits of its code where it is that of a user's file."""
+        """The name with what its code is, where it is that of a user's file or of a plug-in."""
         added = [full for full in self._added if short_name(full) == name]
-        return added[-1] if added else name
+        if added or self.called is None or name != short_name(name):
+            return added[-1] if added else name
+        found = self.plug_in(name)
+        return f"{name}@{found.package}.{found.sha256[:DIGITS]}" if found else name
 
     def plug_in(self, name: str) -> PlugIn | None:
-        """The installed package that declares ``name``, if one does."""
+        """The installed package that declares ``name``, which may be in full, if one does."""
+        name = short_name(name)
         point = None if name in self._built_in() else self._plugged_in().get(name)
         if point is None or point.dist is None:
             return None
-        return PlugIn(point.dist.name, point.dist.version, point.module, _code_of(point.module))
+        return PlugIn(point.dist.name, point.dist.version, _code_of(point.module))
 
     def get(self, name: str) -> T:
         """The declaration called ``name``.
@@ -128,12 +140,12 @@ class Registry(Generic[T]):
             found = self._loaded(name)
         elif name in self._added:
             return self._added[name]
-        elif name in self._plugged_in():
-            found = self._imported(self._plugged_in()[name])
-        elif short_name(name) != name:
+        elif (short := short_name(name)) in self._plugged_in() and name == self.full_name(short):
+            return self._plugged(self._plugged_in()[short], name)
+        elif short != name:
             raise self._not_given(name)
         else:
-            raise unknown(self.kind, name, self.names(), self._listing)
+            raise unknown(self.kind, name, map(short_name, self.names()), self._listing)
         self._refuse_other(name, found)
         return cast(T, found)
 
@@ -159,10 +171,14 @@ class Registry(Generic[T]):
             return self._collected[name]
         return getattr(importlib.import_module(f"{self.package}.{name}"), self.attribute)
 
-    def _imported(self, point: EntryPoint) -> object:
-        """What an entry point names."""
+    def _plugged(self, point: EntryPoint, name: str) -> T:
+        """What an entry point names, under its full name.
+
+        Raises:
+            InputError: it cannot be imported, or is no declaration of that name.
+        """
         try:
-            return point.load()
+            found = point.load()
         except (Exception, SystemExit) as error:
             package = point.dist.name if point.dist else point.module.partition(".")[0]
             raise InputError(
@@ -170,6 +186,8 @@ class Registry(Generic[T]):
                 f"'{point.value}': {first_line(error)}.",
                 f"Mend the package, or remove it: pip uninstall {package}",
             ) from error
+        self._refuse_other(point.name, found)
+        return found if self.called is None else self.called(found, name)
 
     def _plugged_in(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self.package)}
@@ -190,24 +208,30 @@ class Registry(Generic[T]):
             )
 
     def _not_given(self, name: str) -> InputError:
-        """The error for code of a user's file that this program has not been given."""
-        short, _, digits = name.partition("@")
+        """The error for code of the user's own that this program has not been given."""
+        short, _, code = name.partition("@")
+        package, _, digits = code.rpartition(".")
         given = self.full_name(short)
-        hint = f"Give the Python file whose sha256 begins with {digits}: --family-file FILE.py"
+        if package:
+            lacking = f"is of the package '{package}', which is not installed."
+            other = "the package installed"
+            hint = f"Install '{package}' as it was: the sha256 of its code begins with {digits}."
+        else:
+            lacking, other = "is of a file that is not given.", "the file given"
+            hint = f"Give the Python file whose sha256 begins with {digits}: --family-file FILE.py"
         if given == short:
-            return InputError(f"The {self.kind} '{name}' is of a file that is not given.", hint)
+            return InputError(f"The {self.kind} '{name}' {lacking}", hint)
         return InputError(
-            f"The {self.kind} '{name}' is wanted, but the file given declares '{given}': "
+            f"The {self.kind} '{name}' is wanted, but {other} declares '{given}': "
             "its code is another.",
             hint,
         )
 
 
+@cache  # a process runs the code that it has imported, whatever becomes of the files
 def _code_of(module: str) -> str:
     """SHA-256 over the Python files of a module's package, by name and content."""
-    found = importlib.util.find_spec(module.partition(".")[0])
-    if found is None or found.origin is None:  # of a namespace package there is that module alone
-        found = importlib.util.find_spec(module)
+    found = _spec_of(module)
     places = [Path(place) for place in (found and found.submodule_search_locations) or ()]
     files = {file.relative_to(place): file for place in places for file in place.rglob("*.py")}
     if not files and found is not None and found.origin is not None:
@@ -220,6 +244,17 @@ def _code_of(module: str) -> str:
     return sha256.hexdigest()
 
 
+def _spec_of(module: str) -> ModuleSpec | None:
+    """Where a module's package is; None where it cannot be found, as an import will tell."""
+    try:
+        found = importlib.util.find_spec(module.partition(".")[0])
+        if found is not None and found.origin is not None:
+            return found
+        return importlib.util.find_spec(module)  # of a namespace package there is that module alone
+    except (Exception, SystemExit):  # noqa: BLE001  packages above it are imported, and may fail
+        return None
+
+
 def short_name(name: str) -> str:
-    """The name of a user's own declaration without the digits of its code."""
+    """The name of a user's own declaration without what its code is."""
     return name.partition("@")[0]

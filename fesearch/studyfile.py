@@ -77,7 +77,7 @@ def _read(source: str) -> dict[str, Any]:
         return _python(path)
     if path.suffix == ".toml" or os.sep in source:
         return {"name": path.stem, **_beside(path, _toml(path))}
-    known = sorted({*files, *FAMILIES.names()})
+    known = sorted({*files, *map(short_name, FAMILIES.names())})
     near = nearest(source, known)
     hint = f"Did you mean '{near}'? " if near else ""
     raise InputError(

@@ -210,22 +210,6 @@ def test_features_that_are_not_installed_are_named_with_those_that_are(folder: P
     )
 
 
-def test_a_family_of_a_package_that_is_not_installed_is_named_with_it(folder: Path) -> None:
-    def plugged(said: dict[str, Any]) -> dict[str, Any]:
-        [member] = said["members"]
-        trained = {**member["trained"], "family": "rings"}
-        versions = {**said["versions"], "hued": "2.0", "catboost": "0.1"}
-        return {**said, "members": [{**member, "trained": trained}], "versions": versions}
-
-    edit(folder / CARD, plugged)
-    error = refused(vouched(folder))
-    assert error.message == (
-        "There is no family 'rings' here, and the model was exported beside hued 2.0, which is not "
-        "installed."
-    )
-    assert error.hint.startswith("Install what declares 'rings', then try again.")
-
-
 def test_a_card_of_another_model_is_refused(folder: Path) -> None:
     def widen(said: dict[str, Any]) -> dict[str, Any]:
         [member] = said["members"]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import searched
 from driven import results, story, study_row
-from own_files import EXAMPLE, LENGTHS, RIDGES, WORST, forget, full, write
+from own_files import EXAMPLE, LENGTHS, WORST, forget, full, write
 from small import furnished
 
 from fesearch import own
@@ -25,7 +24,6 @@ from fesearch.own import Source, run_files
 from fesearch.record import Report, TrialResult, TrialSpec, TrialState
 from fesearch.search import start
 from fesearch.search.core import Core
-from fesearch.store.results import Store
 from fesearch.study import Study
 from fesearch.studyfile import load
 
@@ -238,42 +236,3 @@ def test_what_only_reads_the_store_runs_no_code(
     assert shown["own"] == [
         {"path": str(path), "sha256": Source.read(path).sha256} for path in (mine, net)
     ]
-
-
-def test_a_plug_in_is_found_and_its_version_and_code_recorded(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "site"
-    facts = folder / "own_plug_in-1.2.dist-info"
-    facts.mkdir(parents=True)
-    write(facts, "METADATA", "Metadata-Version: 2.1\nName: own-plug-in\nVersion: 1.2\n")
-    write(
-        facts,
-        "entry_points.txt",
-        "[fesearch.families]\nridges = own_plug_in:FAMILY\nraven = own_plug_in:FAMILY\n"
-        "[fesearch.metrics]\nworst = own_plug_in:METRIC\n"
-        "[fesearch.featuresets]\nlengths = own_plug_in:FEATURE_SET\n",
-    )
-    write(folder, "own_plug_in.py", RIDGES, WORST, LENGTHS)
-    monkeypatch.syspath_prepend(folder)
-    flags = {"data": searched.DATA, "trials": 2, "metric": "worst"}
-    study = load("ridges", {**flags, "features": "magpie+lengths"}, ("runner=inline",))
-    outcome = start.start(study, url)
-    assert {result.family for result in outcome.results} == {"ridges"}
-    assert outcome.usable
-    with Store.open(url) as store:
-        row = store.study("ridges")
-    assert row.versions["own-plug-in"] == "1.2"
-    assert row.definition["own"] == []
-    assert start.resume("ridges", url).usable  # the code is what it was
-    write(folder, "own_plug_in.py", RIDGES, WORST, LENGTHS, "# changed\n")
-    with pytest.raises(InputError) as caught:
-        start.resume("ridges", url)
-    changed = r"The code of own_plug_in of 'ridges' is \w{12} now and was \w{12} when it was .*"
-    assert re.fullmatch(changed, caught.value.message)
-    with pytest.raises(InputError) as caught:
-        load("raven")
-    assert caught.value.message == "The family 'raven' calls itself 'ridges'."
-    taken = write(tmp_path, "mine.py", RIDGES)
-    with pytest.raises(InputError, match="There is a family 'ridges' already"):
-        run_files([taken])

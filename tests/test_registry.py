@@ -124,10 +124,13 @@ def test_a_plug_in_has_the_hash_of_its_package_or_of_its_one_file(
     assert (first.package, first.version) == ("hued", "2.0")
     assert colours.plug_in("red") == first
     (package / "__init__.py").write_text("COLOUR = 'reddish'\n")
+    assert colours.plug_in("red") == first  # that runs here
+    registry._code_of.cache_clear()
     changed = colours.plug_in("red")
     assert changed is not None
     assert changed.sha256 != first.sha256
     assert colours.plug_in("crimson") == alone
     (tmp_path / "single.py").write_text("COLOUR = 'dark'\n")
+    registry._code_of.cache_clear()
     assert colours.plug_in("crimson") != alone
     assert colours.plug_in("blue") is None

@@ -157,9 +157,6 @@ def prepare_again(
         "division": (prepared.key.split[:12], row.key.split[:12]),
         "features": (prepared.features.digest[:12], row.features[:12]),
     }
-    for one in plug_ins(prepared):
-        before = row.definition.get("plug_ins", {}).get(one.module, one.sha256)
-        now[f"code of {one.module}"] = one.sha256[:12], before[:12]
     for what, (found, recorded) in now.items():
         if found != recorded:
             raise InputError(
@@ -259,10 +256,10 @@ def versions(prepared: Prepared) -> dict[str, str]:
     """Versions of Python and of the packages results depend on, plug-ins of the study included."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     found |= {name: importlib.metadata.version(name) for name in ("fesearch", *_PACKAGES)}
-    return found | {one.package: one.version for one in plug_ins(prepared)}
+    return found | {one.package: one.version for one in _plug_ins(prepared)}
 
 
-def plug_ins(prepared: Prepared) -> list[PlugIn]:
+def _plug_ins(prepared: Prepared) -> list[PlugIn]:
     """The installed packages that declare the study's family, metric or feature sets."""
     terms = [term.name.partition(":")[0] for term in prepared.features.combination.terms]
     found = (

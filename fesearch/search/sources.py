@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fesearch.errors import InputError
-from fesearch.own import DIGITS, Source, mentioned, run
+from fesearch.own import Source, mentioned, run
 from fesearch.paths import atomic_write
+from fesearch.registry import DIGITS
 from fesearch.search.folder import study_folder
 from fesearch.store.types import StudyRow
 from fesearch.study import Study

@@ -42,7 +42,6 @@ from fesearch.search.panels import panels
 from fesearch.search.prepare import (
     Prepared,
     Progress,
-    plug_ins,
     prepare,
     prepare_again,
     study_of,
@@ -154,7 +153,6 @@ def start(
                 FOLDER: new_folder(study.name),
                 "ahead": _side_by_side(study),
                 "own": sources.recorded(prepared.study),
-                "plug_ins": {one.module: one.sha256 for one in plug_ins(prepared)},
                 "priors": earlier.priors(prepared) if earlier else [],
                 **(noted or {}),
             },
