@@ -254,6 +254,22 @@ def test_families_are_listed_and_shown_when_given(
     assert json.loads(capsys.readouterr().out)["title"] == "Mine"
 
 
+def test_a_parameter_that_only_the_published_space_has_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    solvers = """
+from fesearch.space import Choice, Space
+published = {**RIDGE.published.parameters, "solver": Choice(("svd",), source="a book")}
+FAMILY = replace(FAMILY, published=Space(published))
+"""
+    path = write(tmp_path, "mine.py", RIDGES, solvers)
+    words = ["families", "show", "ridges", "--family-file", str(path), "--format", "json"]
+    assert command(words) == 0
+    alpha, solver = json.loads(capsys.readouterr().out)["parameters"]
+    assert alpha["parameter"] == "alpha"
+    assert solver == {"parameter": "solver", "published": "svd", "full": None, "source": "a book"}
+
+
 def test_the_traceback_of_a_users_file_is_shown_with_debug(tmp_path: Path) -> None:
     path = write(tmp_path, "mine.py", "def broken():\n    raise KeyError('oh')\nbroken()\n")
     words = ["families", "list", "--family-file", str(path)]

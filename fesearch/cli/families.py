@@ -51,7 +51,8 @@ def show_family(
         "first_trial": shown.best,
         "configs": {name: shown.space(name).size() or "infinite" for name in presets},
     }
-    rows = [_parameter(shown, name, presets) for name in shown.space(presets[-1]).parameters]
+    names = dict.fromkeys(n for one in reversed(presets) for n in shown.space(one).parameters)
+    rows = [_parameter(shown, name, presets) for name in names]
     page(facts, "parameters", rows, ["parameter", *presets, "source"], format)
 
 
