@@ -16,38 +16,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cells import CSCL, cell
 
 from fesearch import featureset, formula, structure, structurecache, tasks
-from fesearch.errors import InputError
-from fesearch.featureset import FEATURE_SETS, Inputs, StructureFeatureSet
+from fesearch.featureset import FEATURE_SETS, Inputs
 from fesearch.featuresets import _voronoi, magpie, magpie_voronoi
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "mp_structures.jsonl.gz"
 
-
-def cell(
-    *atoms: tuple[str, tuple[float, float, float]],
-    edges: tuple[float, float, float] = (4.0, 4.0, 4.0),
-    **more: Any,
-) -> str:
-    """The text of a structure in a right-angled cell."""
-    sites = [
-        {"species": [{"element": symbol, "occu": 1, **more}], "abc": list(place)}
-        for symbol, place in atoms
-    ]
-    return json.dumps({"lattice": {"matrix": np.diag(edges).tolist()}, "sites": sites})
-
-
-CSCL = cell(("Cs", (0, 0, 0)), ("Cl", (0.5, 0.5, 0.5)))
 PEROVSKITE = cell(
     *(("Ca", (0, 0, 0)), ("Ti", (0.5, 0.5, 0.5))),
     *(("O", place) for place in ((0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5))),
     edges=(3.9, 3.9, 4.1),
 )
+
 LAYERS = cell(("Mo", (0, 0, 0)), ("S", (0.4, 0.5, 0.3)), ("S", (0.5, 0.4, 0.7)))
+
 ALUMINIUM = cell(*(("Al", place) for place in ((0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5))))
+
 TOGETHER = cell(("Na", (0, 0, 0)), ("Cl", (0, 0, 0)))
+
 FLAT = cell(("Na", (0, 0, 0)), edges=(4, 4, 0))
+
 MIXED = CSCL.replace(
     '[{"element": "Cs", "occu": 1}]',
     json.dumps([{"element": "Cs", "occu": 0.5}, {"element": "K", "occu": 0.5}]),
@@ -299,80 +289,7 @@ def test_rows_of_data_without_a_structure_are_named(inline: list[str]) -> None:
     assert len(inline) == 2, "each structure once"
 
 
-# Options
-
-
-def configured(options: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the tasks are told."""
-    told: dict[str, Any] = {}
-
-    def run(make: Any, pieces: Any, report: Any, **given: Any) -> None:
-        told.update(given)
-        report(0, tasks.Failure(tasks.Cause.LOST, "enough"))
-
-    monkeypatch.setattr(tasks, "run", run)
-    feature_set = FEATURE_SETS.get("magpie_voronoi").with_options(options)
-    assert isinstance(feature_set, StructureFeatureSet)
-    assert feature_set.name == "magpie_voronoi"
-    assert feature_set.digest() == FEATURE_SETS.get("magpie_voronoi").digest()
-    feature_set.structure_rows([CSCL], None)
-    return told
-
-
-def test_limit_and_workers_are_options_that_change_no_number(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert configured({}, monkeypatch) == {"seconds": 60, "workers": None}
-    both = {"limit": "0.5", "workers": "3"}
-    assert configured(both, monkeypatch) == {"seconds": 0.5, "workers": 3}
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "message"),
-    [
-        (
-            "limit",
-            "0",
-            "The option limit of magpie_voronoi is '0'.\nGive seconds, such as limit=300.",
-        ),
-        (
-            "limit",
-            "nan",
-            "The option limit of magpie_voronoi is 'nan'.\nGive seconds, such as limit=300.",
-        ),
-        (
-            "workers",
-            "1.5",
-            "The option workers of magpie_voronoi is '1.5'.\nGive a number, such as 4.",
-        ),
-        (
-            "worker",
-            "2",
-            "There is no option of magpie_voronoi 'worker'.\n"
-            "Did you mean 'workers'? Type: fesearch features list",
-        ),
-    ],
-)
-def test_wrong_options_are_refused(option: str, value: str, message: str) -> None:
-    with pytest.raises(InputError) as refused:
-        FEATURE_SETS.get("magpie_voronoi").with_options({option: value})
-    assert str(refused.value) == message
-
-
 # On Ray
-
-
-def test_naming_it_imports_nothing_heavy() -> None:
-    code = (
-        "import sys; from fesearch.featureset import FEATURE_SETS\n"
-        "found = FEATURE_SETS.get('magpie_voronoi')\n"
-        "assert len(found.names()) == 273 and found.digest()\n"
-        "print(*{'matminer', 'pymatgen', 'ray', 'pandas', 'torch'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout.strip() == ""
 
 
 def sleepy() -> Callable[[str], np.ndarray]:
