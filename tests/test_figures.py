@@ -1,18 +1,15 @@
 """Drawings: what stands in them, in every kind of file, the same each time."""
 
-import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import cache
-from html.parser import HTMLParser
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
+from drawn import COUNTS, drawn, quick, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core.periodic_table import Element
@@ -21,39 +18,12 @@ from fesearch.errors import InputError
 from fesearch.figures import Panel, Sheet, bars, checked, histogram, periodic_table, write
 from fesearch.figures.files import KINDS
 from fesearch.figures.layout import columns
-from fesearch.figures.page import html
 from fesearch.figures.periodic_table import place
 from fesearch.figures.render import panel_svg, svg
-from fesearch.figures.style import FAINT, INK, compact, plain, tick
+from fesearch.figures.style import INK, compact, plain, tick
 from fesearch.formula import ELEMENTS
 
-COUNTS = {"O": 12_345, "Fe": 678, "U": 91, "Xe": 2}
 ODD = "cost $x_1$ <b>&amp; \x07 能 \N{GREEK SMALL LETTER MU}"
-
-
-def small() -> Sheet:
-    """A sheet with a panel of each kind."""
-    return Sheet(
-        title="Oxides",
-        lead="3 rows",
-        source="a bench",
-        panels=[
-            periodic_table(COUNTS, title="Elements", label="rows"),
-            histogram(np.array([-1.0, 0.5, 2.0]), title="e_form", unit="eV/atom"),
-            bars({"AB₂": 2, "AB": 1}, title="Formulas", axis="rows"),
-        ],
-    )
-
-
-@cache
-def drawn(kind: str) -> bytes:
-    """The content of a file of that kind."""
-    return KINDS[kind](small())
-
-
-def quick() -> Sheet:
-    """A sheet that is drawn at once: without the table."""
-    return replace(small(), panels=small().panels[1:])
 
 
 def texts(panel: Panel) -> list[str]:
@@ -349,66 +319,3 @@ def test_a_place_where_nothing_can_be_written_is_refused(tmp_path: Path) -> None
     assert str(refused.value) == (
         f"The figure '{path}' cannot be written: File exists.\nName another file: --to FILE.png"
     )
-
-
-# Pages
-
-
-class Parsed(HTMLParser):
-    """The elements of a page: (tag, attributes)."""
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(content.decode())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    handle_startendtag = handle_starttag
-
-
-def test_a_page_needs_nothing_from_elsewhere() -> None:
-    page = Parsed(drawn(".html"))
-    tags = {tag for tag, _ in page.elements}
-    assert not tags & {"script", "img", "iframe", "object", "metadata"}
-    links = [
-        value
-        for _, attributes in page.elements
-        for name, value in attributes.items()
-        if name in ("href", "xlink:href", "src", "action", "data")
-    ]
-    assert links
-    assert all(link and link.startswith(("data:", "#")) for link in links)
-    assert not re.search(rb"url\((?!#)|@import", drawn(".html"))
-
-
-def test_every_reference_in_a_page_meets_one_element() -> None:
-    content = drawn(".html").decode()
-    ids = [
-        attributes["id"]
-        for _, attributes in Parsed(content.encode()).elements
-        if "id" in attributes
-    ]
-    assert len(ids) == len(set(ids))
-    assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', content)) <= set(ids)
-
-
-def test_every_drawing_of_a_page_has_an_alternative_text_and_the_colours_of_the_page() -> None:
-    content = drawn(".html")
-    drawings = [attributes for tag, attributes in Parsed(content).elements if tag == "svg"]
-    assert [drawing["aria-label"] for drawing in drawings] == [p.alt for p in small().panels]
-    assert {drawing["role"] for drawing in drawings} == {"img"}
-    body = content.decode().partition("<main>")[2]
-    assert INK not in body
-    assert FAINT not in body
-    assert "fill: var(--ink)" in body
-    assert "fill: var(--faint)" in body
-
-
-def test_a_page_shows_what_it_is_told_as_text() -> None:
-    odd = Sheet(title="<b>$x", lead="a & b", source="</footer>", panels=quick().panels)
-    content = html(odd).decode()
-    assert "<h1>&lt;b&gt;$x</h1>" in content
-    assert "<p>a &amp; b</p>" in content
-    assert "<p>&lt;/footer&gt;</p>" in content
