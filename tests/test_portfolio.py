@@ -1,37 +1,31 @@
 """One search over many families: its keys, its turns, and what an interruption leaves."""
 
-import json
 import os
 import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import searched
 from driven import results
+from portfolios import FAMILIES, many, spent
 from small import SPACE, Watch, furnished
 
-import fesearch
 from fesearch import affordable
-from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import run as command
 from fesearch.errors import FesearchError, InputError, StudyNotFoundError
 from fesearch.families import krr
-from fesearch.portfolio import Portfolio, of_keys
+from fesearch.portfolio import Portfolio
 from fesearch.record import TrialState
-from fesearch.search import portfolio, start
+from fesearch.search import portfolio
 from fesearch.search.core import Core
-from fesearch.search.more import extend_all
 from fesearch.search.portfolio import Looks
 from fesearch.search.shares import Turn
 from fesearch.store.results import Store
 from fesearch.studyfile import read
-
-FAMILIES = ["decision_tree", "ridge", "k_neighbors"]
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +35,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def many(name: str, **keys: Any) -> Portfolio:
-    """Twelve trials of three quick families."""
-    given = {"families": FAMILIES, "data": searched.DATA, "runner": "inline", "trials": 12}
-    given |= {"seed": 3, "preset": "full"}
-    return of_keys({"name": name, **given, **keys}, name)
-
-
 class Followed:
     """Looks that remember."""
 
@@ -55,12 +42,6 @@ class Followed:
         self.turns: list[Turn] = []
         self.left_out: dict[str, str] = {}
         self.looks = Looks(turn=self.turns.append, left_out=self.left_out.__setitem__)
-
-
-def spent(name: str, url: str) -> dict[str, int]:
-    """How many trials each family of a search has."""
-    found = portfolio.members(name, url)
-    return {one.study.definition["study"]["family"]: sum(one.trials.values()) for one in found}
 
 
 def test_the_best_family_gets_most_and_all_have_a_chance(house: str) -> None:
@@ -298,228 +279,3 @@ def test_other_keys_are_not_taken_for_the_same_search(house: str) -> None:
         portfolio.begin(many("same", trials=4), house, or_resume=True)
     assert caught.value.message == "The search 'same' was begun with trials = 3, not 4."
     assert portfolio.begin(many("same", trials=3, cpus=1), house, or_resume=True).stopped == ""
-
-
-def test_its_time_is_extended_and_goes_on(house: str, capsys: pytest.CaptureFixture[str]) -> None:
-    begun = many("longer", trials=1, time_limit="60s")
-    portfolio.begin(begun, house)
-    assert command(["study", "extend", "longer", "--time-limit", "+1h", "--format", "csv"]) == 0
-    out, err = capsys.readouterr()
-    assert out.splitlines() == ["key,old,new", "time_limit,60s,1h1m"]
-    assert "Go on with:  fesearch study resume longer" in err
-    assert portfolio.recorded("longer", house).seconds == 3660.0
-    assert portfolio.begin(begun, house, or_resume=True).portfolio.seconds == 3660.0
-    with pytest.raises(InputError, match="was begun with time_limit = 1h1m, not 50s"):
-        portfolio.begin(many("longer", trials=1, time_limit="50s"), house, or_resume=True)
-
-
-def test_its_trials_are_extended_and_spent(house: str) -> None:
-    portfolio.begin(many("more", trials=3), house)
-    change = fesearch.open("more").extend(trials="+4")
-    assert change == {"key": "trials", "old": 3, "new": 7}
-    portfolio.go_on("more", house)
-    assert sum(spent("more", house).values()) == 7
-    portfolio.begin(many("more", trials=3), house, or_resume=True)
-    assert sum(spent("more", house).values()) == 7
-
-
-@pytest.mark.parametrize(
-    ("asked", "message", "hint"),
-    [
-        ({}, "The families of 'fixed' share trials.", "Give --trials +50."),
-        ({"time_limit": "+1h"}, "The families of 'fixed' share trials.", "Give --trials +50."),
-        (
-            {"max_epochs": 9},
-            "'fixed' is a search over many families, each with an end of its own trials.",
-            "Extend one of them: fesearch study extend fixed-… --max-epochs 9",
-        ),
-        (
-            {"trials": "2"},
-            "The study 'fixed' has begun 3 trials, so its budget cannot be 2.",
-            "Give --trials 3 or more, or --trials +2.",
-        ),
-        (
-            {"trials": "3"},
-            "The budget of 'fixed' is that already: trials = 3.",
-            "Give more, as in --trials +50.",
-        ),
-    ],
-)
-def test_an_extension_that_makes_no_sense_is_refused(
-    asked: dict[str, Any], message: str, hint: str, house: str
-) -> None:
-    if not portfolio.members("fixed", house):
-        portfolio.begin(many("fixed", trials=3), house)
-    with pytest.raises(InputError) as caught:
-        extend_all("fixed", house, **asked)
-    assert (caught.value.message, caught.value.hint) == (message, hint)
-
-
-def test_sampler_and_rungs_suit_the_whole_budget(house: str) -> None:
-    made = many("suited", trials=12, sampler="auto", families=["decision_tree", "k_neighbors"])
-    assert made.settled_for == 12
-    portfolio.begin(made, house)
-    with Store.open(house) as store:
-        found = {one.study.definition["study"]["sampler"] for one in store.portfolio("suited")}
-    assert "qmc" not in found  # that is for ten trials or less
-    assert many("timed", trials=None, time_limit="8m").settled_for == 100
-
-
-def test_a_trial_of_a_timed_search_ends_in_time_to_be_ranked() -> None:
-    timed = many("timed", trials=None, time_limit="8m")
-    assert {study.trial_time_limit for study in timed.studies.values()} == {"60s"}
-    asked = many("timed", trials=None, time_limit="8m", trial_time_limit="5m")
-    assert {study.trial_time_limit for study in asked.studies.values()} == {"5m"}
-
-
-def test_its_name_is_known_wherever_that_of_a_study_is(
-    house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    portfolio.begin(many("named", trials=3), house)
-    assert command(["study", "status", "named", "--format", "csv"]) == 0
-    out = capsys.readouterr().out
-    assert [line.split(",")[0] for line in out.splitlines()[1:]] == [
-        f"named-{family}" for family in FAMILIES
-    ]
-    assert command(["rank", "--study", "named", "--format", "json"]) == 0
-    ranked = json.loads(capsys.readouterr().out)
-    assert {row["study"] for row in ranked} == {f"named-{family}" for family in FAMILIES}
-    assert command(["holdout", "named", "--format", "json"]) == 0
-    [best] = json.loads(capsys.readouterr().out)
-    assert (best["study"], best["trial"]) == (ranked[0]["study"], ranked[0]["trial"])
-    assert command(["holdout", "named", "--best-per-family", "--format", "json"]) == 0
-    out, err = capsys.readouterr()
-    assert [row["study"] for row in json.loads(out)] == [row["study"] for row in ranked]
-    assert "On record as looks 2 to 4 at this test part" in err
-    assert command(["holdout", "named", "--ensemble", "2", "--format", "json"]) == 0
-    [joint] = json.loads(capsys.readouterr().out)
-    assert set(joint["picks"]) <= {f"{row['study']}:{row['trial']}" for row in ranked}
-    assert command(["report", "named", "--to", str(tmp_path / "report.html")]) == 0
-    page = (tmp_path / "report.html").read_text()
-    assert all(row["study"] in page for row in ranked)
-    capsys.readouterr()
-    assert command(["study", "stop", "named"]) == 2
-    assert capsys.readouterr().err.startswith("The study 'named' is not running.\n")
-    assert command(["study", "delete", "named", "--yes"]) == 0
-    assert portfolio.members("named", house) == []
-
-
-@pytest.mark.parametrize(
-    ("keys", "said"),
-    [
-        ({"each": {"ridge": {"split": "kfold"}}}, "has each.ridge.split, but all families share"),
-        ({"family": "irnet"}, "has both family = 'irnet' and families"),
-        ({"families": "ridge,,lasso"}, "There is no family ''"),
-        ({"families": ["ridge", "ridge"]}, "has the family 'ridge' twice"),
-        ({"families": []}, "has families = []"),
-        ({"families": 3}, "has families = 3"),
-        ({"each": {"ridge": 3}}, "has each = {'ridge': 3}"),
-        ({"each": {"rigde": {}}}, "There is no family 'rigde'"),
-        ({"trials": None}, "has no budget for its 3 families to share"),
-        ({"each": {"ridge": {"trails": 3}}}, "has an unknown key 'trails'"),
-    ],
-)
-def test_wrong_keys_are_refused(keys: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError) as caught:
-        many("wrong", **keys)
-    assert said in caught.value.message
-
-
-def test_keys_that_some_families_do_not_know_reach_the_others() -> None:
-    made = many("mixed", families="irnet, ridge", max_epochs=7, time_limit="1m", trials=4)
-    assert made.studies["irnet"].max_epochs == 7
-    assert made.studies["ridge"].max_epochs is None
-    assert {study.trials for study in made.studies.values()} == {4}
-    assert {study.time_limit for study in made.studies.values()} == {None}
-    assert (made.seconds, made.trials) == (60.0, None)
-    assert of_keys(made.keys, "again") == made
-
-
-def test_the_command_line(house: str, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["study", "start", "all_families", "--families", "ridge,decision_tree", "--trials", "4"]
-    words += ["--data", searched.DATA, "--set", "runner=inline", "--name", "typed"]
-    words += ["--set", "time_limit=1h"]
-    assert command([*words, "--format", "csv"]) == 0
-    out, err = capsys.readouterr()
-    assert [line.split(",")[1] for line in out.splitlines()[1:]]
-    assert "round 1 of 2: ridge, " in err
-    assert "  fesearch export typed-" in err
-    assert command(words) == 2
-    assert capsys.readouterr().err.startswith("There is a search 'typed' already.\n")
-    assert command([*words, "--or-resume"]) == 0
-    capsys.readouterr()
-    assert command(["study", "resume", "typed", "--take-over"]) == 2
-    assert "each has a driver of its own" in capsys.readouterr().err
-
-
-def test_the_best_are_scored_and_exported_within_the_limit(
-    house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["study", "start", "all_families", "--families", "ridge,decision_tree", "--trials", "2"]
-    words += ["--data", searched.DATA, "--set", "runner=inline", "--name", "whole-way"]
-    words += ["--time-limit", "2h", "--holdout", "--export", str(tmp_path / "model")]
-    assert command(words) == 0
-    out, err = capsys.readouterr()
-    assert "round 1 of 2: ridge, 28m30s" in err
-    assert "whole-way-ridge: test MAE " in err
-    assert "sealed" not in out
-    assert (tmp_path / "model" / "fesearch.json").is_file()
-    assert command(words) == 2
-    assert capsys.readouterr().err == (
-        f"'{tmp_path}/model' exists already and is not an empty folder.\n"
-        "Choose another --export, or remove it.\n"
-    )
-
-
-def test_one_study_is_scored_and_exported_too(
-    house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["study", "start", "ridge", "--data", searched.DATA, "--set", "runner=inline"]
-    words += ["--trials", "1", "--name", "alone", "--holdout", "--export", str(tmp_path / "one")]
-    assert command(words) == 0
-    assert "alone: test MAE " in capsys.readouterr().err
-    assert (tmp_path / "one" / "fesearch.json").is_file()
-
-
-def test_the_winner_is_scored_whatever_the_time_and_the_others_while_there_is_some(
-    house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    portfolio.begin(many("short", trials=6), house)
-    words = ["study", "resume", "short", "--time-limit", "0.001s", "--holdout"]
-    assert command([*words, "--export", str(tmp_path / "best")]) == 0
-    err = capsys.readouterr().err
-    best = min(portfolio.members("short", house), key=lambda one: one.best or 9.0).study.name
-    others = [name for name in (f"short-{family}" for family in FAMILIES) if name != best]
-    assert err.count(": test MAE ") == 1
-    assert f"{best}: test MAE " in err
-    assert f"Not scored, since the time is over: {', '.join(others)}.\n" in err
-    assert f"fesearch holdout {others[0]}" in err
-    assert (tmp_path / "best" / "fesearch.json").is_file()
-
-
-def test_a_search_that_goes_on_keeps_time_back_too(
-    house: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    portfolio.begin(many("further", trials=3), house)
-    words = ["study", "start", "ridge", "--data", searched.DATA, "--set", "runner=inline"]
-    words += ["--trials", "1", "--name", "further-alone"]
-    assert command(words) == 0
-    given: list[float | None] = []
-
-    def noted(*words: Any, seconds: float | None = None, **keys: Any) -> Any:
-        given.append(seconds)
-        raise InputError("That will do.", "")
-
-    monkeypatch.setattr(portfolio, "go_on", noted)
-    monkeypatch.setattr(start, "resume", noted)
-    for name in ("further", "further-alone"):
-        for options in (["--holdout"], ["--export", str(tmp_path / "kept")], []):
-            assert command(["study", "resume", name, "--time-limit", "2h", *options]) == 2
-    assert given == [6840.0, 6840.0, 7200.0] * 2
-
-
-@pytest.mark.parametrize(("limit", "left"), [(10.0, 5.0), (100.0, 70.0), (7200.0, 6840.0)])
-def test_what_is_kept_back_of_a_limit(limit: float, left: float) -> None:
-    assert Afterwards(holdout=True).left(limit) == left
-    assert Afterwards().left(limit) == limit
-    assert Afterwards(holdout=True).left(1e6) == 1e6 - 600

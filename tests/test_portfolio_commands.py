@@ -1,0 +1,177 @@
+"""A search over many families as it is typed: its keys, its name, what is scored and exported."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import searched
+from portfolios import FAMILIES, many
+from small import furnished
+
+from fesearch.cli.afterwards import Afterwards
+from fesearch.cli.app import run as command
+from fesearch.errors import InputError
+from fesearch.portfolio import of_keys
+from fesearch.search import portfolio, start
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a store that has no studies yet, beside data and features."""
+    with furnished(tmp_path_factory.mktemp("house")) as url:
+        yield url
+
+
+def test_its_name_is_known_wherever_that_of_a_study_is(
+    house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    portfolio.begin(many("named", trials=3), house)
+    assert command(["study", "status", "named", "--format", "csv"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split(",")[0] for line in out.splitlines()[1:]] == [
+        f"named-{family}" for family in FAMILIES
+    ]
+    assert command(["rank", "--study", "named", "--format", "json"]) == 0
+    ranked = json.loads(capsys.readouterr().out)
+    assert {row["study"] for row in ranked} == {f"named-{family}" for family in FAMILIES}
+    assert command(["holdout", "named", "--format", "json"]) == 0
+    [best] = json.loads(capsys.readouterr().out)
+    assert (best["study"], best["trial"]) == (ranked[0]["study"], ranked[0]["trial"])
+    assert command(["holdout", "named", "--best-per-family", "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    assert [row["study"] for row in json.loads(out)] == [row["study"] for row in ranked]
+    assert "On record as looks 2 to 4 at this test part" in err
+    assert command(["holdout", "named", "--ensemble", "2", "--format", "json"]) == 0
+    [joint] = json.loads(capsys.readouterr().out)
+    assert set(joint["picks"]) <= {f"{row['study']}:{row['trial']}" for row in ranked}
+    assert command(["report", "named", "--to", str(tmp_path / "report.html")]) == 0
+    page = (tmp_path / "report.html").read_text()
+    assert all(row["study"] in page for row in ranked)
+    capsys.readouterr()
+    assert command(["study", "stop", "named"]) == 2
+    assert capsys.readouterr().err.startswith("The study 'named' is not running.\n")
+    assert command(["study", "delete", "named", "--yes"]) == 0
+    assert portfolio.members("named", house) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"each": {"ridge": {"split": "kfold"}}}, "has each.ridge.split, but all families share"),
+        ({"family": "irnet"}, "has both family = 'irnet' and families"),
+        ({"families": "ridge,,lasso"}, "There is no family ''"),
+        ({"families": ["ridge", "ridge"]}, "has the family 'ridge' twice"),
+        ({"families": []}, "has families = []"),
+        ({"families": 3}, "has families = 3"),
+        ({"each": {"ridge": 3}}, "has each = {'ridge': 3}"),
+        ({"each": {"rigde": {}}}, "There is no family 'rigde'"),
+        ({"trials": None}, "has no budget for its 3 families to share"),
+        ({"each": {"ridge": {"trails": 3}}}, "has an unknown key 'trails'"),
+    ],
+)
+def test_wrong_keys_are_refused(keys: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        many("wrong", **keys)
+    assert said in caught.value.message
+
+
+def test_keys_that_some_families_do_not_know_reach_the_others() -> None:
+    made = many("mixed", families="irnet, ridge", max_epochs=7, time_limit="1m", trials=4)
+    assert made.studies["irnet"].max_epochs == 7
+    assert made.studies["ridge"].max_epochs is None
+    assert {study.trials for study in made.studies.values()} == {4}
+    assert {study.time_limit for study in made.studies.values()} == {None}
+    assert (made.seconds, made.trials) == (60.0, None)
+    assert of_keys(made.keys, "again") == made
+
+
+def test_the_command_line(house: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["study", "start", "all_families", "--families", "ridge,decision_tree", "--trials", "4"]
+    words += ["--data", searched.DATA, "--set", "runner=inline", "--name", "typed"]
+    words += ["--set", "time_limit=1h"]
+    assert command([*words, "--format", "csv"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split(",")[1] for line in out.splitlines()[1:]]
+    assert "round 1 of 2: ridge, " in err
+    assert "  fesearch export typed-" in err
+    assert command(words) == 2
+    assert capsys.readouterr().err.startswith("There is a search 'typed' already.\n")
+    assert command([*words, "--or-resume"]) == 0
+    capsys.readouterr()
+    assert command(["study", "resume", "typed", "--take-over"]) == 2
+    assert "each has a driver of its own" in capsys.readouterr().err
+
+
+def test_the_best_are_scored_and_exported_within_the_limit(
+    house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["study", "start", "all_families", "--families", "ridge,decision_tree", "--trials", "2"]
+    words += ["--data", searched.DATA, "--set", "runner=inline", "--name", "whole-way"]
+    words += ["--time-limit", "2h", "--holdout", "--export", str(tmp_path / "model")]
+    assert command(words) == 0
+    out, err = capsys.readouterr()
+    assert "round 1 of 2: ridge, 28m30s" in err
+    assert "whole-way-ridge: test MAE " in err
+    assert "sealed" not in out
+    assert (tmp_path / "model" / "fesearch.json").is_file()
+    assert command(words) == 2
+    assert capsys.readouterr().err == (
+        f"'{tmp_path}/model' exists already and is not an empty folder.\n"
+        "Choose another --export, or remove it.\n"
+    )
+
+
+def test_one_study_is_scored_and_exported_too(
+    house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["study", "start", "ridge", "--data", searched.DATA, "--set", "runner=inline"]
+    words += ["--trials", "1", "--name", "alone", "--holdout", "--export", str(tmp_path / "one")]
+    assert command(words) == 0
+    assert "alone: test MAE " in capsys.readouterr().err
+    assert (tmp_path / "one" / "fesearch.json").is_file()
+
+
+def test_the_winner_is_scored_whatever_the_time_and_the_others_while_there_is_some(
+    house: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    portfolio.begin(many("short", trials=6), house)
+    words = ["study", "resume", "short", "--time-limit", "0.001s", "--holdout"]
+    assert command([*words, "--export", str(tmp_path / "best")]) == 0
+    err = capsys.readouterr().err
+    best = min(portfolio.members("short", house), key=lambda one: one.best or 9.0).study.name
+    others = [name for name in (f"short-{family}" for family in FAMILIES) if name != best]
+    assert err.count(": test MAE ") == 1
+    assert f"{best}: test MAE " in err
+    assert f"Not scored, since the time is over: {', '.join(others)}.\n" in err
+    assert f"fesearch holdout {others[0]}" in err
+    assert (tmp_path / "best" / "fesearch.json").is_file()
+
+
+def test_a_search_that_goes_on_keeps_time_back_too(
+    house: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portfolio.begin(many("further", trials=3), house)
+    words = ["study", "start", "ridge", "--data", searched.DATA, "--set", "runner=inline"]
+    words += ["--trials", "1", "--name", "further-alone"]
+    assert command(words) == 0
+    given: list[float | None] = []
+
+    def noted(*words: Any, seconds: float | None = None, **keys: Any) -> Any:
+        given.append(seconds)
+        raise InputError("That will do.", "")
+
+    monkeypatch.setattr(portfolio, "go_on", noted)
+    monkeypatch.setattr(start, "resume", noted)
+    for name in ("further", "further-alone"):
+        for options in (["--holdout"], ["--export", str(tmp_path / "kept")], []):
+            assert command(["study", "resume", name, "--time-limit", "2h", *options]) == 2
+    assert given == [6840.0, 6840.0, 7200.0] * 2
+
+
+@pytest.mark.parametrize(("limit", "left"), [(10.0, 5.0), (100.0, 70.0), (7200.0, 6840.0)])
+def test_what_is_kept_back_of_a_limit(limit: float, left: float) -> None:
+    assert Afterwards(holdout=True).left(limit) == left
+    assert Afterwards().left(limit) == limit
+    assert Afterwards(holdout=True).left(1e6) == 1e6 - 600
