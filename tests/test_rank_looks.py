@@ -1,0 +1,260 @@
+"""Rankings after looks at test parts, and over repeated divisions."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import searched
+from ranked import looked
+
+from fesearch.cli.app import run
+from fesearch.cli.rank import ENSEMBLES
+from fesearch.export import export
+from fesearch.holdout import holdout
+from fesearch.joint import holdout_ensemble
+from fesearch.predictions import holdout_folder, kept
+from fesearch.rank import repeated_tables, tables
+from fesearch.record import TrialSpec
+from fesearch.repeats import Spread
+from fesearch.report import collect, render
+from fesearch.search.folder import identity
+from fesearch.statistics import corrected_resampled_test, paired_test
+from fesearch.store.how import Trained
+from fesearch.store.results import Store
+
+
+def test_a_look_unseals_the_trial_and_marks_what_begins_after_it(studies: str) -> None:
+    with Store.open(studies) as store:
+        row = store.study("nets")
+        store.add_look(row, 0, row.key.split, {"mae": 0.75, "r2": 0.5}, 6)
+        spec = TrialSpec(2, "irnet", {}, 1, (1,))
+        lease = store.acquire(row)
+        store.begin_trial(lease, spec, "epochs")
+        last = replace(store.trial(row, 0), number=2, value=9.0)
+        store.finish_trial(lease, last)
+    table = tables(studies, every=True)[0]
+    found = {(entry.trial.study, entry.trial.number): entry for entry in table.entries}
+    assert found["nets", 0].test == 0.75
+    assert found["nets", 1].test is None
+    assert table.looks == 1
+    assert [found["nets", n].trial.after_look for n in (0, 1, 2)] == [False, False, True]
+
+
+def test_a_look_at_a_deleted_study_is_not_at_its_namesake(studies: str) -> None:
+    with Store.open(studies) as store:
+        row = store.study("nets")
+        store.add_look(row, 0, row.key.split, {"mae": 0.75}, 6)
+        old = store.trial(row, 0)
+        division = store.division(row.key.data, row.key.split)
+        store.delete_study(store.acquire(row))
+        fields = {name: getattr(row, name) for name in ("seed", "key", "unit", "direction")}
+        again = store.create_study(
+            "nets", row.definition, **fields, division=division, features="", versions={}
+        )
+        lease = store.acquire(again)
+        store.begin_trial(lease, TrialSpec(0, "irnet", old.config, 1, (1,)), "epochs")
+        store.finish_trial(lease, old)
+    entries = tables(studies)[0].entries
+    assert [entry.test for entry in entries] == [None, None]
+
+
+def test_looks_bring_intervals_ties_and_seeds(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looked(studies)
+    by_study = {entry.trial.study: entry for entry in tables(studies)[0].entries}
+    forests, nets = by_study["forests"], by_study["nets"]
+    assert forests.look is not None
+    assert nets.look is not None
+    with Store.open(studies) as store:
+        folders = [identity(store.study(name)) for name in ("forests", "nets")]
+    names = [one.look.how.predictions for one in (forests, nets) if one.look]
+    kept_ones = [kept(*pair) for pair in zip(folders, names, strict=True)]
+    one, other = (found for found in kept_ones if found is not None)
+    p = paired_test(one.errors, other.errors, one.groups).p
+    assert forests.standing is not None
+    assert nets.standing is not None
+    assert p in (forests.standing.p_next, nets.standing.p_next)  # of the first; the last has none
+    assert None in (forests.standing.p_next, nets.standing.p_next)
+    assert (forests.standing.ties == nets.standing.ties) is (p >= 0.05)
+    assert forests.by_seed is not None
+    assert forests.by_seed.count == 3
+    assert nets.by_seed is None
+    assert run(["rank"]) == 0
+    out = capsys.readouterr().out
+    for heading in ("95 % of MAE", "ties", "p to next", "RMSE", "trained again", "row in (µs)"):
+        assert heading in out
+    assert "are not told apart: paired t tests" in out
+
+
+def test_a_repeated_division_has_a_table_of_its_own(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looked(studies)
+    (table,) = repeated_tables(studies)
+    (one,) = table.contenders
+    assert (one.family, one.searched, one.trained) == (
+        "random_forest",
+        "elsewhere",
+        "trained again",
+    )
+    assert (one.flattered, one.seeds, len(one.scores), table.looks) == (1, 3, 2, 6)
+    scores = list(one.scores.values())
+    assert one.test["mae"].mean == pytest.approx(np.mean(scores))
+    assert one.test["mae"].sd == pytest.approx(np.std(scores, ddof=1))
+    assert one.interval is not None
+    low, high = one.interval
+    assert low < one.test["mae"].mean < high
+    assert repeated_tables(studies, split=table.key.split[:9]) == [table]
+    assert repeated_tables(studies, data="nowhere") == []
+    assert run(["rank", "--split", table.key.split[:12], "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    promised = "position study trial family data split val_mae test_mae seconds"
+    assert set(promised.split()) <= set(row)
+    assert row["repeated"] is True
+    assert row["test_interval"] == [low, high]
+    assert run(["rank", "--split", table.key.split[:12]]) == 0
+    out = capsys.readouterr().out
+    assert "divisions repeated:divisions=2" in out
+    assert "such scores flatter" in out
+    assert "95 % of MAE" in out
+    assert "95 % of MAE" in render(collect(["forests"], studies))
+    with Store.open(studies) as store:
+        lost = next(look for look in store.looks() if look.how.over == table.key.split)
+        folder = identity(store.study("forests"))
+    (holdout_folder(folder) / str(lost.how.predictions)).unlink()
+    assert repeated_tables(studies)[0].contenders[0].interval is None
+
+
+def test_a_repeated_division_takes_the_trials_that_were_looked_at_alone(
+    studies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "ranking", refused)
+        patch.setattr(Store, "efforts", refused)
+        assert repeated_tables(studies) == []
+    looked(studies)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "ranking", refused)
+        asked: list[tuple[str, set[int]]] = []
+        ranked = Store.ranked
+        patch.setattr(
+            Store, "ranked", lambda store, *what: asked.append(what) or ranked(store, *what)
+        )
+        (table,) = repeated_tables(studies)
+    with Store.open(studies) as store:
+        looks = store.looks()
+    for study, numbers in asked:
+        assert numbers == {look.trial for look in looks if look.study == study}
+    assert set(table.contenders[0].trials) <= {(name, n) for name, ns in asked for n in ns}
+
+
+def test_a_retrained_look_is_no_secret(
+    studies: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored = holdout("nets", studies, retrain=True).scored[0].look
+    [entry] = [one for one in tables(studies)[0].entries if one.trial.study == "nets"]
+    assert (entry.test, entry.by_seed) == (None, None), "its own model has not been scored"
+    assert entry.joined is not None
+    assert entry.joined == Spread(scored.scores["mae"], None, 1)
+    assert run(["rank", "--study", "nets"]) == 0
+    assert "test MAE, train + val" in capsys.readouterr().out
+    assert run(["rank", "--study", "nets", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["joined_mean"] == scored.scores["mae"]
+    page = render(collect(["nets"], studies))
+    assert "none: the test part is sealed" not in page
+    assert "trained on train + validation" in page
+    card = export("nets", studies, tmp_path / "model")
+    assert card.test is not None
+    assert (card.test.trained, card.test.scores["mae"]) == (
+        "train + validation",
+        scored.scores["mae"],
+    )
+    readme = (tmp_path / "model" / "README.md").read_text()
+    assert "these test scores are of the same config trained on training and validation" in readme
+
+
+def refused(*given: object, **named: object) -> None:
+    raise AssertionError(given)
+
+
+def test_searches_on_each_member_are_compared_with_one_of_a_single_member(studies: str) -> None:
+    for member in (0, 1, 2):
+        split = f"kfold:k=3,member={member}"
+        name = f"fold{member}"
+        searched.search(studies, name, "random_forest", [searched.SMALL_FOREST], split=split)
+        holdout(name, studies)
+    holdout("fold0", studies, over="members", retrain=True, seeds=2)
+    (table,) = repeated_tables(studies)
+    each, joined = table.contenders
+    assert (each.searched, each.trained, each.flattered) == ("each", "as searched", 0)
+    assert each.trials == (("fold0", 0), ("fold1", 0), ("fold2", 0))
+    assert sum(effort.trials for effort in each.efforts) == 3
+    assert (joined.trained, joined.validation, joined.seeds) == ("train + validation", None, 2)
+    assert joined.by_seed is not None
+    assert joined.flattered == 2
+    with Store.open(studies) as store:
+        looks = [look for look in store.looks() if look.how.trained is Trained.SEARCHED]
+    ratio = np.mean([look.rows / look.how.n_train for look in looks])  # the larger of the two
+    assert (each.test_to_train, joined.test_to_train) == (
+        pytest.approx(ratio),
+        pytest.approx(1 / 2, rel=0.05),  # of three folds one tests, and two are trained on
+    )
+    differences = [each.scores[member] - joined.scores[member] for member in table.members]
+    assert each.p_next == pytest.approx(corrected_resampled_test(differences, ratio).p)
+    assert each.ties
+    assert table.members == tuple(each.scores)
+
+
+def test_an_ensemble_that_was_looked_at_stands_below(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks = [holdout_ensemble(["nets", "forests"], studies, 4).scored[0].look for _ in range(2)]
+    (table,) = tables(studies, studies=["nets", "forests"])
+    assert table.ensembles == (looks[1],)
+    assert tables(studies, studies=["elsewhere"])[0].ensembles == ()
+    words = ["rank", "--study", "nets", "--study", "forests"]
+    assert run([*words, "--format", "json"]) == 0
+    *entries, row = json.loads(capsys.readouterr().out)
+    assert [one["position"] for one in (*entries, row)] == [1, 2, None]
+    assert (row["family"], row["picks"]) == ("ensemble", dict(looks[1].how.picks))
+    assert set(row["study"].split(", ")) == {name.split(":")[0] for name in row["picks"]}
+    assert row["test_mae"] == looks[1].scores["mae"]
+    assert row["val_mae"] == looks[1].how.validation["mae"]
+    assert {"position", "study", "trial", "data", "split", "seconds"} <= set(row)
+    assert run(words) == 0
+    out = capsys.readouterr().out
+    assert "sealed" in out  # no trial of it alone was scored
+    assert ENSEMBLES in out
+
+
+def test_ensembles_of_each_member_are_a_line(studies: str) -> None:
+    for member in (0, 1):
+        split = f"kfold:k=2,member={member}"
+        for family, config in (
+            ("random_forest", searched.SMALL_FOREST),
+            ("ridge", {"alpha": 1.0}),
+        ):
+            searched.search(studies, f"{family}{member}", family, [config], split=split)
+        names = [f"random_forest{member}", f"ridge{member}"]
+        for size in (1, 5):
+            holdout_ensemble(names, studies, size)
+    holdout("ridge0", studies, over="members")
+    (table,) = repeated_tables(studies)
+    assert {one.family for one in table.contenders} == {"ensemble", "ridge"}
+    assert all(one.ties for one in table.contenders)
+    (one,) = (one for one in table.contenders if one.family == "ensemble")
+    assert (one.trained, one.searched) == ("ensemble", "each")
+    with Store.open(studies) as store:
+        looks = [look for look in store.looks() if look.how.trained is Trained.ENSEMBLE]
+    best = [min(looks[at : at + 2], key=lambda it: it.how.validation["mae"]) for at in (0, 2)]
+    assert one.scores == {look.split: look.value for look in best}
+    picked = {name for look in best for name in look.how.picks}
+    assert {f"{study}:{number}" for study, number in one.trials} == picked
+    assert len(one.efforts) == len({name.split(":")[0] for name in picked})
+    assert one.validation is not None
+    assert one.validation.mean == pytest.approx(
+        np.mean([look.how.validation["mae"] for look in best])
+    )
