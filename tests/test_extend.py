@@ -1,32 +1,28 @@
 """Budgets that are extended: the trials are those of a study that had them from the start."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from driven import check_optuna_agrees, results, story, study_row
+from longer import TO_THE_END, ends, four_epochs
 from small import SPACE, Watch, furnished, small, wait_for
 
 from fesearch.cli.app import run
 from fesearch.duration import kept_back
 from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.family import FAMILIES, Resource
-from fesearch.record import TrialState
 from fesearch.search import heartbeat, start
 from fesearch.search.budget import Budget
-from fesearch.search.checkpoint import CHECKPOINT, END
+from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.core import Core
-from fesearch.search.extend import Extension, extend
+from fesearch.search.extend import extend
 from fesearch.search.folder import end_file, study_folder, trial_folder
 from fesearch.search.mirror import PARENT, in_database
 from fesearch.search.worker import LOG
 from fesearch.store.results import Store
 from fesearch.store.types import StudyState
-
-TO_THE_END: dict[str, Any] = {"pruner": "none", "sampler": "random", "trials": 3}
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +50,6 @@ def curve(url: str, name: str, number: int) -> list[tuple[int, float, float | No
     with Store.open(url, create=False) as store:
         reports = store.reports(store.study(name), number)
     return [(one.resource, one.raw, one.best) for one in reports]
-
-
-def four_epochs(url: str, **keys: Any) -> None:
-    """A complete study whose three trials have all reached their end at four epochs."""
-    start.start(small(max_epochs=4, **{**TO_THE_END, **keys}), url)
 
 
 def test_more_trials_are_those_of_a_study_that_had_them_from_the_start(
@@ -246,11 +237,6 @@ def test_the_ends_of_the_best_are_kept_and_of_those_that_others_go_on_from(url: 
     assert " goes on after 4 as trial " in log
 
 
-def ends(url: str) -> set[int]:
-    folder = study_folder(study_row(url, "deep"))
-    return {int(path.parent.name) for path in folder.glob(f"*/{END}")}
-
-
 def test_rungs_stay_and_higher_ones_are_added(url: str) -> None:
     start.start(small(), url)
     watch = Watch()
@@ -362,67 +348,3 @@ def test_what_makes_no_sense_is_refused_and_nothing_changes(
 def test_a_study_that_is_not_there(two_trials: str) -> None:
     with pytest.raises(StudyNotFoundError):
         extend("dep", two_trials, trials="+1")
-
-
-def test_a_space_that_is_all_in_the_budget_is_not_extended(url: str) -> None:
-    two = {**SPACE, "activation": "relu", "loss": "mae", "optimizer": "adam"}
-    start.start(small(space={**two, "learning_rate": [0.01, 0.001]}, trials=50), url)
-    with pytest.raises(InputError, match="The space of 'deep' has 2 configs, and its budget is"):
-        extend("deep", url, trials="+5")
-
-
-def test_families_that_count_trees_have_no_epochs_to_extend(url: str) -> None:
-    forest = small(family="random_forest", space={"n_estimators": 20}, max_epochs=None, trials=1)
-    start.start(forest, url)
-    with pytest.raises(InputError) as caught:
-        extend("deep", url, max_epochs=300)
-    assert caught.value.message == "max_epochs is 300, but random_forest counts trees."
-    assert ends(url) == set()
-
-
-def test_or_resume_takes_an_extended_study_for_the_one_it_was(url: str) -> None:
-    start.start(small(trials=2), url)
-    extend("deep", url, trials="3")
-    extend("deep", url, trials="4")
-    assert len(start.start(small(trials=2), url, or_resume=True).results) == 4
-    assert len(start.start(small(trials=4), url, or_resume=True).results) == 4
-    with pytest.raises(InputError, match="was started with trials = 2, not 5"):
-        start.start(small(trials=5), url, or_resume=True)
-
-
-def test_the_command_line(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    four_epochs(url)
-    assert run(["study", "extend", "deep", "--max-epochs", "9", "--format", "json"]) == 0
-    told = capsys.readouterr()
-    assert [(one["key"], one["old"], one["new"]) for one in json.loads(told.out)] == [
-        ("max_epochs", 4, 9)
-    ]
-    assert told.err == (
-        "\nTrials 0, 1, 2 go on to the new end, each as a new trial.\n"
-        "Go on with:  fesearch study resume deep\n"
-    )
-    assert run(["study", "show", "deep"]) == 0
-    shown = capsys.readouterr().out
-    assert "max_epochs 4 → 9 at 20" in shown
-    assert run(["study", "show", "deep", "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["changes"][0]["key"] == "max_epochs"
-    assert run(["study", "resume", "deep"]) == 0
-    said = capsys.readouterr().err
-    assert "trial 3 goes on from trial 0\n" in said
-    assert "6 of 6, best MAE" in said
-    assert run(["trials", "show", "deep", "3", "--format", "json"]) == 0
-    shown_trial = json.loads(capsys.readouterr().out)
-    assert (shown_trial["parent"], shown_trial["origin"]) == (0, "goes on from trial 0")
-    assert run(["study", "status", "deep", "--format", "json"]) == 0
-    status = json.loads(capsys.readouterr().out)
-    assert (status["trials"], status["budget"]) == (6, 6)
-
-
-def test_an_extension_says_what_it_has_done(url: str) -> None:
-    start.start(small(trials=1, max_epochs=2), url)
-    extension = extend("deep", url, time_limit="90m")
-    assert isinstance(extension, Extension)
-    assert extension.ends is None
-    assert extension.row.definition["study"]["time_limit"] == "1h30m"
-    assert results(url, "deep")[0].state is TrialState.COMPLETE
-    assert Path(study_folder(extension.row)).is_dir()
