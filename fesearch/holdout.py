@@ -170,7 +170,7 @@ class Sealed:
         """
         if place is not None:
             prepared = replace(prepared, study=prepared.study.moved(place))
-            resources.check(prepared.study)
+            resources.check(prepared.study.model_copy(update={"track": []}))  # nobody follows it
         whole = None if over is None else _repeated(prepared, over)
         splits = (prepared.split,) if whole is None else tuple(whole.members)
         refuse_without_test(row, prepared, splits)

@@ -88,7 +88,8 @@ def run(trainings: Sequence[Training], prepared: Mapping[str, Prepared], there: 
 def _side_by_side(trainings: Sequence[Training], studies: Sequence[Study]) -> int:
     """Trainings at once, each with the cores and the share of a GPU that a trial has."""
     seconds = sum(one.seconds for one in trainings)
-    if len(trainings) < 2 or seconds < SECONDS_TO_START:
+    inline = any(study.runner == "inline" for study in studies)
+    if inline or len(trainings) < 2 or seconds < SECONDS_TO_START:
         return 1  # and no cluster is asked how many cores it has
     cores = min(resources.cores(study) for study in studies)
     counts = [len(trainings), cores // max(study.cpus_per_trial for study in studies)]

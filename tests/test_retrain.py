@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import searched
 
 from fesearch import desk, retrain, tasks
 from fesearch.cli.app import run
@@ -63,6 +64,16 @@ def test_ray_is_not_started_for_what_is_done_sooner(
     monkeypatch.setattr(tasks, "run", lambda *_, **__: pytest.fail("Ray was asked"))
     monkeypatch.setattr(retrain.resources, "cores", lambda _: 16)
     assert both(studies).new == 4
+
+
+def test_studies_without_ray_are_trained_without_it(
+    studies: str, worth_it: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "run", lambda *_, **__: pytest.fail("Ray was asked"))
+    monkeypatch.setattr(retrain.resources, "cores", lambda _: 16)
+    keys = {"preset": "full", "runner": "inline", "track": ["mlflow"]}  # which nobody has to have
+    searched.search(studies, "inline", "random_forest", [searched.SMALL_FOREST], **keys)
+    assert holdout("inline", studies, seeds=2).new == 2
 
 
 def test_one_that_fails_on_a_worker_costs_none_of_the_others(
