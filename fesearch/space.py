@@ -196,7 +196,7 @@ class Space:
                 too many configs.
         """
         choices = {}
-        for name, domain in self._occurring().items():
+        for name, domain in self.occurring().items():
             entry, values = self.parameters[name], domain.values()
             if values is None:
                 raise InputError(
@@ -214,7 +214,7 @@ class Space:
 
     def size(self) -> int | None:
         """The number of configs, or None where a parameter is continuous."""
-        if any(domain.values() is None for domain in self._occurring().values()):
+        if any(domain.values() is None for domain in self.occurring().values()):
             return None
         return self._count(list(self.parameters), {})
 
@@ -271,7 +271,7 @@ class Space:
         entry = When(old.parameter, old.equals, domain) if isinstance(old, When) else domain
         return Space({**self.parameters, name: entry})
 
-    def _occurring(self) -> dict[str, Domain]:
+    def occurring(self) -> dict[str, Domain]:
         """The parameters that some config has: not those whose deciding value none can have."""
         found: dict[str, Domain] = {}
         for name, entry in self.parameters.items():

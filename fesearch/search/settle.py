@@ -48,7 +48,10 @@ def settled(study: Study, trials: int | None = None) -> Settled:
         found |= _terms(study)
     asked = {key: getattr(study, key) for key in found}
     study = study.model_copy(update=found | {"trials": budget})
-    SAMPLERS.get(study.sampler).check(study.search_space())
+    space = study.search_space()
+    SAMPLERS.get(study.sampler).check(space)
+    idle = sorted(study.space.keys() - space.occurring().keys())
+    why += [f"space.{name} has no effect: {space.parameters[name]}" for name in idle]
     return Settled(study, asked, tuple(why))
 
 
