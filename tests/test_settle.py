@@ -48,10 +48,10 @@ def test_auto_picks_by_space_and_budget(asked: Study, picked: str, why: str) -> 
 
 
 def test_what_no_config_can_have_is_said_to_have_no_effect() -> None:
-    alone = study("irnet", preset="full", space={"optimizer": "adam", "momentum": 0.9, "depth": 8})
-    assert settled(alone).why == ("space.momentum has no effect: 0.9, when optimizer is momentum",)
-    both = {"optimizer": ["adam", "momentum"], "momentum": 0.9}
-    assert len(settled(study("irnet", preset="full", space=both)).why) == 1  # of the sampler
+    alone = settled(study("irnet", preset="full", space={"optimizer": "adam", "momentum": 0.9}))
+    assert alone.why[1:] == ("space.momentum has no effect: 0.9, when optimizer is momentum",)
+    both = settled(study("irnet", preset="full", space={"momentum": 0.9}))
+    assert both.why[1:] == ()
 
 
 def test_auto_does_without_cma_es_where_that_is_not_installed(
