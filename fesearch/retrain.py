@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from fesearch.errors import FesearchError
+from fesearch.errors import FesearchError, InputError
 from fesearch.family import FAMILIES
 from fesearch.record import TrialResult, TrialSpec
 from fesearch.search import resources
@@ -68,9 +68,9 @@ def run(trainings: Sequence[Training], prepared: Mapping[str, Prepared], there: 
         there: called here, in the order in which trainings end.
 
     Raises:
-        NoResultError: one has diverged, here; the others are reported first where they run side by
-            side.
-        FesearchError: one has failed on a worker.
+        InputError: the studies are of different clusters; nothing was trained.
+        NoResultError: one has diverged, here.
+        FesearchError: one has failed on a worker; the others were reported first.
     """
     matrices = {
         name: (one.features.matrix, one.dataset.target(one.target))
@@ -91,6 +91,12 @@ def _side_by_side(trainings: Sequence[Training], studies: Sequence[Study]) -> in
     inline = any(study.runner == "inline" for study in studies)
     if inline or len(trainings) < 2 or seconds < SECONDS_TO_START:
         return 1  # and no cluster is asked how many cores it has
+    addresses = {study.address or "local" for study in studies}
+    if len(addresses) > 1:
+        raise InputError(
+            f"The studies ran at different addresses: {', '.join(sorted(addresses))}.",
+            "Say where to train: --address HOST:PORT, or --address local.",
+        )
     cores = min(resources.cores(study) for study in studies)
     counts = [len(trainings), cores // max(study.cpus_per_trial for study in studies)]
     counts += [int(study.gpus / study.gpus_per_trial) for study in studies if study.gpus]

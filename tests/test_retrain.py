@@ -10,6 +10,7 @@ from fesearch.cli.app import run
 from fesearch.errors import FesearchError, InputError
 from fesearch.hardware import cores
 from fesearch.holdout import Holdout, holdout
+from fesearch.search import resources
 from fesearch.store.results import Store
 from fesearch.tasks import Cause, Failure, Needs
 
@@ -62,7 +63,7 @@ def test_ray_is_not_started_for_what_is_done_sooner(
     studies: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "run", lambda *_, **__: pytest.fail("Ray was asked"))
-    monkeypatch.setattr(retrain.resources, "cores", lambda _: 16)
+    monkeypatch.setattr(resources, "cores", lambda _: 16)
     assert both(studies).new == 4
 
 
@@ -70,10 +71,24 @@ def test_studies_without_ray_are_trained_without_it(
     studies: str, worth_it: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "run", lambda *_, **__: pytest.fail("Ray was asked"))
-    monkeypatch.setattr(retrain.resources, "cores", lambda _: 16)
+    monkeypatch.setattr(resources, "cores", lambda _: 16)
     keys = {"preset": "full", "runner": "inline", "track": ["mlflow"]}  # which nobody has to have
     searched.search(studies, "inline", "random_forest", [searched.SMALL_FOREST], **keys)
     assert holdout("inline", studies, seeds=2).new == 2
+
+
+def test_studies_of_two_clusters_are_not_mixed(
+    studies: str, worth_it: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "run", lambda *_, **__: pytest.fail("Ray was asked"))
+    monkeypatch.setattr(resources, "check", lambda _: None)
+    monkeypatch.setattr(resources, "cores", lambda _: 16)
+    keys = {"preset": "full", "address": "elsewhere:6379"}
+    searched.search(studies, "far", "random_forest", [searched.SMALL_FOREST], **keys)
+    with pytest.raises(InputError, match="at different addresses: elsewhere:6379, local"):
+        holdout(["nets", "far"], studies, best_per_family=True, seeds=2)
+    with Store.open(studies) as store:
+        assert store.looks() == []
 
 
 def test_one_that_fails_on_a_worker_costs_none_of_the_others(
@@ -89,7 +104,7 @@ def test_one_that_fails_on_a_worker_costs_none_of_the_others(
             report(place, lost if place == 1 else work(piece))
 
     monkeypatch.setattr(tasks, "run", broken)
-    monkeypatch.setattr(retrain.resources, "cores", lambda _: 4)
+    monkeypatch.setattr(resources, "cores", lambda _: 4)
     with pytest.raises(
         FesearchError, match=r"could not be trained again on kfold:k=2,.*member=1"
     ) as e:
