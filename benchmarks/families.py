@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from _results import write
-from fold0 import run, start, thinned
+from fold0 import imported, run, start, thinned
 
 from fesearch.family import FAMILIES
 
@@ -71,10 +71,7 @@ def search(family: str, limit: str, smoke: bool) -> dict[str, object]:
 
 def measure(file: Path, families: Sequence[str], limit: str, smoke: bool) -> None:
     """Import once, then one family after the other; each line is written as it is known."""
-    run(
-        *("data", "import", str(file), "--name", "mp_e_form", "--formula", "formula"),
-        *("--target", "target", "--unit", "eV/atom", "--columns", "fold0,fold1,fold2"),
-    )
+    imported(file)
     lines = []
     for family in families:
         lines.append(search(family, limit, smoke))

@@ -44,6 +44,14 @@ def start(*arguments: str) -> None:
             raise
 
 
+def imported(file: Path) -> None:
+    """The file as the data set mp_e_form, with its divisions."""
+    run(
+        *("data", "import", str(file), "--name", "mp_e_form", "--formula", "formula"),
+        *("--target", "target", "--unit", "eV/atom", "--columns", "fold0,fold1,fold2"),
+    )
+
+
 def thinned(source: Path, to: Path, every: int = 50) -> Path:
     """The header and every 50th row of a gzip CSV file, as another."""
     with gzip.open(source, "rt") as lines, gzip.open(to, "wt") as kept:
@@ -54,10 +62,7 @@ def thinned(source: Path, to: Path, every: int = 50) -> Path:
 
 def search(file: Path, smoke: bool, forest_limit: str, irnet_limit: str) -> list[dict[str, object]]:
     """Import, search both families, rank, export and predict; the lines of the ranking."""
-    run(
-        *("data", "import", str(file), "--name", "mp_e_form", "--formula", "formula"),
-        *("--target", "target", "--unit", "eV/atom", "--columns", "fold0,fold1,fold2"),
-    )
+    imported(file)
     run("features", "build", "mp_e_form", "--features", "magpie")
     run(
         *("study", "start", "random_forest", "--name", "rf-fold0", "--data", "mp_e_form"),

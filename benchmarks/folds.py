@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from _results import write
-from fold0 import run, start, thinned
+from fold0 import imported, run, start, thinned
 
 FOLDS = "column:fold0+fold1+fold2"
 NETS = (
@@ -90,10 +90,7 @@ def search(family: str, smoke: bool) -> None:
 def measure(file: Path, smoke: bool) -> list[dict[str, object]]:
     """The lines of the ranking over the three folds, and seconds of each step."""
     if not Path("fesearch.db").exists():
-        run(
-            *("data", "import", str(file), "--name", "mp_e_form", "--formula", "formula"),
-            *("--target", "target", "--unit", "eV/atom", "--columns", "fold0,fold1,fold2"),
-        )
+        imported(file)
     began = time.perf_counter()
     for family in SEARCHES:
         search(family, smoke)

@@ -16,7 +16,7 @@ from fesearch.search.folder import identity, joined_folder
 from fesearch.search.prepare import Prepared
 from fesearch.search.training import Trained as Made
 from fesearch.search.training import Training
-from fesearch.split import Split, fingerprint
+from fesearch.split import Development, Split, fingerprint
 from fesearch.statistics import bootstrap_interval
 from fesearch.store.how import How, Searched, Trained
 from fesearch.store.results import Store
@@ -67,13 +67,14 @@ class Desk:
         """Look with the model that a trial left."""
         prepared = self.prepared
         data = prepared.development
+        held, validation = self._validated(model, data)
         how = replace(
             self._how(prepared.split),
             seed=trial.seed,
             n_train=len(data.train_y),
-            validation=self._scores(data.scored_y, model.scored(data)),
+            validation=validation,
         )
-        calibration = Calibration.of(data.val_y, model.predict(data.val_x))
+        calibration = Calibration.of(data.val_y, held)
         return self._look(trial.number, prepared.split, model, how, calibration)
 
     def together(self, trial: TrialResult, said: Together, how: How, split: Split) -> Look:
@@ -83,15 +84,15 @@ class Desk:
             trial: the most picked.
             how: its training, latency and picks.
         """
-        x, y = self._all()
-        data, where = split.development(x, y), self._how(split)
+        (_, y), where = self._all(), self._how(split)
+        scored = None if said.scored is None else self._scores(y[split.scored_rows], said.scored)
         how = replace(
             how,
             over=where.over,
             searched=where.searched,
             known=where.known,
-            n_train=len(data.train_y),
-            validation={} if said.scored is None else self._scores(data.scored_y, said.scored),
+            n_train=len(split.train),
+            validation=scored or {},
         )
         return self._put(
             trial.number, split, y[split.test], said.test, said.spread, how, said.calibration
@@ -124,9 +125,8 @@ class Desk:
         calibration = None
         if not training.joined:
             data = split.development(*self._all())
-            held = made.model.predict(data.val_x)
+            held, validation = self._validated(made.model, data)
             calibration = Calibration.of(data.val_y, held)
-            validation = self._scores(data.scored_y, made.model.scored(data))
             how = replace(how, validation=validation)
             if np.isfinite(held).all():
                 how = replace(how, held=self._keep(self._predictions(split.val, held)))
@@ -137,6 +137,14 @@ class Desk:
             "Trial %d on %s, seed %d: %.0f s", spec.number, split.spec, spec.seed, made.seconds
         )
         return look
+
+    def _validated(
+        self, model: FittedModel, data: Development
+    ) -> tuple[np.ndarray, dict[str, float]]:
+        """What it says of the validation rows, and its scores on the rows that trials have."""
+        held = model.predict(data.val_x)
+        scored = held if data.folds is None else model.scored(data)
+        return held, self._scores(data.scored_y, scored)
 
     def _look(
         self,

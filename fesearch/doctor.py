@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from fesearch import hardware
-from fesearch.errors import InputError, first_line
+from fesearch.errors import InputError, counted, first_line
 from fesearch.paths import artifacts_dir, cache_dir, studies_dir
 
 LEAST_MEMORY = 2 << 30
@@ -232,12 +232,12 @@ def artifacts() -> Iterator[Finding]:
     yield _folder("artifacts", artifacts_dir(), "FESEARCH_ARTIFACTS")
     left = sorted(studies_dir().glob(".*"))
     if left:
-        folders = "1 folder" if len(left) == 1 else f"{len(left)} folders"
         names = " ".join(shlex.quote(str(folder)) for folder in left)
         yield Finding(
             "artifacts",
             State.NOTE,
-            f"{folders} of studies whose copy was cut off: {', '.join(map(str, left))}",
+            f"{counted(len(left), 'folder')} of studies whose copy was cut off: "
+            f"{', '.join(map(str, left))}",
             f"Unless a fesearch store copy is under way, type: rm -r {names}",
         )
 
