@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import searched
 from fesearch import dataset, library
 from fesearch.cli.app import run
 from fesearch.cli.published import HEADING
+from fesearch.dashboard.pages import Pages
 from fesearch.errors import InputError
 from fesearch.handle import StudyHandle
 from fesearch.holdout import holdout
@@ -94,6 +96,22 @@ def test_the_rows_are_marked_wherever_they_are_printed(
     assert "0.0789" in out
     left = [line for line in out.splitlines() if line in before.splitlines()]
     assert [line for line in before.splitlines() if line not in left] == []
+
+
+def test_the_dashboard_has_them_below_each_ranking(folds: str) -> None:
+    def shown(path: str) -> str:
+        found = pages({"PATH_INFO": path, "REQUEST_METHOD": "GET"}, lambda *_: None)
+        return b"".join(found).decode()
+
+    pages = Pages(folds, beside=read("mp_e_form_folds"))
+    try:
+        home = shown("/")
+        own = re.search(r"/rankings/[0-9a-f]+(?=\">folds)", home)
+        assert own is not None
+        assert home.count(NOTE) == 8
+        assert shown(own[0]).count(NOTE) == 4
+    finally:
+        pages.close()
 
 
 def test_json_and_csv_have_the_promised_keys(

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from fesearch.cli.options import StorageOption
+from fesearch.cli import published
+from fesearch.cli.options import BesideOption, StorageOption
 from fesearch.paths import storage_url
 
 
@@ -20,11 +21,13 @@ def dashboard(
     writable: Annotated[
         bool, typer.Option("--writable", help="Let optuna-dashboard write: notes, deletions …")
     ] = False,
+    beside: BesideOption = None,
 ) -> None:
     """Show rankings, studies as they run and their pictures in the browser, until Ctrl-C."""
     from fesearch.dashboard import Server
 
-    server = Server(storage_url(storage), host, port, writable)
+    publication = published.asked(beside)
+    server = Server(storage_url(storage), host, port, writable, beside=publication)
     kind = "Optuna's dashboard in it can write" if writable else "Read-only"
     for line in [*server.addresses(), f"{kind}. Ctrl-C ends it."]:
         typer.echo(line)

@@ -12,6 +12,7 @@ from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.family import amount
 from fesearch.metrics import title_of
 from fesearch.paths import studies_dir
+from fesearch.published import Publication
 from fesearch.record import ResultKey, TrialResult, TrialState
 from fesearch.report.contents import MOST_MODELS, in_order
 from fesearch.report.page import facts, word
@@ -44,17 +45,19 @@ def snapshot(url: str) -> str:
     return "" if found is None else str(found)
 
 
-def home(url: str) -> dict[str, Any]:
-    """Rankings of everything, and all studies, the newest first."""
+def home(url: str, beside: Publication | None = None) -> dict[str, Any]:
+    """Rankings of everything, published values below them, and all studies, the newest first."""
     with Store.look(url) as store:
         every = store.studies()
         lines = [_line(store, one) for one in reversed(every)]
-    tables = [{**ranking(one, LINES), "digest": digest(one.summary.key)} for one in _all(url)]
+    tables = [
+        {**ranking(one, LINES, beside), "digest": digest(one.summary.key)} for one in _all(url)
+    ]
     return {
         "studies": lines,
         "links": {one.study.name: one.study.id for one in every},
         "rankings": tables,
-        "repeated": [repeated(one, LINES) for one in rank.repeated_tables(url)],
+        "repeated": [repeated(one, LINES, beside) for one in rank.repeated_tables(url)],
     }
 
 
@@ -177,8 +180,8 @@ def trial(url: str, identity: int, number: int) -> dict[str, Any]:
     }
 
 
-def ranked(url: str, wanted: str) -> dict[str, Any]:
-    """A whole ranking, and the studies whose pictures stand beside it.
+def ranked(url: str, wanted: str, beside: Publication | None = None) -> dict[str, Any]:
+    """A whole ranking with published values below it, and the studies whose pictures it has.
 
     Raises:
         NoResultError: there is none of that digest.
@@ -189,7 +192,7 @@ def ranked(url: str, wanted: str) -> dict[str, Any]:
             with Store.look(url) as store:
                 links = {row.name: row.id for row in store.study_rows() if row.name in names}
             return {
-                **ranking(table),
+                **ranking(table, publication=beside),
                 "digest": wanted,
                 "links": links,
                 "names": [name for name in names if name in links][:MOST_MODELS],

@@ -17,6 +17,7 @@ from fesearch.dashboard.pictures import Pictures
 from fesearch.dashboard.suggestions import Suggestions
 from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFoundError
 from fesearch.paths import dashboards
+from fesearch.published import Publication
 from fesearch.record import TrialState
 from fesearch.report.templates import environment
 from fesearch.store.results import Store
@@ -45,10 +46,12 @@ class Pages:
     Args:
         url: of the store.
         writable: optuna-dashboard may write.
+        beside: published values, shown below the rankings they belong to.
     """
 
-    def __init__(self, url: str, writable: bool = False) -> None:
+    def __init__(self, url: str, writable: bool = False, beside: Publication | None = None) -> None:
         self._url = url
+        self._beside = beside
         self._templates = environment()
         self._templates.globals.update(version=__version__, writable=writable)
         self._pictures = Pictures()
@@ -86,7 +89,8 @@ class Pages:
 
     def home(self) -> HTTPResponse:
         """What is running, and what is best."""
-        return self._page("home", running=contents.running(self._url), **contents.home(self._url))
+        found = contents.home(self._url, self._beside)
+        return self._page("home", running=contents.running(self._url), **found)
 
     def live(self) -> HTTPResponse:
         """The running studies, for a page that is open."""
@@ -127,7 +131,7 @@ class Pages:
 
     def ranking(self, digest: str) -> HTTPResponse:
         """All that is ranked under one key."""
-        return self._page("ranking", **contents.ranked(self._url, digest))
+        return self._page("ranking", **contents.ranked(self._url, digest, self._beside))
 
     def study_pictures(self, identity: int, name: str) -> HTTPResponse:
         """An analysis of a study: a page of its own, or a part of one that is open."""

@@ -10,6 +10,7 @@ from fesearch.dashboard.connections import Http, Http6, QuietHandler
 from fesearch.dashboard.guard import Guard, is_loopback
 from fesearch.dashboard.pages import Pages
 from fesearch.errors import InputError
+from fesearch.published import Publication
 from fesearch.store.results import Store
 
 
@@ -22,6 +23,7 @@ class Server:
         port: 0 finds a free one.
         writable: optuna-dashboard's routes that write are open, to notes and deletions among
             others; its tables are a copy of ours, which stay as they are.
+        beside: published values, shown below the rankings they belong to.
 
     Raises:
         InputError: the URL or the database cannot be read, the address cannot be had, or another
@@ -30,12 +32,18 @@ class Server:
     """
 
     def __init__(
-        self, url: str, host: str = "127.0.0.1", port: int = 8080, writable: bool = False
+        self,
+        url: str,
+        host: str = "127.0.0.1",
+        port: int = 8080,
+        writable: bool = False,
+        *,
+        beside: Publication | None = None,
     ) -> None:
         (Store.open if writable else Store.look)(url).close()
         self.writable = writable
         self.token = None if is_loopback(host) else secrets.token_urlsafe(32)
-        self._pages = Pages(url, writable)
+        self._pages = Pages(url, writable, beside)
         guard = Guard(self._pages, self.token, writable)
         try:
             self._http = make_server(
