@@ -12,12 +12,14 @@ import pytest
 from drawn import COUNTS, drawn, quick, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from pymatgen.core.periodic_table import Element
 
 from fesearch.errors import InputError
 from fesearch.figures import Panel, Sheet, bars, checked, histogram, periodic_table, write
 from fesearch.figures.files import KINDS
-from fesearch.figures.layout import columns
+from fesearch.figures.layout import HEIGHT, WIDTH, columns, draw_row
+from fesearch.figures.lines import Line, lines
 from fesearch.figures.periodic_table import place
 from fesearch.figures.render import panel_svg, svg
 from fesearch.figures.style import INK, compact, plain, tick
@@ -206,6 +208,19 @@ def test_any_text_can_stand_in_a_drawing(text: str, longest: int) -> None:
 
 
 # Sheets
+
+
+def test_a_key_of_many_lines_leaves_room_for_the_lines() -> None:
+    many = [Line(f"irnet {depth} layers norm before", [1, 2], [depth, 1]) for depth in range(12)]
+    figure = Figure()
+    draw_row(figure, [lines(many, title="", x="epochs", y="MAE")], 3, 0.0)
+    (axes,) = figure.axes
+    up = figure.get_size_inches()[1]
+    assert axes.get_position().height * up > HEIGHT / 2
+    legend = axes.get_legend()
+    assert legend is not None
+    right = legend.get_window_extent().transformed(figure.dpi_scale_trans.inverted()).x1
+    assert right <= WIDTH / 3
 
 
 def test_the_panels_stand_in_rows_as_equal_as_can_be() -> None:

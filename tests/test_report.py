@@ -71,6 +71,9 @@ def test_a_page_answers_first_and_needs_nothing_else(
     assert set(names) >= {"elements", "permutation", "training_curves", "rungs"}
     skipped = {one.analysis.name: one.why for one in report.skipped}
     assert "which leaves no element out" in skipped["leave_element"]
+    alone = [(one.analysis.name, one.hint) for one in report.skipped]
+    assert len(alone) == len(set(alone)), "a hint is given twice"
+    assert skipped["element_map"].count(" has no weights that belong to elements.") > 1
     assert set(names) | set(skipped) == set(ANALYSES.names())
     page = Reader(render(report))
     assert page.open == []
@@ -261,6 +264,9 @@ def test_the_command_writes_the_page_and_says_what_is_left_out(
     assert said["size"] == to.stat().st_size
     assert said["best"].startswith("forests trial ")
     assert any(line.startswith("element_map: ") for line in said["left_out"])
+    assert run(["report", "forests", "--to", str(to)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert set(said["left_out"]) <= {line[len("left out") :].strip() for line in lines}
 
 
 @pytest.mark.parametrize(

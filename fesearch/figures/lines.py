@@ -15,6 +15,7 @@ _DASHES = ("-", "--", ":", "-.")
 _MARKS = "os^Dvp"
 _LONGEST = 30  # characters of a label
 _SIDE_BY_SIDE = 22  # characters of a label
+_MANY = 6  # labels
 _NAMED = 6  # lines in the alternative text
 _DECADE = 10.0  # a logarithmic axis this long has its own ticks; a shorter one has 1, 2 and 5
 
@@ -118,9 +119,14 @@ def _finite(line: Line) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _legend(axes: Axes, labels: Sequence[str]) -> None:
-    """The key below the axes, where it hides no line; long labels stand below each other."""
-    short = max(map(len, labels)) <= _SIDE_BY_SIDE
+    """The key below the axes, where it hides no line.
+
+    Long labels stand below each other, unless they are so many that little was left for the lines.
+    """
+    many = len(labels) > _MANY
+    beside = len(labels) > 2 and (many or max(map(len, labels)) <= _SIDE_BY_SIDE)
     axes.legend(
-        loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2 if len(labels) > 2 and short else 1,
-        frameon=False, fontsize=8, handlelength=2, columnspacing=1.2, borderaxespad=0,
+        loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2 if beside else 1,
+        frameon=False, fontsize=7 if many else 8, handlelength=2, columnspacing=1.2,
+        borderaxespad=0,
     )  # fmt: skip

@@ -162,7 +162,15 @@ def _sections(analysis: Analysis, who: Sequence[Subject]) -> tuple[list[Section]
             good.append(one)
         except FesearchError as error:
             skipped.append(Missing(analysis, error.message, error.hint))
-    return ([examine(analysis, good, settings)] if good else []), skipped
+    return ([examine(analysis, good, settings)] if good else []), _by_hint(skipped)
+
+
+def _by_hint(skipped: Sequence[Missing]) -> list[Missing]:
+    """What one thing to type would mend, told once."""
+    whys: dict[tuple[Analysis, str], list[str]] = {}
+    for analysis, why, hint in skipped:
+        whys.setdefault((analysis, hint), []).append(why)
+    return [Missing(analysis, " ".join(why), hint) for (analysis, hint), why in whys.items()]
 
 
 def examine(analysis: Analysis, who: Sequence[Subject], settings: Settings) -> Section:
