@@ -223,6 +223,12 @@ def test_a_maximised_study_is_one_there(storage: BaseStorage) -> None:
     assert study.direction is optuna.study.StudyDirection.MAXIMIZE
 
 
+def test_its_values_have_a_name_there(storage: BaseStorage) -> None:
+    words = "validation MAE (eV/atom)"
+    study = Mirror(storage, "deep", "minimize", SPACE, "deep-1", objective=words).study
+    assert study.metric_names == [words]
+
+
 def test_in_postgresql_too(postgresql_url: str) -> None:
     storage = in_database(postgresql_url)
     mirror = Mirror(storage, "deep", "minimize", SPACE, "deep-1")

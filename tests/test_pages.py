@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -163,6 +164,7 @@ def test_a_running_study_is_seen_live(pages: Pages, studies: str) -> None:
         place = f"/studies/{lease.study.id}"
         said = text(pages, place)
         assert "Running trials" in said
+        assert "Interrupted trials" not in said
         assert "depth=4" in said
         _, _, html = ask(pages, place)
         assert f'data-renew="{place}/live"' in html
@@ -173,11 +175,13 @@ def test_a_running_study_is_seen_live(pages: Pages, studies: str) -> None:
             7, "irnet", {"depth": 4}, 1, TrialState.FAIL, fault=Fault.DIVERGED, reason="diverged: ∞"
         )
         store.finish_trial(lease, ended)
+        store.begin_trial(lease, replace(spec, number=8), "epochs")
         store.release(lease)
     said = text(pages, place)
     assert "KILLED" in said
     assert "fesearch study resume nets" in said
     assert "diverged: ∞" in said
+    assert "Interrupted trials, which go on with the study" in said
 
 
 def test_no_name_is_trusted(pages: Pages, studies: str, monkeypatch: pytest.MonkeyPatch) -> None:

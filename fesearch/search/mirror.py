@@ -47,6 +47,8 @@ which study it is a projection of.
 
 The mark of a study is its name, a hyphen and what tells it from others of that name, deleted since.
 """
+METRIC_NAMES = "study:metric_names"
+"""Optuna's own, that ``Study.set_metric_names`` sets, which warns that it may change."""
 _DIRECTIONS = {"minimize": StudyDirection.MINIMIZE, "maximize": StudyDirection.MAXIMIZE}
 
 
@@ -59,13 +61,20 @@ class Mirror:
         direction: of the values.
         space: that configs come from; it gives the distributions.
         mark: of the study; see ``MARK``. What stands there of a deleted study is removed.
+        objective: what the values are, with their unit, for optuna-dashboard's axes.
 
     Raises:
         InputError: somebody else has an Optuna study of that name there.
     """
 
     def __init__(
-        self, storage: BaseStorage, name: str, direction: Direction, space: Space, mark: str
+        self,
+        storage: BaseStorage,
+        name: str,
+        direction: Direction,
+        space: Space,
+        mark: str,
+        objective: str | None = None,
     ) -> None:
         self.storage = storage
         _make_way(storage, name, mark)
@@ -78,6 +87,8 @@ class Mirror:
             pruner=optuna.pruners.NopPruner(),
         )
         self.study.set_user_attr(MARK, mark)
+        if objective is not None:
+            storage.set_study_system_attr(self.study._study_id, METRIC_NAMES, [objective])
         self._space = space
         self._ids: dict[int, int] = {
             trial.user_attrs[NUMBER]: trial._trial_id

@@ -33,6 +33,11 @@ def panels(store: Store, row: StudyRow) -> dict[str, str]:
     return {name: json.dumps(figure) for name, figure in found.items() if figure is not None}
 
 
+def objective(row: StudyRow) -> str:
+    """What the values of a study are, with their unit."""
+    return f"validation {title_of(row.key.metric)}{f' ({row.unit})' if row.unit else ''}"
+
+
 def show(storage: "BaseStorage", study_id: int, figures: Mapping[str, str]) -> None:
     """Write figures where optuna-dashboard looks for them, in place of older ones."""
     there = storage.get_study_system_attrs(study_id)
@@ -64,8 +69,7 @@ def _best(store: Store, row: StudyRow) -> dict[str, Any] | None:
         "y": [float(f"{value:.6g}") for _, _, value in steps],
         "text": [f"trial {number}" for _, number, _ in steps],
     }
-    unit = f" ({row.unit})" if row.unit else ""
-    figure["layout"]["yaxis"]["title"]["text"] = f"validation {title_of(row.key.metric)}{unit}"
+    figure["layout"]["yaxis"]["title"]["text"] = objective(row)
     return figure
 
 

@@ -38,7 +38,7 @@ from fesearch.search.folder import (
 from fesearch.search.heartbeat import Heartbeat
 from fesearch.search.ledger import StoreLedger, reconcile, recorded
 from fesearch.search.mirror import Mirror, in_database, refuse_taken
-from fesearch.search.panels import panels
+from fesearch.search.panels import objective, panels
 from fesearch.search.prepare import (
     Prepared,
     Progress,
@@ -361,7 +361,10 @@ def _core(
     row, direction = lease.study, settings.metric.direction
 
     def opened() -> Mirror:
-        mirror = Mirror(in_database(url), row.name, direction, settings.space, identity(row))
+        mirror = Mirror(
+            *(in_database(url), row.name, direction, settings.space, identity(row)),
+            objective=objective(row),
+        )
         reports = recorded(store, row)  # first: a trial may end between the two
         reconcile(mirror, store.trials(row), reports)
         return mirror
