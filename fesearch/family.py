@@ -101,12 +101,15 @@ class Resource:
         step: resource of one ``Learner.advance``; rungs are multiples of it.
         maximum: end of a trial whose config has none of its own.
         patience: default for "no better since", see ``Family.patience``; None never stops early.
+        earliest: share of the end before which trials are not compared, unless a study says so:
+            where curves cross until there, the best would be stopped.
     """
 
     unit: str
     step: int
     maximum: int
     patience: int | None = None
+    earliest: float = 0.0
 
     def amount(self, resource: int) -> str:
         """So much resource in words: "1 epoch", "30 trees"."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fesearch.family import Resource
 from fesearch.record import Decision
 from fesearch.search.halving import Halving, first_rung, rungs
 
@@ -94,7 +95,15 @@ def test_the_same_reports_in_the_same_order_rebuild_the_rungs():
     ],
 )
 def test_rungs_begin_three_reductions_below_the_maximum(step, factor, maximum, expected):
-    assert rungs(first_rung(step, factor, maximum), factor, maximum) == expected
+    resource = Resource("steps", step, maximum)
+    assert rungs(first_rung(resource, factor, maximum), factor, maximum) == expected
+
+
+def test_no_rung_is_earlier_than_trials_can_be_compared():
+    resource = Resource("rounds", 25, 2000, earliest=0.1)
+    assert rungs(first_rung(resource, 3, 2000), 3, 2000) == (200, 600, 1800)
+    assert first_rung(resource, 3, 100) == 25
+    assert first_rung(resource, 3, 2000, reductions=1) == 650
 
 
 @given(losses=st.lists(st.floats(-1e9, 1e9) | LOSSES, min_size=1, max_size=60), factor=FACTORS)

@@ -89,7 +89,7 @@ def test_rungs_follow_from_the_budget(trials: int, grace: int, factor: int) -> N
             None,
             (30, 90, 270, 810),
         ),
-        ("xgboost", {}, None, (50, 150, 450, 1350)),
+        ("xgboost", {}, None, (200, 600, 1800)),
     ],
 )
 def test_rungs_reach_as_far_as_the_longest_trial(

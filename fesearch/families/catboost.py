@@ -245,7 +245,13 @@ FAMILY = Family(
     published=PUBLISHED,
     full=FULL,
     best=BEST,
-    resource=Resource(unit="rounds", step=STEP, maximum=2000, patience=100),
+    resource=Resource(
+        unit="rounds",
+        step=STEP,
+        maximum=2000,
+        patience=100,
+        earliest=0.1,  # slow learners catch up until then: benchmarks/policies.py
+    ),
     build=build,
     load=load,
     check=LIMITS.check,

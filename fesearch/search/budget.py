@@ -72,7 +72,7 @@ def settings_of(row: StudyRow, prepared: Prepared, allowance: Allowance) -> Sett
 def rungs_of(study: Study, resource: Resource) -> tuple[int, ...]:
     """The rungs of a study whose family counts in ``resource``; none where it prunes nothing."""
     maximum, factor = study.end(), study.reduction_factor or FACTOR
-    first = study.grace or first_rung(resource.step, factor, maximum)
+    first = study.grace or first_rung(resource, factor, maximum)
     return PRUNERS.get(study.pruner).rungs(first, factor, maximum)
 
 

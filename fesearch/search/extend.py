@@ -243,7 +243,7 @@ def _max_epochs(study: Study, maximum: int) -> dict[str, int]:
     found = {"max_epochs": maximum}
     if study.pruner != "none" and maximum != old:
         factor = study.reduction_factor or FACTOR
-        found["grace"] = study.grace or first_rung(resource.step, factor, old)
+        found["grace"] = study.grace or first_rung(resource, factor, old)
     return found
 
 

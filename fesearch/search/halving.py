@@ -9,6 +9,7 @@ feeding the recorded reports again.
 from bisect import insort
 from collections.abc import Sequence
 
+from fesearch.family import Resource
 from fesearch.record import Decision
 from fesearch.search.pruner import Standing
 
@@ -29,10 +30,15 @@ def rungs(first: int, reduction_factor: int, maximum: int) -> tuple[int, ...]:
 
 
 def first_rung(
-    step: int, reduction_factor: int, maximum: int, reductions: int = MOST_REDUCTIONS
+    resource: Resource, reduction_factor: int, maximum: int, reductions: int = MOST_REDUCTIONS
 ) -> int:
-    """A first rung so many reductions below a maximum, in whole steps, one at least."""
-    return step * max(1, maximum // step // int(reduction_factor**reductions))
+    """A first rung so many reductions below a maximum, in whole steps, one at least.
+
+    It is no earlier than where trials of the resource can be compared.
+    """
+    steps = maximum // resource.step
+    reduced = steps // int(reduction_factor**reductions)
+    return resource.step * max(1, reduced, int(steps * resource.earliest))
 
 
 def reductions(reduction_factor: int, trials: int) -> int:

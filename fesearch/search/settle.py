@@ -63,9 +63,9 @@ def _terms(study: Study) -> dict[str, int]:
     resource, trials = study.declared_family().resource, study.budget()
     maximum = study.end()
     if study.pruner == "median":
-        return {} if study.grace else {"grace": first_rung(resource.step, FACTOR, maximum)}
+        return {} if study.grace else {"grace": first_rung(resource, FACTOR, maximum)}
     factor = study.reduction_factor or (LARGER_FACTOR if trials >= MANY_TRIALS else FACTOR)
-    grace = study.grace or first_rung(resource.step, factor, maximum, reductions(factor, trials))
+    grace = study.grace or first_rung(resource, factor, maximum, reductions(factor, trials))
     terms = {"reduction_factor": factor, "grace": grace}
     if study.pruner == "hyperband":
         there = max(len(PRUNERS.get(study.pruner).rungs(grace, factor, maximum)), 1)

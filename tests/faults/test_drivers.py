@@ -28,6 +28,7 @@ from faulty import (
 )
 from lab import PATIENCE, Lab, kill, wait_for
 
+from fesearch.family import Resource
 from fesearch.record import Decision, TrialResult, TrialState
 from fesearch.search.halving import Halving, first_rung, rungs
 from fesearch.store.results import Store
@@ -69,7 +70,7 @@ def drive_until_whole(
 
 def check_decisions(url: str, name: str) -> None:
     """Every recorded decision is the one that the rule makes of the reports before it."""
-    rule = Halving(rungs(first_rung(1, 2, 40), 2, 40), 2)
+    rule = Halving(rungs(first_rung(Resource("epochs", 1, 40), 2, 40), 2, 40), 2)
     ends = {one.number: one for one in results(url, name)}
     with Store.open(url, create=False) as store:
         reports = store.reports(store.study(name))
