@@ -272,6 +272,18 @@ def test_an_old_database_is_upgraded_after_a_backup(tmp_path: Path) -> None:
         assert len(store.trials(store.study("kept"))) == 4
 
 
+def test_a_backup_of_another_upgrade_is_not_replaced(tmp_path: Path) -> None:
+    file, kept = tmp_path / "x.db", tmp_path / "x.schema-0001.db"
+    for path in (file, kept):
+        path.write_bytes((FILES / "revision_0001.db").read_bytes())
+    with pytest.raises(InputError) as caught:
+        upkeep.bring_up(f"sqlite:///{file}")
+    assert str(caught.value) == (
+        f"The backup before an upgrade is to be '{kept}', and there is one already.\n"
+        f"Type: mv {kept} {kept}.old; then the command again."
+    )
+
+
 def test_a_newer_database_is_neither_upgraded_nor_copied(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
     with Store.open(url) as store, store.write() as connection:

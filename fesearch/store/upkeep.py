@@ -101,6 +101,12 @@ def bring_up(url: str) -> tuple[str, str, Path | None]:
     kept = None
     if file is not None and before < upgrade.REVISION:
         kept = file.with_name(f"{file.stem}.schema-{before}.db")
+        if kept.exists():
+            raise InputError(
+                f"The backup before an upgrade is to be '{kept}', and there is one already.",
+                f"Type: mv {shlex.quote(str(kept))} {shlex.quote(f'{kept}.old')}; then the "
+                "command again.",
+            )
         backup(url, kept)
     Store.open(url, create=False).close()
     return before, upgrade.REVISION, kept
