@@ -319,10 +319,12 @@ def test_postgresql_has_our_options_and_those_of_the_url(monkeypatch: pytest.Mon
         suggestions.read_only(at + query)
     suggestions.writing(at)
     closed = "-c default_transaction_read_only=on"
+    vanished = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    vanished["tcp_user_timeout"] = 60_000  # milliseconds; of a host that closes no connection
     assert [one["connect_args"] for one in made] == [
-        {"connect_timeout": WAIT_SECONDS, "options": closed},
-        {"options": f"-csearch_path=ours {closed}"},
-        {"connect_timeout": WAIT_SECONDS},
+        {"connect_timeout": WAIT_SECONDS, **vanished, "options": closed},
+        {**vanished, "options": f"-csearch_path=ours {closed}"},
+        {"connect_timeout": WAIT_SECONDS, **vanished},
     ]
     assert all(one["pool_pre_ping"] for one in made)
 

@@ -17,6 +17,15 @@ from fesearch.store.filesystem import network
 
 FORMS = "Give --storage sqlite:///FILE.db or --storage postgresql://USER:PASSWORD@HOST/DATABASE."
 WAIT_SECONDS = 30  # for another process to finish its transaction
+_FOR_A_SERVER = {
+    "connect_timeout": WAIT_SECONDS,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""libpq's words. A host that vanishes closes no connection: by default the kernel finds out after a
+quarter of an hour, or after two hours where an answer is waited for."""
 
 
 def parse(url: str) -> URL:
@@ -92,9 +101,12 @@ def open_to_read(file: Path) -> sqlite3.Connection:
 
 
 def server_options(url: URL) -> dict[str, Any]:
-    """Options of an engine for PostgreSQL: connections that broke are replaced unasked."""
-    timeout = {} if "connect_timeout" in url.query else {"connect_timeout": WAIT_SECONDS}
-    return {"pool_pre_ping": True, "connect_args": timeout}
+    """Options of an engine for PostgreSQL: connections that broke are replaced unasked.
+
+    What the URL has itself stays.
+    """
+    given = {word: value for word, value in _FOR_A_SERVER.items() if word not in url.query}
+    return {"pool_pre_ping": True, "connect_args": given}
 
 
 def reading_options(url: URL) -> dict[str, Any]:
