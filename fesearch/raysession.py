@@ -83,9 +83,11 @@ def session(
                 _keep_ends(folder / "logs", log)
         raise
     finally:
-        _shut_down()
-        if folder is not None:
-            _remove(folder)
+        with _interrupt_held_back() as deliver:
+            _shut_down()
+            if folder is not None:
+                _remove(folder)
+        deliver()
 
 
 def _shut_down() -> None:
@@ -145,9 +147,10 @@ def _sigterm_left_alone() -> Iterator[None]:
 
 @contextmanager
 def _interrupt_held_back() -> Iterator[Callable[[], None]]:
-    """Ctrl-C and SIGTERM wait while Ray starts, since what is half started leaves its files behind.
+    """Ctrl-C, SIGTERM and SIGHUP wait while Ray starts or ends.
 
-    Yields what does then as was asked.
+    What is half started, or half ended, leaves its files behind. Yields what does then as was
+    asked.
     """
     asked: list[tuple[int, FrameType | None]] = []
 
@@ -164,7 +167,8 @@ def _interrupt_held_back() -> Iterator[Callable[[], None]]:
         return
     before = {
         one: signal.signal(one, lambda *call: asked.append(call))
-        for one in (signal.SIGINT, signal.SIGTERM)
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(one) is not signal.SIG_IGN
     }
     try:
         yield deliver

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -98,19 +99,32 @@ def test_an_interrupt_is_130(
     assert capsys.readouterr().err == "Interrupted.\n"
 
 
-def test_sigterm_ends_a_command_as_ctrl_c_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+ENDING = """
+import signal, sys
+from fesearch.cli import app
 
-    def receive(arguments: list[str]) -> int:
-        signal.raise_signal(signal.SIGTERM)
-        return 0
+signal.signal(signal.SIGHUP, getattr(signal, sys.argv[2]))
+app.run = lambda arguments: signal.raise_signal(int(sys.argv[1])) or 7
+try:
+    app.main()
+except KeyboardInterrupt:
+    sys.exit(3)
+"""
 
-    monkeypatch.setattr(app, "run", receive)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            app.main()
-    finally:
-        signal.signal(signal.SIGTERM, before)
+
+@pytest.mark.parametrize(
+    ("sent", "before", "code"),
+    [
+        (signal.SIGTERM, "SIG_DFL", 3),
+        (signal.SIGHUP, "SIG_DFL", 3),
+        (signal.SIGHUP, "SIG_IGN", 7),  # as under nohup
+    ],
+)
+def test_sigterm_and_a_closed_terminal_end_a_command_as_ctrl_c_does(
+    sent: signal.Signals, before: str, code: int
+) -> None:
+    words = [sys.executable, "-c", ENDING, str(int(sent)), before]
+    assert subprocess.run(words).returncode == code
 
 
 @pytest.mark.parametrize(
@@ -159,6 +173,40 @@ def test_a_closed_pipe_is_quiet(words: list[str]) -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+TOLD = """
+import sys
+from fesearch.cli import app
+
+def told(arguments):
+    for _ in range(9):
+        print("trial 1 COMPLETE", file=sys.stderr, flush=True)
+    print("the ranking", sys.stderr.isatty())
+    return 0
+
+app.run = told
+app.main()
+"""
+
+
+@pytest.mark.parametrize("to", ["closed pipe", "full disk", "nowhere"])
+def test_nothing_ends_because_nobody_reads_its_progress(to: str) -> None:
+    """A search of hours, say, whose terminal is gone."""
+    words: dict[str, Any] = {"args": [sys.executable, "-c", TOLD], "stdout": subprocess.PIPE}
+    if to == "closed pipe":
+        read, write = os.pipe()
+        os.close(read)
+    elif to == "full disk":
+        write = os.open("/dev/full", os.O_WRONLY)
+    else:
+        write, words["args"] = (
+            os.open(os.devnull, os.O_WRONLY),
+            ["sh", "-c", 'exec "$@" 2>&-', "sh", *words["args"]],
+        )
+    done = subprocess.run(**words, stderr=write, text=True)
+    os.close(write)
+    assert (done.returncode, done.stdout) == (0, "the ranking False\n")
 
 
 def test_a_single_command_is_imported_when_typed(

@@ -1,7 +1,9 @@
 """Ray as it is started and left."""
 
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,3 +19,19 @@ def test_who_leaves_ray_waits_for_its_processes(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(raysession.ray, "shutdown", lambda: None)
     raysession._shut_down()
     assert slow.returncode == 0
+
+
+def test_who_is_impatient_leaves_no_files_either(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A third Ctrl-C, while Ray ends."""
+    folder = tmp_path / "session"
+    folder.mkdir()
+    begun = SimpleNamespace(address_info={"session_dir": str(folder)})
+    monkeypatch.setattr(raysession.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(raysession.ray, "init", lambda **_: begun)
+    monkeypatch.setattr(raysession.ray, "cluster_resources", dict)
+    monkeypatch.setattr(raysession, "_shut_down", lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt), raysession.session():
+        assert folder.is_dir()
+    assert not folder.exists()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,17 +21,35 @@ from fesearch.search.worker import LOG, MODEL, Worker
 from fesearch.store.results import Store
 from fesearch.store.types import StudyState
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Every signal is, though the tests may run under ``nohup``."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard")
+def test_a_closed_terminal_that_is_no_matter_stops_nothing(url: str) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    watch = Watch(2, lambda core: os.kill(os.getpid(), signal.SIGHUP))
+    assert start.start(small(), url, watchers=[watch]).stopped == ""
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize(
-    ("at", "sent"), [(1, signal.SIGINT), (2, signal.SIGINT), (6, signal.SIGTERM)]
+    ("at", "sent"), [(1, signal.SIGINT), (2, signal.SIGHUP), (6, signal.SIGTERM)]
 )
 def test_interrupted_and_resumed_ends_as_if_nothing_had_happened(
     at: int, sent: signal.Signals, url: str, whole: tuple[Any, Any]
 ) -> None:
-    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(one) for one in SIGNALS]
     watch = Watch(at, lambda core: os.kill(os.getpid(), sent))
     outcome = start.start(small(), url, watchers=[watch])
-    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(one) for one in SIGNALS] == before
     assert outcome.stopped == "interrupted"
     assert outcome.row.state is StudyState.STOPPED
     halted = [r.number for r in outcome.results if r.state is TrialState.RUNNING]

@@ -8,8 +8,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TextIO
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -106,10 +108,37 @@ def fesearch(
 def main() -> None:
     """The entry point of the ``fesearch`` script.
 
-    SIGTERM, which batch systems send before they kill, ends any command as Ctrl-C does.
+    SIGTERM, which batch systems send before they kill, and SIGHUP, which a terminal sends that is
+    closed, end any command as Ctrl-C does; what is under ``nohup`` hears no SIGHUP.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(one) is not signal.SIG_IGN:
+            signal.signal(one, signal.default_int_handler)
+    # There is none at all where a shell has closed it (2>&-).
+    sys.stderr = _Unheard(sys.stderr or Path(os.devnull).open("w"))  # noqa: SIM115
     sys.exit(run(sys.argv[1:]))
+
+
+class _Unheard:
+    """stderr, at which nothing ends because nobody reads it any more.
+
+    The pipe may be closed, as by ``2>&1 | head``, the disk of a log full, the terminal gone.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def run(arguments: Sequence[str]) -> int:

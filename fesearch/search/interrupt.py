@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first stops a search in good order, the second ends it at once.
+"""Ctrl-C, SIGTERM, SIGHUP: the first stops a search in good order, the second ends it at once.
 
 After both it can be resumed.
 """
@@ -17,13 +17,16 @@ from fesearch.search.halt import Halt
 def stops(core: Core | Halt) -> Iterator[None]:
     """While a search runs, Ctrl-C stops it at its trials' next reports, with their checkpoints.
 
-    So does SIGTERM, which batch systems send before they kill. A second signal of either kind
-    raises KeyboardInterrupt, which waits for nothing but what has to be let go of.
+    So do SIGTERM, which batch systems send before they kill, and SIGHUP, which a terminal sends
+    that is closed (unless it is ignored, as under ``nohup``). A second signal of any kind raises
+    KeyboardInterrupt, which waits for nothing but what has to be let go of.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread alone
         return
-    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         for one in before:
