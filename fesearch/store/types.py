@@ -212,10 +212,14 @@ class Lease:
     Attributes:
         study: as it stood when the lease was given.
         token: of this lease and no other.
+        before: seconds for which drivers of the study had worked until then.
+        began: ``time.monotonic()`` then, a clock that stands still while a machine sleeps.
     """
 
     study: StudyRow
     token: str
+    before: float
+    began: float
 
 
 def storable(text: str) -> str:
