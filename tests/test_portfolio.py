@@ -183,6 +183,21 @@ def test_a_stop_before_the_first_trial_stops_all(house: str) -> None:
     assert ended.left_out == {}
 
 
+def test_a_stop_from_elsewhere_counts_though_a_turn_ends_before_its_driver_looks(
+    house: str,
+) -> None:
+    """A driver looks for one each 15 seconds."""
+
+    def ask(core: Core) -> None:
+        with Store.open(house) as store:
+            store.request_stop(store.study(core.settings.name))
+
+    watch = Watch(1, ask)
+    ended = portfolio.begin(many("asked"), house, Looks(watching=lambda: nullcontext([watch])))
+    assert (ended.stopped, ended.studies) == ("stopped on request", ("asked-decision_tree",))
+    assert portfolio.go_on("asked", house).stopped == ""
+
+
 def test_what_is_wrong_with_a_family_that_was_trained_is_not_passed_over(
     house: str,
 ) -> None:

@@ -20,6 +20,7 @@ from fesearch.search import interrupt, resources
 from fesearch.search.core import LATE
 from fesearch.search.extend import extend
 from fesearch.search.halt import Halt
+from fesearch.search.heartbeat import ON_REQUEST
 from fesearch.search.prepare import Progress
 from fesearch.search.roles import Watcher
 from fesearch.search.shares import Standing, Turn, next_turn
@@ -250,6 +251,9 @@ def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None =
                     raise
                 left_out[turn.family] = error.message if trained else _why(turn.family, error)
                 looks.left_out(turn.family, left_out[turn.family])
+                continue
+            if outcome.asked:  # of the whole, though its turn may have ended before it noticed
+                stopped = ON_REQUEST
                 continue
             if outcome.stopped in ("", LATE):
                 continue

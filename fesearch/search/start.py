@@ -70,12 +70,14 @@ class Outcome:
         results: every trial so far, in order of number.
         stopped: why it stopped before its budget of trials, or an empty text.
         hopeless: it stopped since all its trials failed.
+        asked: to stop, by ``study stop``; perhaps when it was about to end anyway.
     """
 
     row: StudyRow
     results: tuple[TrialResult, ...]
     stopped: str
     hopeless: bool = False
+    asked: bool = False
 
     @property
     def usable(self) -> bool:
@@ -248,7 +250,7 @@ def _drive(
     allowance: Allowance,
     take_over: bool = False,
 ) -> Outcome:
-    lease = store.acquire(row, force=take_over)
+    lease, asked = store.acquire(row, force=take_over), False
     try:
         store.publish()  # from now on who looks from another host sees that it is driven
         if not take_over:  # who was taken over from may be at work for another moment
@@ -261,10 +263,10 @@ def _drive(
         raise
     finally:
         with suppress(LostError):
-            store.release(lease)
+            asked = store.release(lease)
         store.publish()
     trials = tuple(store.trials(row))
-    return Outcome(store.study(row.name), trials, core.stopped, core.hopeless)
+    return Outcome(store.study(row.name), trials, core.stopped, core.hopeless, asked)
 
 
 def _at_work(

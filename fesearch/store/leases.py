@@ -72,14 +72,18 @@ class Leases(Database):
             _beat(connection, lease)
 
     @endures
-    def release(self, lease: Lease) -> None:
-        """Stop driving; nothing happens where the lease has been taken over."""
+    def release(self, lease: Lease) -> bool:
+        """Stop driving; nothing happens where the lease has been taken over.
+
+        Returns:
+            whether the driver was asked to stop, which it may have been too late to notice.
+        """
         with self.write() as connection:
             if not holds(connection, lease):
-                return
+                return False
             _beat(connection, lease)
             connection.execute(sa.delete(LEASES).where(LEASES.c.token == lease.token))
-            _settle(connection, lease.study.id)
+            return _settle(connection, lease.study.id)
 
     def driven(self, study: StudyRow) -> bool:
         """Whether a live driver holds the study."""
@@ -194,13 +198,14 @@ def _beat(connection: sa.Connection, lease: Lease) -> None:
     )
 
 
-def _settle(connection: sa.Connection, study_id: int) -> None:
-    """Requests so far are answered: the driver they were for has gone."""
-    connection.execute(
+def _settle(connection: sa.Connection, study_id: int) -> bool:
+    """Requests so far are answered: the driver they were for has gone. Whether there were any."""
+    answered = connection.execute(
         sa.update(CONTROLS)
         .where(CONTROLS.c.study_id == study_id, CONTROLS.c.handled_at.is_(None))
         .values(handled_at=datetime.now(UTC))
     )
+    return answered.rowcount > 0
 
 
 def _now(connection: sa.Connection) -> datetime:

@@ -168,11 +168,12 @@ def test_requests_to_stop_end_with_the_driver_they_were_for(store: Store) -> Non
     store.request_stop(study)
     assert store.stop_requested(study)
     assert not store.stop_requested(other)
-    store.release(lease)
+    assert store.release(lease)
     assert not store.stop_requested(study)
     store.request_stop(study)
-    store.acquire(study)
+    lease = store.acquire(study)
     assert not store.stop_requested(study)
+    assert not store.release(lease)
 
 
 DRIVER = """
