@@ -56,6 +56,19 @@ def test_what_running_trials_leave_counts_too(tmp_path: Path) -> None:
     assert kept(tmp_path) == [0, 4]
 
 
+def test_what_killed_workers_left_half_written_goes_with_the_end_of_their_trials(
+    tmp_path: Path,
+) -> None:
+    inside = folder_of(tmp_path, 0)
+    (inside / MODEL).mkdir(parents=True)
+    halves = [f".{CHECKPOINT}.a1", f".{END}.b2", f"{MODEL}/.model.safetensors.c3"]
+    for name in [*halves, CHECKPOINT, END, f"{MODEL}/model.safetensors", LOG]:
+        (inside / name).write_bytes(b"1")
+    Keeper(tmp_path, 3, "minimize").opened(None, [ended(0, 0.1)])
+    left = {str(path.relative_to(inside)) for path in inside.rglob("*") if path.is_file()}
+    assert left == {END, f"{MODEL}/model.safetensors", LOG}
+
+
 def still_running(number: int) -> TrialResult:
     return TrialResult(number, "irnet", {}, 1, TrialState.RUNNING)
 

@@ -202,8 +202,11 @@ class Keeper:
         return True
 
     def _remove_checkpoints(self, number: int) -> None:
-        for path in folder_of(self._folder, number).glob(f"*{CHECKPOINT}*"):
-            _unlink(path)  # a worker that was killed may have left one half written, too
+        """And what a worker that was killed has left half written."""
+        folder = folder_of(self._folder, number)
+        for pattern in (f"*{CHECKPOINT}*", f".{END}.*", f"{MODEL}/.*"):
+            for path in folder.glob(pattern):
+                _unlink(path)
 
     def _trim(self, limit: int) -> None:
         """Remove the worst of those that are kept until the study has room, but for the best."""
