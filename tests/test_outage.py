@@ -260,6 +260,19 @@ def test_a_file_that_another_program_has_locked_is_said(
         store.begin_trial(lease, SPEC, "epochs")  # it goes on
 
 
+def test_a_postgresql_that_takes_no_writes_for_now_is_lost(postgresql_url: str) -> None:
+    """As a standby is at whose address the primary was."""
+    with Store.open(postgresql_url) as store:
+        study = create(store)
+    sign = "&" if "?" in postgresql_url else "?"
+    standby = f"{postgresql_url}{sign}options=-cdefault_transaction_read_only%3Don"
+    with Store.open(standby) as store, pytest.raises(LostError) as caught:
+        store.acquire(study)
+    assert caught.value.message == (
+        "The database failed: cannot execute SELECT FOR UPDATE in a read-only transaction."
+    )
+
+
 def test_opening_a_locked_file_says_so(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (engine, database):
         monkeypatch.setattr(module, "WAIT_SECONDS", 0.1)

@@ -25,6 +25,7 @@ from fesearch.store.snapshot import Publisher, elsewhere
 from fesearch.store.upgrade import ensure_current
 
 SECONDS_BETWEEN_WARNINGS = 600.0
+_READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
 _log = logging.getLogger(__name__)
 _RESUME = "What was finished before is kept; once it works again, type: fesearch study resume"
 
@@ -162,7 +163,9 @@ class Database:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError) as error:
+            if isinstance(error, sa.exc.InternalError) and not _is_read_only(error):
+                raise
             if _is_locked(error):
                 raise _locked(self.name) from error
             kind = LostError if self._readers.dialect.name == "postgresql" else FesearchError
@@ -186,6 +189,11 @@ def _tell(file: str, host: str, said: str) -> None:
 def first_line(error: sa.exc.DBAPIError) -> str:
     """What the database said, without SQL, parameters or a full stop."""
     return str(error.orig).strip().split("\n")[0].rstrip(". ")
+
+
+def _is_read_only(error: sa.exc.DBAPIError) -> bool:
+    """A PostgreSQL that takes no writes: a standby, say, until it is the new primary."""
+    return getattr(error.orig, "sqlstate", None) == _READ_ONLY
 
 
 def _is_locked(error: sa.exc.DBAPIError) -> bool:
