@@ -20,6 +20,9 @@ ProgramKind = Literal["onnx", "torch"]
 PROGRAMS: Mapping[ProgramKind, str] = {"onnx": "program.onnx", "torch": "program.pt2"}
 """Kind of a program -> its file, in the folder of its model."""
 
+JOINED = "train + validation"
+"""As ``store.how.Trained`` says it."""
+
 HINT = "Export the study again, or copy the whole folder again."
 
 
@@ -213,6 +216,11 @@ class Card(_Plain):
     def families(self) -> tuple[str, ...]:
         """The distinct families of its members."""
         return tuple(dict.fromkeys(member.trained.family for member in self.members))
+
+    @property
+    def scored_another(self) -> bool:
+        """Whether the test scores are of its config trained with the validation part, not of it."""
+        return self.test is not None and self.test.trained == JOINED and self.joined is None
 
     @property
     def columns(self) -> tuple[str, ...]:

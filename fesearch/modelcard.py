@@ -8,7 +8,6 @@ from fesearch.family import amount
 from fesearch.metrics import metric_named
 from fesearch.own import digits_in
 
-JOINED = "train + validation"  # as ``store.how.Trained`` says it
 _CALLS: Mapping[ProgramKind, str] = {
     "onnx": """\
     import onnxruntime
@@ -207,7 +206,7 @@ def _scores(card: Card) -> str:
             "validation part: the test scores are its own, the validation score is that of the "
             "same config before"
         )
-    elif test and test.trained == JOINED and len(card.members) == 1:
+    elif card.scored_another:
         lines.append(
             "- these test scores are of the same config trained on training and validation part "
             "together, not of the model in this folder"

@@ -324,7 +324,7 @@ class ModelSubject(Subject):
             x=features.matrix,
             names=features.names,
             features=features.name,
-            sealed=None if card.test else _sealed(self.name, card),
+            sealed=None if card.test and not card.scored_another else _sealed(self.name, card),
             learned=_learned(self.name, card),
             left=None if card.joined is None else split.test,
         )

@@ -75,6 +75,19 @@ def test_an_exported_model_says_the_same_as_its_study(studies: str, tmp_path: Pa
         subject(str(tmp_path / "model"), studies, trial=0)
 
 
+def test_a_look_at_the_config_trained_on_more_rows_is_none_at_the_exported_model(
+    studies: str, tmp_path: Path
+) -> None:
+    look = holdout("forests", studies, retrain=True).scored[0].look
+    searched, joined = str(tmp_path / "searched model"), str(tmp_path / "joined model")
+    assert export("forests", studies, Path(searched)).test is not None
+    with pytest.raises(InputError, match="exported before a look at it"):
+        found("parity", [searched], studies, part="test")
+    export("forests", studies, Path(joined), joined=True)
+    (line,) = found("parity", [joined], studies, part="test").summary.rows()
+    assert line["mae"] == pytest.approx(look.value, rel=1e-6)
+
+
 def test_an_exported_ensemble_is_analysed_by_its_mean(studies: str, tmp_path: Path) -> None:
     searched.search(
         studies, "fractions", "random_forest", [searched.SMALL_FOREST], preset="full",

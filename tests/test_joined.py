@@ -98,7 +98,11 @@ def test_what_was_not_scored_is_not_exported(
     assert "delivers the one model that was scored" in capsys.readouterr().err
     holdout("nets", studies, retrain=True)
     assert run(["export", "nets", "--refit", "val", "--to", to]) == 0
-    assert "54 rows" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "54 rows" in out
+    assert "not of this model" not in err
+    assert run(["export", "nets", "--to", str(tmp_path / "plain")]) == 0
+    assert "which --refit val exports, and not of this model.\n" in capsys.readouterr().err
 
 
 def test_it_is_analysed_on_the_rows_that_it_has_not_learned(studies: str, tmp_path: Path) -> None:

@@ -104,6 +104,12 @@ def export(
     if test is not None:
         units[f"test_{card.validation.metric}"] = card.validation.unit
     detail(facts, format, units)
+    if card.scored_another:
+        print(
+            "\nThe test score is of this config trained on training and validation part, which "
+            "--refit val exports, and not of this model.",
+            file=sys.stderr,
+        )
     paths = (source.path for source in mentioned(*card.own))
     files = "".join(f" --family-file {path}" for path in paths)
     print(f"\nNext: fesearch predict {to} Fe2O3{files}", file=sys.stderr)
