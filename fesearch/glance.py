@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fesearch.card import Card
 from fesearch.errors import FesearchError
 from fesearch.record import ResultKey
-from fesearch.sealed import Met, Sealed
+from fesearch.sealed import Met, Sealed, told
 from fesearch.store.results import Store
 from fesearch.store.types import Look
 
@@ -68,17 +68,13 @@ def put_on_record(card: Card, met: Met, url: str) -> Glance:
 
 def said(met: Met, fingerprint: str, done: Glance) -> str:
     """A sentence on compounds of the test part of a division, and on their record."""
-    verb = "has a formula" if met.rows == 1 else "have formulas"
     if done.look is not None:
         record = f"on record as look {done.look.sequence} at it, without a score"
         if done.look.how.calls > 1:
             record += f" ({done.look.extent} so far)"
     else:
         record = f"not on record, since there is no database of its study ({done.why})"
-    return (
-        f"{met.rows} of these compounds {verb} of the model's sealed test part "
-        f"({fingerprint[:12]}): {record}."
-    )
+    return told(met, fingerprint, record)
 
 
 def put(key: ResultKey, study: str, trial: int, met: Met, url: str) -> Glance:

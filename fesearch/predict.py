@@ -4,6 +4,7 @@ The new table has every column, row and order of the old one. Its parts stay bes
 whole, so that who types the same again after a kill goes on behind the last of them.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from fesearch.errors import InputError, counted, quoted
 from fesearch.featureset import Inputs
 from fesearch.partial import Partial, partial
 from fesearch.paths import atomic_write
-from fesearch.sealed import Met, met_in
+from fesearch.sealed import Met, met_in, told
 from fesearch.source import RawRow, no_column
 from fesearch.structure import Structures
 from fesearch.tabular import Added, Piece, Progress, Table
@@ -74,7 +75,7 @@ def predict_file(
     on_bad: OnBad = "error",
     level: float | None = None,
     progress: Progress | None = None,
-    meet: Callable[[Met], None] = lambda sealed: None,
+    meet: Callable[[Met], None] | None = None,
 ) -> Predicted:
     """Copy a table with a prediction and its unit added to each row.
 
@@ -89,7 +90,9 @@ def predict_file(
             the reason in place of a prediction, "drop" leaves them out.
         level: share of compounds that prediction intervals are to cover.
         progress: called with (rows done, in all).
-        meet: called with ``Predicted.sealed``, where that is any, before the new file is there.
+        meet: called with ``Predicted.sealed``, where that is any, before the new file is there;
+            such as ``lambda met: print(fesearch.glance.recorded(bundle.card, met, url))``, which
+            puts it on record. Without it there is a warning.
 
     Raises:
         InputError: the source cannot be read, lacks a column or has wrong rows, which are counted
@@ -108,8 +111,11 @@ def predict_file(
     try:
         with partial(to, work.job(digest, to)) as parts:
             done = work.predict(table, parts, rows, progress)
-            if done.sealed:
+            if done.sealed and meet:
                 meet(done.sealed)
+            elif done.sealed:
+                said = told(done.sealed, bundle.card.split.fingerprint, "not on record, see meet=")
+                warnings.warn(said, stacklevel=2)
             with atomic_write(to) as whole:
                 table.join(parts.parts, work.added, whole)
     except OSError as error:

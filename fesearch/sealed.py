@@ -84,6 +84,15 @@ def met_in(sealed: Sealed | None, reduced: Iterable[str]) -> Met:
     return Met() if sealed is None else sealed.met(reduced)
 
 
+def told(met: Met, fingerprint: str, record: str) -> str:
+    """A sentence on compounds of the test part of a division, and on what is on record of them."""
+    verb = "has a formula" if met.rows == 1 else "have formulas"
+    return (
+        f"{met.rows} of these compounds {verb} of the model's sealed test part "
+        f"({fingerprint[:12]}): {record}."
+    )
+
+
 def _hashes(reduced: Iterable[str]) -> np.ndarray:
     """The first bytes of the SHA-256 of each, (n,) uint64."""
     digests = b"".join(hashlib.sha256(text.encode()).digest()[:_BYTES] for text in reduced)

@@ -17,6 +17,9 @@ from fesearch.errors import InputError
 from fesearch.export import export
 from fesearch.predict import predict_file
 
+# What becomes of test rows is tested in test_sealed.py.
+pytestmark = pytest.mark.filterwarnings("ignore:.*sealed test part")
+
 ROWS = 'id,formula,note\n1,AlTi,"a, b"\n2,Nb3 Zr,\n3,AlTi,"two\nlines"\n'
 
 

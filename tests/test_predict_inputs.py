@@ -27,6 +27,9 @@ from fesearch.store.results import Store
 from fesearch.structure import Structures, canonical
 from fesearch.study import Study
 
+# What becomes of test rows is tested in test_sealed.py.
+pytestmark = pytest.mark.filterwarnings("ignore:.*sealed test part")
+
 METALS = ("Al", "Ti", "V", "Cr", "Fe", "Ni", "Cu", "Zr")
 PAIRS = list(combinations(METALS, 2))
 FORMULAS = [a + b for a, b in PAIRS]

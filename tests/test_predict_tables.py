@@ -23,6 +23,9 @@ from fesearch.export import export
 from fesearch.partial import partial
 from fesearch.predict import Predicted, predict_file
 
+# What becomes of test rows is tested in test_sealed.py.
+pytestmark = pytest.mark.filterwarnings("ignore:.*sealed test part")
+
 WRONG = "formula,x\nAlTi,1\nXx2,2\nNaN,3\nNbZr\nTiV,5,6\nCrFe,7\n"
 REASONS = [
     "",

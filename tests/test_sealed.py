@@ -20,6 +20,7 @@ from fesearch.formula import reduced
 from fesearch.glance import put_on_record
 from fesearch.handle import StudyHandle
 from fesearch.holdout import holdout
+from fesearch.predict import predict_file
 from fesearch.sealed import Met, Sealed
 from fesearch.search.prepare import prepare_again
 from fesearch.store.how import Trained
@@ -191,6 +192,20 @@ def test_rows_of_a_file_are_counted_before_it_is_there(
     assert len(to.read_text().splitlines()) == 7
     with Store.open(studies) as store:
         assert [look.rows for look in store.looks()] == [3]
+
+
+def test_rows_of_a_file_are_warned_about_in_python(
+    studies: str, model: Path, tmp_path: Path
+) -> None:
+    train, test = parts(studies)
+    bundle, source = open_bundle(model), tmp_path / "in.csv"
+    source.write_text("formula\n" + "\n".join([train[0], *test[:3]]) + "\n")
+    with pytest.warns(UserWarning, match="^3 of these .* not on record, see meet=") as caught:
+        predict_file(bundle, source, tmp_path / "out.csv")
+    assert caught[0].filename == __file__
+    met = []
+    predict_file(bundle, source, tmp_path / "again.csv", meet=met.append)  # in silence
+    assert [one.rows for one in met] == [3]
 
 
 def test_without_the_database_it_is_said(
