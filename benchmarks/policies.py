@@ -98,6 +98,7 @@ def by_speed(lines: Sequence[Mapping[str, Any]]) -> list[tuple[float, tuple[Any,
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--curves", type=Path, default=SHIPPED, help="of curves.py")
+    parser.add_argument("--family", action="append", help="only these")
     parser.add_argument("--seeds", type=int, default=100, help="searches of each policy")
     parser.add_argument("--slow-seeds", type=int, default=10, help="those of gp and auto")
     parser.add_argument("--smoke", action="store_true")
@@ -113,6 +114,8 @@ def main() -> None:
             write("policies", lines)
 
     for curves in read(given.curves):
+        if given.family and curves.name not in given.family:
+            continue
         for workers in WORKERS:
             add(lines_of("terms", curves, terms(curves), seeds, Limits(), workers))
         for budget in BUDGETS:
