@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from fesearch import hardware
-from fesearch.errors import InputError, counted, first_line
+from fesearch.errors import FesearchError, counted, first_line
 from fesearch.paths import artifacts_dir, cache_dir, studies_dir
 
 LEAST_MEMORY = 2 << 30
@@ -70,7 +70,7 @@ def examine(url: str, address: str | None = None) -> Iterator[Finding]:
     for what, look in looks:
         try:
             yield from look()
-        except InputError as error:
+        except FesearchError as error:
             yield Finding(what, State.PROBLEM, error.message, error.hint)
         except Exception as error:  # noqa: BLE001  one look that fails hides no other
             yield Finding(what, State.PROBLEM, first_line(error), "See fesearch --debug study list")

@@ -15,9 +15,10 @@ from types import FrameType
 from typing import Any
 
 import ray
+from ray._common.utils import get_default_ray_temp_dir
 from ray._private import services, utils, worker
 
-from fesearch.errors import InputError
+from fesearch.errors import FesearchError, InputError, first_line
 
 _SECONDS_TO_ANSWER = 10.0
 _SECONDS_TO_END = 30.0
@@ -50,6 +51,7 @@ def session(
 
     Raises:
         InputError: there is no cluster at the address.
+        FesearchError: Ray does not start here; its logs stay, for they say why.
     """
     if ray.is_initialized():
         yield cores()
@@ -59,7 +61,7 @@ def session(
     quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
     with _interrupt_held_back() as deliver, _sigterm_left_alone(), _without_messages():
         if address is None:
-            with _in_groups_of_their_own():
+            with _in_groups_of_their_own(), _start_explained():
                 context = ray.init(
                     address="local",  # whatever cluster runs here or RAY_ADDRESS names
                     num_cpus=cpus,
@@ -205,6 +207,20 @@ def _in_groups_of_their_own() -> Iterator[None]:
         yield
     finally:
         services.ConsolePopen = before
+
+
+@contextmanager
+def _start_explained() -> Iterator[None]:
+    """Ray gives its own processes thirty seconds to start, which a busy machine may not have."""
+    try:
+        yield
+    except Exception as error:
+        said = first_line(error).rstrip(".")
+        raise FesearchError(
+            f"Ray does not start: {said}.",
+            f"Its logs are in {get_default_ray_temp_dir()}. If the machine is busy try again, or "
+            "search without Ray, one trial at a time: --set runner=inline",
+        ) from error
 
 
 def _join(address: str, **options: Any) -> Any:

@@ -10,6 +10,7 @@ import torch
 from fesearch import doctor, raysession
 from fesearch.cli.app import run
 from fesearch.doctor import Finding, State
+from fesearch.errors import FesearchError
 from fesearch.hardware import Memory
 from fesearch.nets import device
 from fesearch.store import upkeep
@@ -198,3 +199,14 @@ def test_a_ray_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raysession, "session", fails)
     assert found("ray").state is State.PROBLEM
     assert found("ray").found == "RuntimeError: no room"
+
+
+def test_a_ray_that_does_not_start_is_a_problem_with_its_own_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def session(cpus: int | None, address: str | None) -> None:
+        raise FesearchError("Ray does not start.", "Try again.")
+
+    monkeypatch.setattr(raysession, "session", session)
+    seen = found("ray")
+    assert (seen.state, seen.found, seen.mend) == ("problem", "Ray does not start.", "Try again.")

@@ -10,6 +10,7 @@ import pytest
 from ray._private import worker
 
 from fesearch import raysession
+from fesearch.errors import FesearchError
 
 
 def test_who_leaves_ray_waits_for_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,3 +36,15 @@ def test_who_is_impatient_leaves_no_files_either(
     with pytest.raises(KeyboardInterrupt), raysession.session():
         assert folder.is_dir()
     assert not folder.exists()
+
+
+def test_a_ray_that_does_not_start_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**options: object) -> None:
+        raise Exception("The current node timed out during startup. This could happen.")
+
+    monkeypatch.setattr(raysession.ray, "init", init)
+    with pytest.raises(FesearchError) as caught, raysession.session(1):
+        """It is not reached."""
+    said = "Ray does not start: Exception: The current node timed out during startup."
+    assert caught.value.message.startswith(said)
+    assert caught.value.hint.endswith("one trial at a time: --set runner=inline")
