@@ -1,6 +1,7 @@
 """A search over many families as it is typed: its keys, its name, what is scored and exported."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from fesearch.cli.app import run as command
 from fesearch.errors import InputError
 from fesearch.portfolio import of_keys
 from fesearch.search import portfolio, start
+from fesearch.store.studies import PORTFOLIO
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +149,21 @@ def test_the_winner_is_scored_whatever_the_time_and_the_others_while_there_is_so
     assert f"Not scored, since the time is over: {', '.join(others)}.\n" in err
     assert f"fesearch holdout {others[0]}" in err
     assert (tmp_path / "best" / "fesearch.json").is_file()
+
+
+def test_what_a_family_without_a_usable_trial_got_is_said_and_it_is_not_to_be_scored(
+    house: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = many("bare")
+    noted = {PORTFOLIO: dict(made.keys)}
+    start.start(made.studies["ridge"], house, seconds=1e-9, noted=noted)
+    tree = made.studies["decision_tree"].model_copy(update={"trials": 1})
+    start.start(tree, house, noted=noted)
+    assert command(["study", "resume", "bare", "--time-limit", "0.001s", "--holdout"]) == 0
+    err = capsys.readouterr().err
+    assert "bare-decision_tree: test MAE " in err
+    assert "Not scored" not in err
+    assert re.search(r"\nbare-ridge is not ranked: 0 trials in \d+s, none of use yet.\n", err)
 
 
 def test_a_search_that_goes_on_keeps_time_back_too(

@@ -136,10 +136,11 @@ def _conclude(
         if ended.stopped in ("", core.LATE):  # the best as a model first: time may be short
             afterwards.look([best], url)
             afterwards.write(best, url)
-            others = [study for study in ended.studies if study != best]
+            others = [entry.trial.study for entry in table.entries[1:]]
             afterwards.look(others, url, ended.deadline + kept)
     finally:
         rank(study=list(ended.studies), storage=url, format=format)
+        _tell_of_unranked(ended.portfolio.name, url)
     if ended.stopped:
         say(f"Stopped: {ended.stopped}.", again)
         if ended.stopped == core.INTERRUPTED:
@@ -153,6 +154,16 @@ def _conclude(
         f"  fesearch trials {best}   every trial of its family, and why it ended",
         f"  fesearch study extend {ended.portfolio.name} {more}   more for all to share",
     )
+
+
+def _tell_of_unranked(name: str, url: str) -> None:
+    """Say what families got that have nothing to rank; the others' share is in the ranking."""
+    from fesearch.search.portfolio import members
+
+    for one in members(name, url):
+        if one.best is None:
+            begun, taken = counted(sum(one.trials.values()), "trial"), round(one.study.seconds)
+            say(f"{one.study.name} is not ranked: {begun} in {spelled(taken)}, none of use yet.")
 
 
 def _tell_of_halted(name: str, url: str) -> None:
