@@ -19,6 +19,9 @@ TO_START = 15.0
 """Seconds until Ray and the first workers are up."""
 DRIVER = 700e6
 """Bytes of the driver and of Ray's own processes, at least; measured with ray 2.60."""
+OF_RAY = 100e6
+"""Bytes of Ray in a worker: 76 MB beyond a process that trains alone, measured with ray 2.60 and
+torch 2.13, and its connection; 54 MB of libraries that all workers share are not in it."""
 RAY_FILES = 60e6
 """Bytes of a session's logs and of Tune's files, at most so many for some hundred trials."""
 OF_A_TRIAL = 20e3
@@ -90,6 +93,7 @@ class Plan:
         data: bytes of features and targets, which all trials share.
         keep: trials whose weights stay, and where ``extendable`` their ends, too.
         time_limit: seconds; None for none.
+        of_ray: bytes of a worker beside those of a process that trains alone.
     """
 
     trials: int
@@ -100,6 +104,7 @@ class Plan:
     keep: int
     extendable: bool
     time_limit: float | None = None
+    of_ray: float = OF_RAY
 
 
 def steps_of_a_trial(steps: int, rungs: Sequence[int], goes_on: float) -> float:
@@ -143,7 +148,7 @@ def trials_in_time(samples: Sequence[Sample], plan: Plan) -> Range | None:
 def memory(samples: Sequence[Sample], plan: Plan) -> Range:
     """Bytes of one machine that runs all: the driver, the data once, a worker for each trial."""
     fixed = DRIVER + plan.data
-    taken = [sample.memory for sample in samples]
+    taken = [sample.memory + plan.of_ray for sample in samples]
     return Range(fixed + plan.parallel * min(taken), fixed + plan.parallel * max(taken) * CROWDING)
 
 

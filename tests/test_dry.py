@@ -10,7 +10,7 @@ from small import small
 from fesearch import affordable
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError
-from fesearch.estimate import Range, Sample, shared
+from fesearch.estimate import OF_RAY, Range, Sample, shared
 from fesearch.hardware import Memory
 from fesearch.portfolio import of_keys
 from fesearch.search import burst, dry, resources
@@ -88,6 +88,20 @@ def test_the_median_rule_is_one_look_that_half_of_the_trials_pass() -> None:
     assert (plan.rungs, plan.factor) == ((1,), 2)
     halving = burst.plan(prepare(small(grace=1)), 1, None)
     assert (halving.rungs, halving.factor) == ((1, 3), 3)
+
+
+def test_workers_of_ray_take_more_than_a_process_that_trains_alone() -> None:
+    inline, ray = (burst.plan(prepare(small(runner=one)), 1, None) for one in ("inline", "ray"))
+    assert (inline.of_ray, ray.of_ray) == (0.0, OF_RAY)
+
+
+def test_what_auto_has_picked_is_said_with_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(burst, "measure", lambda prepared: [SAMPLE])
+    words = ["study", "start", "irnet", "--data", searched.DATA, "--trials", "3", "--dry-run"]
+    assert run([*words, "--set", "runner=inline", "--sampler", "auto"]) == 0
+    assert "\nsampler qmc: 3 trials are too few to learn from" in capsys.readouterr().err
 
 
 def test_gpus_of_a_cluster_are_not_looked_for_here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from fesearch.estimate import (
     LAX,
     OF_A_STEP,
     OF_A_TRIAL,
+    OF_RAY,
     RAY_FILES,
     TO_START,
     UNSEEN,
@@ -93,8 +94,9 @@ def test_a_time_limit_ends_it_and_says_how_many_trials_it_lets_in() -> None:
 
 def test_memory_has_the_data_once_and_a_worker_for_each_trial() -> None:
     found = estimate.memory([NET, replace(NET, memory=6e8)], PLAN)
-    assert found.low == DRIVER + 1e8 + 4 * 4e8
-    assert found.high == DRIVER + 1e8 + 4 * 6e8 * CROWDING
+    assert found.low == DRIVER + 1e8 + 4 * (4e8 + OF_RAY)
+    assert found.high == DRIVER + 1e8 + 4 * (6e8 + OF_RAY) * CROWDING
+    assert estimate.memory([NET], replace(PLAN, of_ray=0.0)).low == DRIVER + 1e8 + 4 * 4e8
 
 
 def test_disk_of_networks() -> None:

@@ -36,7 +36,7 @@ def show_outlook(study: Study, format: Format) -> None:
             "disk": f"{taken['disk']}, {outlook.free_disk / 1e9:.3g} GB are free",
         }
     )
-    say(*outlook.warnings, "Nothing was started.")
+    say(*outlook.why, *outlook.warnings, "Nothing was started.")
 
 
 def show_outlooks(made: Portfolio, format: Format) -> None:

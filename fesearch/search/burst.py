@@ -14,7 +14,7 @@ from typing import Any
 
 from fesearch.arrays import Arrays
 from fesearch.errors import FesearchError, first_line
-from fesearch.estimate import Plan, Sample
+from fesearch.estimate import OF_RAY, Plan, Sample
 from fesearch.nets.device import gpu_count
 from fesearch.nets.memory import let_go
 from fesearch.own import Source, run
@@ -72,6 +72,7 @@ def plan(prepared: Prepared, parallel: int, time_limit: float | None) -> Plan:
         keep=study.keep,
         extendable=family.extendable(best),
         time_limit=time_limit,
+        of_ray=OF_RAY if study.runner == "ray" else 0.0,
     )
 
 

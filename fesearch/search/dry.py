@@ -29,6 +29,7 @@ class Outlook:
         trials: that end within its time limit; None where it has none.
         free_memory, free_disk: bytes there are.
         warnings: what will not do, each with what to type.
+        why: what its budget has settled, and why.
     """
 
     prepared: Prepared
@@ -41,6 +42,7 @@ class Outlook:
     free_memory: float
     free_disk: float
     warnings: tuple[str, ...]
+    why: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def run(study: Study, progress: Progress | None = None, settled_for: int | None 
     """
     study = study.in_full()
     resources.check(study)
-    study = settled(study, settled_for).study
+    study, _, why = settled(study, settled_for)
     prepared = prepare(study, progress)
     samples = burst.measure(prepared)
     limit = None if study.time_limit is None else duration(study.time_limit)
@@ -103,6 +105,7 @@ def run(study: Study, progress: Progress | None = None, settled_for: int | None 
         free_memory=free_memory,
         free_disk=free_disk,
         warnings=tuple(warnings),
+        why=why,
     )
 
 
