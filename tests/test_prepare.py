@@ -1,6 +1,8 @@
 """What a study needs before its first trial: enough rows, and a metric that is defined on them."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,7 @@ from fesearch import dataset, library
 from fesearch.errors import InputError
 from fesearch.search import prepare as preparing
 from fesearch.search.prepare import prepare
+from fesearch.split import make
 from fesearch.study import Study
 
 FORMULAS = ("Fe2O3", "Al2O3", "NaCl", "MgO", "CaO", "TiO2")
@@ -58,3 +61,22 @@ def test_a_division_no_trial_could_be_scored_on_is_refused(
     with pytest.raises(InputError) as caught:
         prepare(study)
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_inner_folds_are_recommended_where_many_trials_would_fit_few_rows(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(trials: int, **keys: Any) -> str:
+        caplog.clear()
+        study = Study(name="x", family="random_forest", data="few", **keys)
+        split = make(library.load("few"), study.split_spec())
+        preparing.log_few_rows(SimpleNamespace(study=study, split=split), trials)
+        return caplog.text
+
+    text = said(100, split="column:flat_val")
+    assert "100 trials would fit the 2 validation rows more than the data.\n" in text
+    assert text.endswith("the 2 training rows type: --split column:flat_val,folds=5\n")
+    assert said(99, split="column:flat_val") == ""
+    assert said(100, split="column:flat_val,folds=2") == ""
+    monkeypatch.setattr(preparing, "FEW_ROWS", 2)
+    assert said(100, split="column:flat_val") == ""

@@ -1,6 +1,7 @@
 """From a study to all that its trials need, checked whole before the first of them."""
 
 import importlib.metadata
+import logging
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,8 +28,12 @@ from fesearch.study import Study, from_keys
 
 Progress = Callable[[int, int], None]
 _PACKAGES = ("numpy", "optuna", "ray", "torch", "scikit-learn", "matminer", "pymatgen")
+_log = logging.getLogger(__name__)
 _SHOWN = 3  # rows named in an error
 _FEWEST_TO_TRAIN = 2  # one row has no spread to scale features and target by
+FEW_ROWS, MANY_TRIALS = 3000, 100
+"""Training rows below which, and trials from which on, a search fits its validation part."""
+_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,20 @@ class Prepared:
     def development(self) -> Development:
         """Training and validation rows."""
         return self.split.development(self.features.matrix, self.dataset.target(self.target))
+
+
+def log_few_rows(prepared: Prepared, trials: int) -> None:
+    """Log what to type where so many trials would fit a small validation part."""
+    split, spec = prepared.split, prepared.study.split_spec()
+    if split.folds is None and len(split.train) < FEW_ROWS and trials >= MANY_TRIALS:
+        _log.warning(
+            "%d trials would fit the %d validation rows more than the data.\n"
+            "To score configs on inner folds of the %d training rows type: --split %s",
+            trials,
+            len(split.val),
+            len(split.train),
+            replace(spec, folds=_FOLDS),
+        )
 
 
 def prepare(

@@ -42,6 +42,7 @@ from fesearch.search.panels import objective, panels
 from fesearch.search.prepare import (
     Prepared,
     Progress,
+    log_few_rows,
     prepare,
     prepare_again,
     study_of,
@@ -143,6 +144,7 @@ def start(
     prepared = prepare(study, progress)
     _check_room(prepared)
     prepared.split.log_leakage()
+    log_few_rows(prepared, settled_for or study.budget())
     with Store.open(url) as store:
         if prepared.siblings:
             store.record_division(*prepared.siblings)
