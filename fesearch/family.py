@@ -60,6 +60,18 @@ class Releasing(Protocol):
         """Let go of it; the next step makes it again. Asked of one of several on inner folds."""
 
 
+@runtime_checkable
+class Pausing(Protocol):
+    """A learner that can be looked at within a step, such as between two batches of an epoch."""
+
+    def on_pause(self, look: Callable[[], None]) -> None:
+        """Call ``look`` at each pause from now on.
+
+        There ``checkpoint`` is good, and a learner that restores it ends the step that was begun.
+        An exception of ``look`` ends the training: the learner is of no use from then on.
+        """
+
+
 class Predictor(Protocol):
     """A trained model, ready to predict."""
 

@@ -9,12 +9,12 @@ However many folds there are, the features of all rows are in memory once, in Ra
 where trials run side by side: a fold knows its rows by their places, and copies them for its turn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from fesearch.arrays import Arrays, prefixed, section
-from fesearch.family import Build, Predictor, Releasing
+from fesearch.arrays import Arrays, Layout, broken, check, prefixed, section
+from fesearch.family import Build, Pausing, Predictor, Releasing
 from fesearch.seeds import derive
 from fesearch.space import Config
 from fesearch.split import Development
@@ -69,6 +69,8 @@ def part(whole: Development, inside: np.ndarray) -> Part:
 class Folded:
     """A learner for each fold, a step of all at a time. Implements ``family.Learner``.
 
+    Between two of them is a pause (``family.Pausing``), and so are those of their own.
+
     Args:
         build: of the family.
         data: with ``folds``.
@@ -98,6 +100,9 @@ class Folded:
             )
             for fold, rows in enumerate(self._rows)
         ]
+        self._found = np.zeros(self._count)
+        self._done = 0  # of the folds, those that have made the step, in ``_found``
+        self._look: Callable[[], None] = lambda: None
 
     @property
     def parameters(self) -> int:
@@ -106,23 +111,45 @@ class Folded:
 
     def advance(self) -> np.ndarray:
         """Train all a step; predictions (n_train,) float64 for the training rows."""
-        found = np.empty(self._count)
-        for rows, learner in zip(self._rows, self._learners, strict=True):
-            found[rows] = learner.advance()
+        for fold in range(self._done, len(self._learners)):
+            learner = self._learners[fold]
+            self._found[self._rows[fold]] = learner.advance()
+            self._done = fold + 1
             if isinstance(learner, Releasing):
                 learner.release()
+            if self._done < len(self._learners):
+                self._look()
+        found, self._found, self._done = self._found, np.zeros(self._count), 0
         return found
+
+    def on_pause(self, look: Callable[[], None]) -> None:
+        """See ``family.Pausing``."""
+        self._look = look
+        for learner in self._learners:
+            if isinstance(learner, Pausing):
+                learner.on_pause(look)
 
     def model(self) -> Arrays:
         """The models' arrays, each with its fold before its name."""
         return _together([learner.model() for learner in self._learners])
 
     def checkpoint(self) -> Arrays:
-        """The checkpoints of all."""
-        return _together([learner.checkpoint() for learner in self._learners])
+        """The checkpoints of all, and the predictions of those that have made a step begun."""
+        within = {"folds": np.array(self._done, np.int64), "predictions": self._found.copy()}
+        every = _together([learner.checkpoint() for learner in self._learners])
+        return {**every, **(within if self._done else {})}
 
     def restore(self, checkpoint: Arrays) -> None:
         """Go on from a checkpoint; see ``family.Learner``."""
+        within = {name: checkpoint[name] for name in ("folds", "predictions") if name in checkpoint}
+        if within:
+            done, rows = Layout((), np.dtype(np.int64)), Layout((self._count,), np.dtype(float))
+            check(within, {"folds": done, "predictions": rows}, "checkpoint")
+            if not 0 < within["folds"] < len(self._learners):
+                raise broken(
+                    f"The checkpoint is after fold {within['folds']} of {len(self._learners)}."
+                )
+            self._done, self._found = int(within["folds"]), within["predictions"].copy()
         for fold, learner in enumerate(self._learners):
             learner.restore(section(checkpoint, _PREFIX.format(fold)))
 

@@ -3,7 +3,7 @@
 import math
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -12,7 +12,7 @@ import numpy as np
 
 from fesearch.arrays import Arrays, Layout, check, prefixed, section
 from fesearch.errors import InputError, NoResultError
-from fesearch.family import FAMILIES, Learner
+from fesearch.family import FAMILIES, Learner, Pausing
 from fesearch.folds import Folded
 from fesearch.metrics import Metric, metric_named
 from fesearch.model import FittedModel
@@ -27,6 +27,7 @@ def run(
     specs: Sequence[TrialSpec],
     data: Development,
     checkpoints: "Sequence[Arrays | None] | None" = None,
+    look: Callable[[], None] | None = None,
 ) -> "Running":
     """Train the members of ``specs`` together and report after each of their steps.
 
@@ -35,6 +36,8 @@ def run(
 
     Args:
         checkpoints: one a spec, where given: its member goes on from there.
+        look: called within the steps of learners that pause there (``family.Pausing``), after each
+            batch say, where ``Running.checkpoint`` is good too; its time is not the trial's.
 
     Raises:
         InputError: a spec names no family or metric, no possible config or steps, or a checkpoint
@@ -42,7 +45,7 @@ def run(
     """
     taken = checkpoints if checkpoints is not None else [None] * len(specs)
     pairs = zip(range(len(specs)), specs, taken, strict=True)
-    return Running([_Member(index, spec, data, saved) for index, spec, saved in pairs])
+    return Running([_Member(index, spec, data, saved, look) for index, spec, saved in pairs])
 
 
 class Running:
@@ -98,7 +101,12 @@ class _Member:
     """One trial among those run together."""
 
     def __init__(
-        self, index: int, spec: TrialSpec, data: Development, checkpoint: "Arrays | None"
+        self,
+        index: int,
+        spec: TrialSpec,
+        data: Development,
+        checkpoint: "Arrays | None",
+        look: Callable[[], None] | None,
     ) -> None:
         self._index = index
         self._spec = spec
@@ -112,6 +120,8 @@ class _Member:
         self._learner: Learner = build(
             spec.config, data, seed=spec.seed, threads=spec.threads, device=spec.device
         )
+        if look is not None and isinstance(self._learner, Pausing):
+            self._learner.on_pause(partial(self._paused, look))
         self._state = _State()
         self._best_model: Arrays = {}
         self.stopped = False
@@ -130,6 +140,7 @@ class _Member:
         state, patience = self._state, self._spec.patience
         waited = state.resource - state.best_resource
         tired = patience is not None and waited >= patience and not self._trains_again
+        tired = tired and state.resource in self._spec.steps  # and not on the way to one of them
         return state.diverged or tired or state.resource >= self._spec.steps[-1]
 
     @property
@@ -139,7 +150,7 @@ class _Member:
 
     def advance(self) -> Report:
         """Train up to the next step of the spec and score the model there."""
-        began = time.perf_counter()
+        self._began = time.perf_counter()
         state = self._state
         target = self._spec.steps[bisect_right(self._spec.steps, state.resource)]
         while state.resource < target:
@@ -151,7 +162,7 @@ class _Member:
             self._best_model = self._learner.model()
         reason = self._divergence(raw)
         state.diverged = reason is not None
-        state.seconds += time.perf_counter() - began
+        state.seconds += time.perf_counter() - self._began
         limit = self._spec.time_limit
         if limit is not None and state.seconds >= limit and not self._trains_again:
             self.stopped = True
@@ -167,6 +178,12 @@ class _Member:
             diverged=reason,
             last=self.ended,
         )
+
+    def _paused(self, look: Callable[[], None]) -> None:
+        """Let someone look, whom the seconds are right for and whose own are not counted."""
+        self._state.seconds += time.perf_counter() - self._began
+        look()
+        self._began = time.perf_counter()
 
     def model(self) -> FittedModel:
         if not self._best_model:

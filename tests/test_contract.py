@@ -119,6 +119,39 @@ class Forgetful(Mean):
         """Nothing is taken up, and nothing refused."""
 
 
+class Paused(Mean):
+    """It can be looked at in the middle of each step, and goes on from there."""
+
+    look = staticmethod(lambda: None)
+    within = False
+
+    def on_pause(self, look: Callable[[], None]) -> None:
+        self.look = look
+
+    def advance(self) -> np.ndarray:
+        if not self.within:
+            self.within = True
+            self.steps += 1
+            self.look()
+        self.within = False
+        return self.predictions()
+
+    def checkpoint(self) -> Arrays:
+        return {**super().checkpoint(), "within": np.array(self.within)}
+
+    def restore(self, checkpoint: Arrays) -> None:
+        super().restore(checkpoint)
+        self.within = bool(checkpoint["within"])
+
+
+class Astray(Paused):
+    """It does not know within which step it was."""
+
+    def restore(self, checkpoint: Arrays) -> None:
+        super().restore(checkpoint)
+        self.within = False
+
+
 class Meddling(Mean):
     def advance(self) -> np.ndarray:
         self.data.train_x[0] += 1.0
@@ -273,6 +306,11 @@ BROKEN = {
             "a_checkpoint_of_another_width_is_refused",
         },
     ),
+    "nothing, with pauses": (family(Paused), set()),
+    "no way to go on from a pause": (
+        family(Astray),
+        {"a_checkpoint_within_a_step_goes_on"},
+    ),
     "changed data": (family(Meddling), {"data_are_left_as_they_were"}),
     "luck": (
         family(Lucky),
@@ -328,7 +366,7 @@ def test_every_check_says_what_it_asks() -> None:
     for check in CHECKS:
         assert check.__doc__
         assert check.__doc__.splitlines()[0].endswith(".")
-    assert len(CHECKS) == len(set(CHECKS)) == 29
+    assert len(CHECKS) == len(set(CHECKS)) == 30
 
 
 def test_another_process_trains_ones_own_and_tells_what_went_wrong(tmp_path: Path) -> None:
@@ -361,7 +399,7 @@ def test_the_worked_example_passes(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     assert len(found) == len(CHECKS)
     others = [one["reason"] for one in found if one["result"] != "passed"]
-    assert others == ["its models are not written as programs"]
+    assert others == ["it does not pause within a step", "its models are not written as programs"]
 
 
 def test_a_family_that_exits_fails_its_checks(
@@ -384,7 +422,7 @@ def test_a_family_that_fails_is_told_so(tmp_path: Path, capsys: pytest.CaptureFi
     [line] = [line for line in done.out.splitlines() if line.startswith("failed")]
     assert line.split(None, 1)[1].endswith("It has no title.")
     assert done.err.splitlines()[-2:] == [
-        f"{full('ridges', path)} fails 1 of 29 checks.",
+        f"{full('ridges', path)} fails 1 of 30 checks.",
         f"For tracebacks type: fesearch -v families check {path}",
     ]
     assert "skipped" in done.out  # it is linear

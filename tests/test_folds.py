@@ -12,6 +12,7 @@ import searched
 from small import furnished, small
 
 from fesearch.archive import write as write_archive
+from fesearch.arrays import Arrays
 from fesearch.bundle import README, open_bundle
 from fesearch.cli.app import run as command
 from fesearch.dataset import Dataset
@@ -123,6 +124,33 @@ def test_a_network_goes_on_from_its_checkpoint_bit_for_bit() -> None:
     resumed = run([wanted], data, [halted.checkpoint(0)])
     assert [one.raw for one in resumed] == [one.raw for one in reports[1:]]
     assert whole.checkpoint(0).keys() == resumed.checkpoint(0).keys()
+
+
+@pytest.mark.parametrize(
+    ("forged", "said"),
+    [
+        ({"folds": np.array(4)}, "The checkpoint is after fold 4 of 4."),
+        ({"folds": np.array(0)}, "The checkpoint is after fold 0 of 4."),
+        ({"folds": np.array(-1)}, "The checkpoint is after fold -1 of 4."),
+        ({"folds": np.array(1.0)}, "The array 'folds' of the checkpoint is float64"),
+        ({"predictions": np.zeros(3)}, "The array 'predictions' of the checkpoint is float64"),
+        ({"folds": None}, "The checkpoint lacks the array 'folds'."),
+        ({"predictions": None}, "The checkpoint lacks the array 'predictions'."),
+    ],
+)
+def test_what_is_no_checkpoint_between_folds_is_refused(
+    forged: dict[str, np.ndarray | None], said: str
+) -> None:
+    pauses: list[Arrays] = []
+    running = run(
+        [spec("ridge", (1,))], folded(), look=lambda: pauses.append(running.checkpoint(0))
+    )
+    list(running)
+    assert len(pauses) == 3
+    added = {f"learner.{name}": array for name, array in forged.items()}
+    arrays = {k: v for k, v in {**pauses[1], **added}.items() if v is not None}
+    with pytest.raises(InputError, match=said):
+        run([spec("ridge", (1,))], folded(), [arrays])
 
 
 def test_a_study_on_folds_is_searched_exported_and_archived(

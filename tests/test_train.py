@@ -7,6 +7,7 @@ import pytest
 import torch
 from linear import linear
 
+from fesearch.arrays import Arrays
 from fesearch.errors import InputError
 from fesearch.families.irnet import build, load
 from fesearch.nets.config import BEST_2019 as BEST
@@ -174,6 +175,71 @@ def test_a_checkpoint_goes_on_bit_for_bit(choice: Config) -> None:
         np.testing.assert_array_equal(straight.advance(), taken_up.advance())
 
 
+def copied(learner: NetLearner) -> dict[str, np.ndarray]:
+    return {name: array.copy() for name, array in learner.checkpoint().items()}
+
+
+def paused(config: Config, data: Development) -> tuple[list[np.ndarray], list[Arrays]]:
+    """The predictions after each of three epochs, and a checkpoint after each of their batches."""
+    learner, pauses = learner_of(config, data), list[Arrays]()
+    learner.on_pause(lambda: pauses.append(copied(learner)))
+    return [learner.advance() for _ in range(3)], pauses
+
+
+@pytest.mark.parametrize("choice", [*CHOICES, {"schedule": "plateau"}, {"batch_size": 2}], ids=str)
+def test_a_checkpoint_within_an_epoch_goes_on_bit_for_bit(choice: Config) -> None:
+    config, data = {**SMALL, "batch_size": 64, **choice}, linear()
+    expected, pauses = paused(config, data)
+    batches = len(pauses) // 3
+    for place in (0, batches // 2, batches - 1, batches + 1):
+        taken_up = learner_of(config, data)
+        taken_up.restore(pauses[place])
+        same = taken_up.checkpoint()
+        assert same.keys() == pauses[place].keys()
+        assert all(np.array_equal(same[name], pauses[place][name]) for name in same)
+        state = torch.get_rng_state()
+        for wanted in expected[place // batches :]:
+            np.testing.assert_array_equal(taken_up.advance(), wanted)
+        assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_checkpoint_between_epochs_has_no_random_state() -> None:
+    learner = learner_of({**SMALL, "dropout": 0.4}, linear())
+    learner.advance()
+    assert not [name for name in learner.checkpoint() if name.startswith(("random.", "batch"))]
+
+
+MIDDLE = "random.cpu"
+
+
+@pytest.mark.parametrize(
+    ("forged", "said"),
+    [
+        ({"batch": np.array(4)}, "The checkpoint is after batch 4 of an epoch of 3."),
+        ({"batch": np.array(0)}, "The checkpoint is after batch 0 of an epoch of 3."),
+        ({"batch": np.array(-1)}, "The checkpoint is after batch -1 of an epoch of 3."),
+        ({"batch": np.array(1.0)}, "The array 'batch' of the checkpoint is float64"),
+        ({"batch": np.array([1])}, "The array 'batch' of the checkpoint is int64"),
+        ({"batch": None}, "that does not belong to its config"),
+        ({MIDDLE: None}, "The checkpoint lacks the array 'cpu'."),
+        ({MIDDLE: np.zeros(16, np.uint8)}, r"'cpu' of the checkpoint is uint8 \(16,\)"),
+        ({MIDDLE: np.zeros(5056, np.int8)}, r"'cpu' of the checkpoint is int8"),
+        ({MIDDLE: np.full(5056, 255, np.uint8)}, "'cpu' of the checkpoint is no state of a gen"),
+        ({"random.x": np.zeros(3)}, "The checkpoint has an array 'x' that does not belong"),
+        ({"random.cuda": np.zeros(8, np.uint8)}, r"'cuda' of the checkpoint is uint8 \(8,\)"),
+        ({"optimizer.0.exp_avg": None}, r"lacks the array 'optimizer\.0\.exp_avg'"),
+    ],
+)
+def test_what_is_no_checkpoint_within_an_epoch_is_refused(
+    forged: dict[str, np.ndarray | None], said: str
+) -> None:
+    data = linear()
+    _, (checkpoint, *_) = paused({**SMALL, "batch_size": 64}, data)
+    arrays = {k: v for k, v in {**checkpoint, **forged}.items() if v is not None}
+    with pytest.raises(InputError, match=said):
+        learner_of({**SMALL, "batch_size": 64}, data).restore(arrays)
+
+
 def test_every_parameter_of_a_config_changes_the_training() -> None:
     data = linear()
     results = []
@@ -294,6 +360,24 @@ def test_a_gpu_trains_to_what_a_cpu_does() -> None:
         predictions = [learner.advance() for _ in range(10)][-1]
         scores.append(np.mean(np.abs(predictions - data.val_y)))
     assert scores[1] == pytest.approx(scores[0], rel=0.2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_checkpoint_within_an_epoch_moves_between_gpu_and_cpu() -> None:
+    data, config = linear(), {**SMALL, "batch_size": 64, "dropout": 0.4}
+    for one, other in (("cuda", "cuda"), ("cuda", "cpu"), ("cpu", "cuda")):
+        straight = build(config, data, seed=1, threads=1, device=one)
+        pauses: list[Arrays] = []
+        straight.on_pause(lambda pauses=pauses, at=straight: pauses.append(copied(at)))  # type: ignore[misc]
+        straight.advance()
+        expected = straight.advance()
+        taken_up = build(config, data, seed=1, threads=1, device=other)
+        taken_up.restore(pauses[4])
+        found = taken_up.advance()
+        if one == other:
+            np.testing.assert_allclose(found, expected, atol=1e-4)
+        else:  # of other numbers for dropout
+            assert np.isfinite(found).all()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

@@ -4,8 +4,9 @@ import dataclasses
 import math
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -251,6 +252,75 @@ def test_a_real_trial_taken_up_again_reports_what_it_would_have(name: str) -> No
             [report for report in reports if report.member == member] for reports in (straight, cut)
         ]
         assert said(mine[0]) == said(mine[1])
+
+
+class Halves(Scripted):
+    """Each of its steps has a pause in the middle, and a half of it takes a second."""
+
+    half = False
+    now = 0.0
+
+    def on_pause(self, look: Callable[[], None]) -> None:
+        self.look = look
+
+    def advance(self) -> np.ndarray:
+        if not self.half:
+            Halves.now += 1.0
+            self.half = True
+            self.look()
+        self.half = False
+        Halves.now += 1.0
+        return super().advance()
+
+    def checkpoint(self) -> Arrays:
+        return {**super().checkpoint(), "half": np.array(self.half)}
+
+    def restore(self, checkpoint: Arrays) -> None:
+        super().restore(checkpoint)
+        self.half = bool(checkpoint["half"])
+
+
+def looked_into(
+    asked: TrialSpec, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[Report], list[Arrays]]:
+    """Reports of a trial of ``Halves``, and its checkpoints at each pause, which take a minute."""
+    monkeypatch.setattr(sys.modules[__name__], "Scripted", Halves)
+    clock = SimpleNamespace(perf_counter=lambda: Halves.now)
+    monkeypatch.setattr("fesearch.trial.time", clock)
+    pauses: list[Arrays] = []
+
+    def look() -> None:
+        pauses.append(running.checkpoint(0))
+        Halves.now += 60.0
+
+    running = run([asked], ZEROS, look=look)
+    return list(running), pauses
+
+
+def test_a_trial_taken_up_within_a_step_reports_what_it_would_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = spec([0.5, 0.2, 0.4])
+    straight, pauses = looked_into(asked, monkeypatch)
+    assert len(pauses) == 3
+    for done, pause in enumerate(pauses):
+        going = run([asked], ZEROS, [pause], look=lambda: None)
+        assert list(going) == straight[done:]
+
+
+def test_who_looks_into_a_step_finds_its_seconds_and_adds_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reports, pauses = looked_into(spec([0.5, 0.2, 0.4]), monkeypatch)
+    assert [report.seconds for report in reports] == [2.0, 4.0, 6.0]
+    assert [float(pause["trial.seconds"]) for pause in pauses] == [1.0, 3.0, 5.0]
+
+
+def test_a_trial_is_not_tired_on_the_way_to_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = dataclasses.replace(spec([0.1, 0.5, 0.5, 0.5], patience=4), steps=(2, 8))
+    straight, pauses = looked_into(asked, monkeypatch)
+    assert [report.resource for report in straight] == [2, 8]
+    assert list(run([asked], ZEROS, [pauses[-1]], look=lambda: None)) == straight[1:]
 
 
 def test_a_torn_checkpoint_is_refused() -> None:

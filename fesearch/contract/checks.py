@@ -24,6 +24,12 @@ from fesearch.contract.asking import (
     small,
     smaller,
 )
+from fesearch.contract.checkpoints import (
+    a_checkpoint_before_training_goes_on,
+    a_checkpoint_goes_on_as_if_never_interrupted,
+    a_checkpoint_of_another_width_is_refused,
+    a_checkpoint_within_a_step_goes_on,
+)
 from fesearch.contract.data import data_for
 from fesearch.contract.elsewhere import sums, trained_elsewhere
 from fesearch.contract.odd import odd_data_are_no_obstacle
@@ -275,43 +281,6 @@ def a_model_stays_when_training_goes_on(family: Family) -> None:
     require_equal(model.predict(data.val_x), then, "The model changes as training goes on.")
 
 
-def a_checkpoint_goes_on_as_if_never_interrupted(family: Family) -> None:
-    """What is taken up from a checkpoint gives the numbers of what was never stopped."""
-    data = data_for(family)
-    straight = learner_of(family, small(family), data)
-    straight.advance()
-    checkpoint = {name: array.copy() for name, array in straight.checkpoint().items()}
-    taken_up = learner_of(family, small(family), data)
-    taken_up.restore(checkpoint)
-    for _ in range(2):
-        one, other = straight.advance(), taken_up.advance()
-        require_equal(one, other, "From a checkpoint training goes on to other numbers.")
-    require(straight.parameters == taken_up.parameters, "From a checkpoint parameters differ.")
-
-
-def a_checkpoint_before_training_goes_on(family: Family) -> None:
-    """A trial that was interrupted before its first step starts again as it would have."""
-    data = data_for(family)
-    fresh, taken_up = (learner_of(family, small(family), data) for _ in range(2))
-    taken_up.restore(fresh.checkpoint())
-    one, other = fresh.advance(), taken_up.advance()
-    require_equal(one, other, "From a checkpoint before training the first step differs.")
-
-
-def a_checkpoint_of_another_width_is_refused(family: Family) -> None:
-    """A checkpoint of other features is not taken up."""
-    data = data_for(family)
-    learner = learner_of(family, small(family), data)
-    learner.advance()
-    pad = ((0, 0), (0, 2))
-    train_x, val_x = np.pad(data.train_x, pad), np.pad(data.val_x, pad)
-    wider = Development(train_x, data.train_y, val_x, data.val_y)
-    refusal(
-        lambda: learner_of(family, small(family), wider).restore(learner.checkpoint()),
-        "A checkpoint of another width",
-    )
-
-
 def a_saved_model_predicts_the_same(family: Family) -> None:
     """A model comes back from its files as it was, for any number of rows."""
     data = data_for(family)
@@ -399,6 +368,7 @@ CHECKS: tuple[Check, ...] = (
     a_model_stays_when_training_goes_on,
     a_checkpoint_goes_on_as_if_never_interrupted,
     a_checkpoint_before_training_goes_on,
+    a_checkpoint_within_a_step_goes_on,
     a_checkpoint_of_another_width_is_refused,
     a_saved_model_predicts_the_same,
     a_program_predicts_the_same,

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from fesearch.arrays import Arrays, Layout, broken, check, check_finite, prefixed, section
 from fesearch.errors import InputError, counted
+from fesearch.nets import generators
 from fesearch.nets.config import complete, epochs
 from fesearch.nets.optimizer import STATE, Optimizer
 from fesearch.nets.schedule import Schedule
@@ -33,8 +34,9 @@ _LOSSES: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
 class NetLearner:
     """One network in training; a resource step is an epoch. Implements ``family.Learner``.
 
-    The random numbers of an epoch depend on the seed and the epoch alone, so a checkpoint holds no
-    random state, and the generators of the process are left as they were.
+    The random numbers of an epoch depend on the seed and the epoch alone, so a checkpoint holds
+    random state only where it is made within an epoch, at a pause after a batch: see
+    ``family.Pausing``. The generators of the process are left as they were.
 
     Args:
         make: builds the module: scaled features (n, d) -> outputs (n,).
@@ -92,6 +94,9 @@ class NetLearner:
         )
         self._data, self._width = data, data.width
         self._epoch = 0
+        self._batch = 0  # of the epoch's batches, those that are done
+        self._drawn: Arrays = {}  # where generators stood at the pause that is to be gone on from
+        self._look: Callable[[], None] = lambda: None
 
     @property
     def parameters(self) -> int:
@@ -113,17 +118,25 @@ class NetLearner:
         """See ``family.Releasing``."""
         vars(self).pop("_rows", None)
 
+    def on_pause(self, look: Callable[[], None]) -> None:
+        """See ``family.Pausing``; a pause is after each batch."""
+        self._look = look
+
     def advance(self) -> np.ndarray:
         """Train one epoch; predictions (n_val,) float64 after it."""
         x, y, val_x = self._rows
         self._net.train()
         with _seeded(self._device, self._seed, "epoch", self._epoch):
             order = batches(torch.randperm(len(y)).to(self._device), self._batch_size)
-            for step, rows in enumerate(order):
+            generators.go_on(self._drawn, self._device)
+            self._drawn = {}
+            for step, rows in enumerate(order[self._batch :], start=self._batch):
                 self._optimizer.clear()
                 self._loss(self._net(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
                 self._optimizer.step(self._rate * self._schedule.at(self._epoch, step / len(order)))
-        self._epoch += 1
+                self._batch = step + 1
+                self._look()
+        self._epoch, self._batch = self._epoch + 1, 0
         predictions = self._scaling.prediction(_outputs(self._net, val_x))
         self._schedule.seen(float(np.mean(np.abs(predictions - self._data.val_y))))
         return predictions
@@ -136,13 +149,21 @@ class NetLearner:
         }
 
     def checkpoint(self) -> Arrays:
-        """The net, the optimizer's state of each weight, and the number of epochs."""
+        """The net, the optimizer's state of each weight, and the number of epochs.
+
+        At a pause the number of batches too, and where the generators stand.
+        """
+        within = {
+            "batch": np.array(self._batch, np.int64),
+            **prefixed(self._drawn or generators.states(self._device), "random."),
+        }
         return {
             **prefixed(_numpy(self._net.state_dict()), "net."),
             **prefixed(_numpy(self._optimizer.state()), "optimizer."),
             **prefixed(self._schedule.arrays(), "schedule."),
             "epoch": np.array(self._epoch, np.int64),
             "features": np.array(self._width, np.int64),
+            **(within if self._batch else {}),
         }
 
     def restore(self, checkpoint: Arrays) -> None:
@@ -151,19 +172,32 @@ class NetLearner:
         Raises:
             InputError: it is not a checkpoint of this config.
         """
-        schedule = section(checkpoint, "schedule.")
-        rest = {name: checkpoint[name] for name in checkpoint if not name.startswith("schedule.")}
+        schedule, drawn = section(checkpoint, "schedule."), section(checkpoint, "random.")
+        apart = ("schedule.", "random.")
+        rest = {name: checkpoint[name] for name in checkpoint if not name.startswith(apart)}
         number = Layout((), np.dtype(np.int64))
         expected = {**_net_layout(self._net), "epoch": number, "features": number}
-        if int(rest.get("epoch", np.zeros(())).max(initial=0)) > 0:
+        within = "batch" in rest
+        if within:
+            expected["batch"] = number
+        if within or int(rest.get("epoch", np.zeros(())).max(initial=0)) > 0:
             expected |= self._optimizer_layout()
         check(rest, expected, "checkpoint")
         if rest["features"] != self._width:
             raise broken(f"The checkpoint is of {rest['features']} features a row.")
+        if within:
+            self._check_batch(int(rest["batch"]))
+        generators.check_states(drawn, within=within)
         self._schedule.restore(schedule)
         self._net.load_state_dict(_tensors(section(checkpoint, "net.")))
         self._optimizer.restore(_tensors(section(checkpoint, "optimizer.")))
         self._epoch = int(checkpoint["epoch"])
+        self._batch, self._drawn = int(rest["batch"]) if within else 0, drawn
+
+    def _check_batch(self, done: int) -> None:
+        count = len(batches(torch.arange(len(self._data.train_y)), self._batch_size))
+        if not 1 <= done <= count:
+            raise broken(f"The checkpoint is after batch {done} of an epoch of {count}.")
 
     def _optimizer_layout(self) -> dict[str, Layout]:
         names = STATE[str(self._config["optimizer"])]

@@ -2,10 +2,11 @@
 
 import pytest
 
-from fesearch.contract.asking import small
+from fesearch.contract.asking import learner_of, small
 from fesearch.contract.checks import CHECKS, Check, same_numbers_in_another_process
+from fesearch.contract.data import data_for
 from fesearch.contract.elsewhere import trained_elsewhere
-from fesearch.family import FAMILIES, Family
+from fesearch.family import FAMILIES, Family, Pausing
 
 ALONE = [check for check in CHECKS if check is not same_numbers_in_another_process]
 
@@ -19,6 +20,12 @@ def family(request: pytest.FixtureRequest) -> Family:
 def test_contract(family: Family, check: Check) -> None:
     if why := check(family):
         pytest.skip(why)
+
+
+def test_every_network_pauses_within_an_epoch(family: Family) -> None:
+    """A family whose models can be programs of torch's has epochs, which may take an hour."""
+    learner = learner_of(family, small(family), data_for(family))
+    assert isinstance(learner, Pausing) is family.program
 
 
 @pytest.fixture(scope="module")
