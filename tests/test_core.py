@@ -223,6 +223,20 @@ def test_stopping_lets_no_trial_begin_and_ends_none():
     assert core.stopped == "interrupted"
 
 
+def test_a_trial_that_is_halted_within_a_step_is_given_out_again():
+    book = Book()
+    core = core_of(book)
+    spec = core.suggest()
+    core.report(spec.number, report_of(spec, 1))
+    core.stop("interrupted")
+    core.halted(spec.number)
+    assert core.suggest() is None
+    assert core.stopped == "interrupted"
+    again = core_of(book)
+    again.restore([book.results[spec.number]], [Recorded(spec.number, 1, 1.0)])
+    assert (again.suggest().number, again.stopped) == (spec.number, "")
+
+
 def test_the_time_limit_stops_like_an_interruption():
     now = [0.0]
     book = Book()

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from driven import check_optuna_agrees, kept, reports_of_all, story, study_row
 from small import Killed, Watch, deadly, interrupt, small
 
 import fesearch
+from fesearch.nets.optimizer import Optimizer
 from fesearch.record import TrialState
 from fesearch.search import start
 from fesearch.search.checkpoint import CHECKPOINT
@@ -115,6 +117,26 @@ def test_killed_anywhere_and_resumed_ends_as_if_nothing_had_happened(
     row = study_row(url, "deep")
     assert kept(row, CHECKPOINT) == set()
     assert kept(row, MODEL) == kept(study_row(search_house, "whole"), MODEL)
+
+
+def test_a_signal_within_an_epoch_stops_there_and_the_study_ends_as_if_nothing_had_happened(
+    url: str, whole: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, batches = Optimizer.step, count(1)
+
+    def interrupted(self: Optimizer, rate: float) -> None:
+        step(self, rate)
+        if next(batches) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Optimizer, "step", interrupted)
+    outcome = start.start(small(), url)
+    assert outcome.stopped == "interrupted"
+    assert next(batches) == 3  # the second was the last
+    (only,) = outcome.results
+    assert (only.state, only.resource) == (TrialState.RUNNING, 0)
+    start.resume("deep", url)
+    assert story(url, "deep") == whole
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])

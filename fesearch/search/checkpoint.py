@@ -22,10 +22,19 @@ END = "end.safetensors"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training stood: all it needs to go on, and what it had just reported."""
+    """Where a training stood: all it needs to go on, and what it had last reported.
+
+    Attributes:
+        report: None within the first step.
+    """
 
     arrays: Arrays
-    report: Report
+    report: Report | None
+
+    @property
+    def after(self) -> str:
+        """What it goes on after, in words."""
+        return str(self.report.resource) if self.report else "a part of its first step"
 
 
 def write_checkpoint(spec: TrialSpec, checkpoint: Checkpoint) -> None:
@@ -74,7 +83,7 @@ def _written(spec: TrialSpec, checkpoint: Checkpoint) -> bytes:
     arrays = {name: np.asarray(a, order="C") for name, a in checkpoint.arrays.items()}
     said = {
         "trial": described(spec),
-        "report": json.dumps(asdict(checkpoint.report)),
+        "report": json.dumps(checkpoint.report and asdict(checkpoint.report)),
         "sha256": _digest(arrays),
     }
     return save(arrays, metadata=said)
@@ -106,7 +115,8 @@ def _read(file: Path, trial: str) -> Checkpoint | None:
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         if said["sha256"] != _digest(arrays):
             return None
-        return Checkpoint(arrays, Report(**json.loads(said["report"])))
+        report = json.loads(said["report"])
+        return Checkpoint(arrays, None if report is None else Report(**report))
     except (OSError, SafetensorError, ValueError, LookupError, TypeError):
         return None
 

@@ -291,6 +291,10 @@ class Core:
             return Decision.STOP
         return Decision.CONTINUE
 
+    def halted(self, number: int) -> None:
+        """A running trial has ended within a step, since all is to stop; it can be resumed."""
+        self._turns.interrupt(number)
+
     def fault(self, number: int, cause: Cause, reason: str) -> None:
         """Decide what becomes of a running trial whose training a fault of the machine ended.
 

@@ -1,13 +1,14 @@
 """Trials one after another in this process: no start-up, no parallelism, the same numbers.
 
-A training step that never ends holds up the search: no one is there to end it.
+A search that is to stop ends a training step at its next pause, such as the end of a batch. A step
+that never ends nor pauses holds up the search: no one is there to end it.
 """
 
 from fesearch.record import Decision, TrialSpec
 from fesearch.search import threads
 from fesearch.search.core import Core
 from fesearch.search.faults import TrialError
-from fesearch.search.worker import Worker
+from fesearch.search.worker import Halted, Worker
 from fesearch.split import Development
 
 
@@ -19,10 +20,15 @@ def drive(core: Core, data: Development) -> None:
                 _train(core, spec, data)
             except TrialError as error:
                 core.fault(spec.number, error.cause, error.message)
+            except Halted:
+                core.halted(spec.number)
 
 
 def _train(core: Core, spec: TrialSpec, data: Development) -> None:
-    worker = Worker(spec, data, lambda line: core.note(f"trial {spec.number}: {line}"))
+    def complain(line: str) -> None:
+        core.note(f"trial {spec.number}: {line}")
+
+    worker = Worker(spec, data, complain, lambda: core.stopping)
     while core.report(spec.number, worker.step()) is Decision.CONTINUE:
         pass
     worker.save()

@@ -1,10 +1,11 @@
 """One trial on one worker: train, keep the best weights, leave checkpoints, write a log.
 
 A worker never opens the database. Weights and checkpoint are on disk before the report that
-depends on them is answered, so whatever is decided on it, nothing has to be trained again. A
-checkpoint has the report of its step beside it and a worker that goes on from there makes it once
-more: whoever was to record it may have been killed before. The checkpoint before the last is kept
-too, for a last one that is damaged.
+depends on them is answered, so whatever is decided on it, nothing has to be trained again. Nor is
+more than a minute of it lost to a kill, within a step too where the learner pauses there. A
+checkpoint has the report of the last step beside it and a worker that goes on from there makes it
+once more: whoever was to record it may have been killed before. The checkpoint before the last is
+kept too, for a last one that is damaged.
 
 A full disk costs as little as it can: a log goes without its line, a trial goes on without a new
 checkpoint; only weights that cannot be written end a training.
@@ -37,6 +38,10 @@ MODEL, LOG = "model", "trial.log"
 _DAMAGED = "its last checkpoint is damaged, of another version or beyond what is on record"
 
 
+class Halted(Exception):  # noqa: N818  no error: it was asked for
+    """A training has ended within a step, and its checkpoint is of that moment."""
+
+
 class Worker:
     """A trial in progress, a resource step at a time; it goes on from its checkpoint if it has one.
 
@@ -46,30 +51,37 @@ class Worker:
         spec: of the trial; its folder is made if there is none.
         data: training and validation rows.
         complain: told in a line what could not be written and is done without.
+        halting: whether training is to end at the next pause within a step; asked often.
 
     Raises:
         TrialError: the family cannot build the model.
     """
 
     def __init__(
-        self, spec: TrialSpec, data: Development, complain: Callable[[str], None] = lambda _: None
+        self,
+        spec: TrialSpec,
+        data: Development,
+        complain: Callable[[str], None] = lambda _: None,
+        halting: Callable[[], bool] = lambda: False,
     ) -> None:
         self._spec = spec
+        self._halting = halting
         self._rows = data.val_x if data.folds is None else data.train_x
         self._complain = _Once(complain)
         self._log = _Log(spec.folder and spec.folder / LOG, self._complain)
         try:
-            beginning, self._running = _begun(spec, data, self._complain)
+            beginning, self._running = _begun(spec, data, self._complain, self._look)
         except (Exception, SystemExit) as error:
             if is_of_ray(error):
                 raise
             self._log.write(f"cannot begin: {described(spec)}")
             raise self._failed(error) from error
         self._reports = iter(self._running)
-        self._saved = beginning.report if beginning and not beginning.report.last else None
+        before = beginning.report if beginning else None
+        self._saved = before if before and not before.last else None
         self._saved_at = time.monotonic()
         self._last = self._to_repeat = self._saved
-        begins = f"goes on after {beginning.report.resource}" if beginning else "begins"
+        begins = f"goes on after {beginning.after}" if beginning else "begins"
         if spec.parent is not None and beginning is None:
             self._complain(
                 f"the end of trial {spec.parent} is not kept, so it trains from the start"
@@ -83,13 +95,14 @@ class Worker:
         Raises:
             TrialError: training failed, as the traceback in the log says, or its weights cannot
                 be written.
+            Halted: it was to.
         """
         if self._to_repeat is not None:
             repeated, self._to_repeat = self._to_repeat, None
             return repeated
         try:
             return self._trained()
-        except TrialError:
+        except (TrialError, Halted):
             raise
         except (Exception, SystemExit) as error:
             if is_of_ray(error):
@@ -122,19 +135,35 @@ class Worker:
         Where it cannot be written the one before stays, and training goes on.
         """
         last = self._last
-        if self._spec.folder is None or last is None or last.last or last is self._saved:
-            return
-        self._saved_at = time.monotonic()
-        try:
-            write_checkpoint(self._spec, Checkpoint(self._running.checkpoint(0), last))
-        except OSError as error:
-            self._complain(unwritable("its checkpoint", error))
-        else:
+        if last is not None and not last.last and last is not self._saved and self._write():
             self._saved = last
 
+    def _look(self) -> None:
+        """Within a step, after each batch: leave a checkpoint if the last one is of long ago."""
+        halting = self._halting()
+        if halting or self._has_waited():
+            self._write()
+        if halting:
+            self._log.write("halted within a step")
+            raise Halted
+
+    def _write(self) -> bool:
+        """Whether a checkpoint of this moment could be written."""
+        if self._spec.folder is None:
+            return False
+        self._saved_at = time.monotonic()
+        try:
+            write_checkpoint(self._spec, Checkpoint(self._running.checkpoint(0), self._last))
+        except OSError as error:
+            self._complain(unwritable("its checkpoint", error))
+            return False
+        return True
+
+    def _has_waited(self) -> bool:
+        return time.monotonic() - self._saved_at >= SECONDS_BETWEEN_CHECKPOINTS
+
     def _checkpoint_is_due(self, report: Report) -> bool:
-        waited = time.monotonic() - self._saved_at
-        return report.resource in self._spec.rungs or waited >= SECONDS_BETWEEN_CHECKPOINTS
+        return report.resource in self._spec.rungs or self._has_waited()
 
     def _ends_extendable(self, report: Report) -> bool:
         """Whether the trial is at its end, and another one might go on from there."""
@@ -173,23 +202,26 @@ class Worker:
 
 
 def _begun(
-    spec: TrialSpec, data: Development, complain: Callable[[str], None]
+    spec: TrialSpec,
+    data: Development,
+    complain: Callable[[str], None],
+    look: Callable[[], None],
 ) -> tuple[Checkpoint | None, Running]:
     """A training from the last checkpoint it can go on from, its parent's end, or the start."""
     useless = 0
     for checkpoint in _beginnings(spec):
         try:
             if checkpoint is not None:
-                running = run([spec], data, [checkpoint.arrays])
+                running = run([spec], data, [checkpoint.arrays], look)
                 if useless:
-                    complain(f"{_DAMAGED}; it goes on after {checkpoint.report.resource}")
+                    complain(f"{_DAMAGED}; it goes on after {checkpoint.after}")
                 return checkpoint, running
         except InputError:  # whole, but not as this version writes it
             pass
         useless += 1
     if useless:
         complain(f"{_DAMAGED}, so it trains from the start")
-    return None, run([spec], data)
+    return None, run([spec], data, look=look)
 
 
 def _beginnings(spec: TrialSpec) -> Iterator[Checkpoint | None]:
@@ -201,16 +233,16 @@ def _beginnings(spec: TrialSpec) -> Iterator[Checkpoint | None]:
         yield end
 
 
-def _is_beyond(spec: TrialSpec, report: Report) -> bool:
+def _is_beyond(spec: TrialSpec, report: Report | None) -> bool:
     """Whether reports between what is on record and a checkpoint would be missing for ever.
 
     A backup that was restored, or a power cut, leaves a database behind its checkpoints; a driver
     that was killed misses the one report of the checkpoint itself.
     """
-    if spec.reached is None:
+    if spec.reached is None or report is None:
         return False
     end = None if spec.reached else read_parents_end(spec)
-    reached = end.report.resource if end else spec.reached
+    reached = end.report.resource if end and end.report else spec.reached
     return report.resource > next((step for step in spec.steps if step > reached), reached)
 
 
