@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from fesearch.arrays import Arrays
 from fesearch.errors import InputError
 from fesearch.registry import Registry, unknown
-from fesearch.space import Config, Space, Value
+from fesearch.space import Config, Entry, Space, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,7 +138,10 @@ class Family:
         published: the space exactly as the source prints it.
         full: a wider space that a practitioner of today would search.
         best: the best config its source reports; the first trial of every study.
-        unstated: what a config without these parameters means; values of ``full`` alone.
+        unstated: what a config without these parameters means; values of ``full`` alone, or of
+            ``settable``.
+        settable: parameters that neither space has and a study may set; a config without them
+            means what ``unstated`` says.
         layers: a config's network as a text, which its parameter ``layers`` takes; None where no
             parameter is called so.
         resource: what its training is counted in.
@@ -182,6 +185,7 @@ class Family:
     program: bool = False
     element_weights: "Callable[[Arrays, Sequence[str]], Mapping[str, np.ndarray]] | None" = None
     unstated: Config = field(default_factory=dict)
+    settable: Mapping[str, Entry] = field(default_factory=dict)
     layers: Callable[[Config], str] | None = None
 
     def space(self, preset: str) -> Space:

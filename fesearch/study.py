@@ -118,7 +118,7 @@ class Study(BaseModel):
     def search_space(self) -> Space:
         """The preset's space with the study's own domains in it, every value of them legal."""
         family = self.declared_family()
-        space = _with(family.space(self.preset), self._domains())
+        space = _with(family, self.preset, self._domains())
         for parameter in self.space:
             for config in _trying(family, space, parameter):
                 family.check(config)
@@ -127,7 +127,7 @@ class Study(BaseModel):
     def _domains(self) -> dict[str, Any]:
         """The domains that replace the preset's: the study's own, and what these imply."""
         family = self.declared_family()
-        space = _with(family.space(self.preset), self.space)
+        space = _with(family, self.preset, self.space)
         return {**family.implied(space), **self.space}
 
     def budget(self) -> int:
@@ -336,8 +336,11 @@ def _nearest_word(key: str, given: Any) -> str:
     return f"Did you mean '{near}'? " if near else ""
 
 
-def _with(space: Space, domains: Mapping[str, Any]) -> Space:
-    """The space with these domains, as a study file writes them, in place of its own."""
+def _with(family: Family, preset: str, domains: Mapping[str, Any]) -> Space:
+    """The preset's space with these domains, as a study file writes them, in it."""
+    space = family.space(preset)
+    added = {name: entry for name, entry in family.settable.items() if name in domains}
+    space = Space({**space.parameters, **added})
     for parameter, given in domains.items():
         space = space.replace(parameter, given)
     return space

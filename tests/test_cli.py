@@ -234,6 +234,7 @@ def test_families_show_has_both_spaces(capsys: pytest.CaptureFixture[str]) -> No
     assert "depth" in printed
     assert "17, 24, 48" in printed
     assert "3 … 48" in printed
+    assert "fp32, tf32, bf16" in printed  # of a parameter that no space has
     assert run(["families", "show", "irnet", "--preset", "published", "--format", "csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert list(rows[0]) == ["parameter", "published", "source"]

@@ -295,6 +295,14 @@ BROKEN = {
         family(full=WIDER, check=lambda config: WIDER.check({"b": 1, **config})),
         {"the_first_trial_is_its_best_config"},
     ),
+    "a settable parameter, and not what a config without it means": (
+        family(settable={"a": Choice((1, 2))}),
+        {"the_first_trial_is_its_best_config"},
+    ),
+    "a settable parameter that no config may have": (
+        family(settable={"b": Choice((1, 2))}, unstated={"b": 1}),
+        {"the_first_trial_is_its_best_config"},
+    ),
     "a weight that is not trained": (
         family(Frozen, load=with_unused),
         {"training_changes_every_weight"},

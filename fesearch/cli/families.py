@@ -51,6 +51,8 @@ def show_family(
         "first_trial": shown.best,
         "configs": {name: shown.space(name).size() or "infinite" for name in presets},
     }
+    if shown.settable:
+        facts["settable"] = {name: str(entry) for name, entry in shown.settable.items()}
     names = dict.fromkeys(n for one in reversed(presets) for n in shown.space(one).parameters)
     rows = [_parameter(shown, name, presets) for name in names]
     page(facts, "parameters", rows, ["parameter", *presets, "source"], format)

@@ -37,7 +37,7 @@ from fesearch.errors import InputError
 from fesearch.family import FAMILIES, PRESETS, Family
 from fesearch.model import FittedModel
 from fesearch.record import TrialSpec
-from fesearch.space import Config, When, corners
+from fesearch.space import Config, Space, When, corners
 from fesearch.split import Development
 from fesearch.trial import run
 
@@ -163,6 +163,10 @@ def the_first_trial_is_its_best_config(family: Family) -> None:
             f"The best config does not say what {', '.join(invented)} of the {preset} space is: "
             "add it to 'unstated'.",
         )
+    for name, entry in family.settable.items():
+        require(name in family.unstated, f"'{name}' is settable: say in 'unstated' what none is.")
+        for config in corners(Space({name: entry})):
+            family.check({**family.best, **config})
 
 
 def predictions_are_finite_and_differ_by_row(family: Family) -> None:

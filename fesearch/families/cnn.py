@@ -16,6 +16,7 @@ from fesearch.family import Family, Learner, Predictor, Resource
 from fesearch.nets.config import (
     FULL_TRAINING,
     OURS,
+    SETTABLE,
     TRAINING,
     UNSTATED,
     check_net,
@@ -155,6 +156,7 @@ FAMILY = Family(
     load=load,
     check=check,
     unstated=UNSTATED,
+    settable=SETTABLE,
     suits=suits,
     length=epochs,
     features="element_grid",

@@ -20,6 +20,7 @@ from fesearch.family import Family, Learner, Predictor, Resource
 from fesearch.nets.config import (
     FULL_TRAINING,
     OURS,
+    SETTABLE,
     TRAINING,
     UNSTATED,
     check_net,
@@ -128,6 +129,7 @@ FAMILY = Family(
     load=load,
     check=check,
     unstated=UNSTATED,
+    settable=SETTABLE,
     suits=suits,
     length=epochs,
     features="element_sequence",

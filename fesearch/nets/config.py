@@ -4,7 +4,7 @@ Spaces of the families lie within the limits here, and so must whatever a study 
 outside of them no network can be built or trained.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ NORMS = (None, "before", "after")
 LOSSES = ("mse", "mae", "huber")
 OPTIMIZERS = ("sgd", "momentum", "adam", "rmsprop", "adamw", "adadelta")
 SCHEDULES = ("constant", "cosine", "plateau", "one_cycle")
+PRECISIONS = ("fp32", "tf32", "bf16")
 ENDING = ("cosine", "one_cycle")
 """Schedules that come to an end: they need the number of epochs, which ends the trial too."""
 LEAST_DROPOUT = 0.05
@@ -39,6 +40,7 @@ TRAINING: dict[str, Entry] = {
     "epochs": When("schedule", ENDING, Int(1, 1_000_000)),
     "weight_decay": Float(0.0, 1.0),
     "batch_size": Int(2, 1 << 20),
+    "precision": Choice(PRECISIONS),
 }
 """The limits of what every network is trained with."""
 
@@ -57,9 +59,19 @@ STACK = Space(
 """The limits of a stack of fully connected layers; ``layers`` may be a text as well."""
 
 UNSTATED = MappingProxyType(
-    {"layers": None, "dropout": 0.0, "weight_decay": 0.0, "momentum": 0.9, "schedule": "constant"}
+    {
+        "layers": None,
+        "dropout": 0.0,
+        "weight_decay": 0.0,
+        "momentum": 0.9,
+        "schedule": "constant",
+        "precision": "fp32",
+    }
 )
 """What a config that does not name these means; IRNet (KDD 2019) does not state its momentum."""
+
+SETTABLE: Mapping[str, Entry] = MappingProxyType({"precision": Choice(PRECISIONS, source=OURS)})
+"""What no space has and a study may set: see ``family.Family`` and ``nets.precision``."""
 
 FULL_TRAINING: dict[str, Entry] = {
     "loss": Choice(LOSSES, source=OURS),

@@ -25,11 +25,15 @@ STATE: Mapping[str, tuple[str, ...]] = {
 }
 """Optimizer -> what it keeps of each weight, in torch's words."""
 
-_FUSED = ("sgd", "momentum", "adam", "adamw")
-"""Those that torch updates in one pass over all weights, on a CPU too."""
+FUSED = ("sgd", "momentum", "adam", "adamw")
+"""Those that torch updates in one pass over all weights, on a CPU too.
+
+Their learning rate may be a tensor, which on CUDA is read on the device.
+"""
 
 _Held = list[torch.Tensor | None]
-_Update = Callable[[list[torch.Tensor], list[torch.Tensor], dict[str, Any], float], None]
+_Rate = float | torch.Tensor
+_Update = Callable[[list[torch.Tensor], list[torch.Tensor], dict[str, Any], _Rate], None]
 
 
 class Optimizer:
@@ -47,7 +51,7 @@ class Optimizer:
     ) -> None:
         self._weights = list(weights)
         self._update = _update(kind, decay, momentum)
-        fused = kind in _FUSED
+        fused = kind in FUSED
         self._state: dict[str, _Held] = {
             name: [_beginning(name, weight, fused) for weight in self._weights]
             for name in STATE[kind]
@@ -60,8 +64,8 @@ class Optimizer:
             weight.grad = None
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """Change the weights by their gradients, at a learning rate."""
+    def step(self, rate: _Rate) -> None:
+        """Change the weights by their gradients, at a learning rate; a tensor is for ``FUSED``."""
         self._began = True
         gradients = [weight.grad for weight in self._weights]
         if all(gradient is not None for gradient in gradients):
@@ -154,5 +158,8 @@ def _update(kind: str, decay: float, momentum: float) -> _Update:
         maximize=False,
     )
     return lambda weights, gradients, held, rate: rule(
-        weights, gradients, held.get("momentum_buffer", []), lr=rate
+        weights,
+        gradients,
+        held.get("momentum_buffer", []),
+        lr=rate,  # type: ignore[arg-type]  # its fused kernel takes a tensor too
     )

@@ -64,7 +64,8 @@ class Highway(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         gate = torch.sigmoid(self.gate(x))
-        return torch.lerp(x, functional.relu(self.layer(x)), gate)
+        # Under autocast layers give bf16, beside which x has stayed fp32.
+        return torch.lerp(x, functional.relu(self.layer(x)).to(x.dtype), gate.to(x.dtype))
 
 
 def _vectors(elements: Elements) -> torch.Tensor:

@@ -14,7 +14,9 @@ from fesearch.errors import InputError, counted
 from fesearch.nets import generators
 from fesearch.nets.config import complete, epochs
 from fesearch.nets.optimizer import STATE, Optimizer
+from fesearch.nets.precision import compute_in_fp32
 from fesearch.nets.schedule import Schedule
+from fesearch.nets.step import Loss, Step
 from fesearch.nets.whole import Whole
 from fesearch.scaling import Scaling
 from fesearch.seeds import derive
@@ -24,7 +26,7 @@ from fesearch.split import Development
 CHUNK = 8192
 """Rows predicted at once; fixed, since sums in other chunks may differ in the last bit."""
 
-_LOSSES: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+_LOSSES: Mapping[str, Loss] = {
     "mse": functional.mse_loss,
     "mae": functional.l1_loss,
     "huber": functional.huber_loss,
@@ -40,7 +42,7 @@ class NetLearner:
 
     Args:
         make: builds the module: scaled features (n, d) -> outputs (n,).
-        config: loss, optimizer, learning_rate, batch_size, output_activation and so on.
+        config: loss, optimizer, learning_rate, batch_size, precision and so on.
         data: training and validation rows.
         seed: of initial weights, order of rows and dropout.
         threads: for all of torch in this process: it has no setting of its own for a module.
@@ -114,9 +116,17 @@ class NetLearner:
         x, y, val_x = (torch.from_numpy(array).to(self._device) for array in arrays)
         return x, y, val_x
 
+    @cached_property
+    def _steps(self) -> Step:
+        """How it trains a batch; it holds the rows."""
+        x, y, _ = self._rows
+        kind = str(self._config["precision"])
+        return Step(self._net, self._optimizer, self._loss, x, y, kind)
+
     def release(self) -> None:
         """See ``family.Releasing``."""
         vars(self).pop("_rows", None)
+        vars(self).pop("_steps", None)
 
     def on_pause(self, look: Callable[[], None]) -> None:
         """See ``family.Pausing``; a pause is after each batch."""
@@ -124,16 +134,14 @@ class NetLearner:
 
     def advance(self) -> np.ndarray:
         """Train one epoch; predictions (n_val,) float64 after it."""
-        x, y, val_x = self._rows
+        _, y, val_x = self._rows
         self._net.train()
-        with _seeded(self._device, self._seed, "epoch", self._epoch):
+        with _seeded(self._device, self._seed, "epoch", self._epoch), self._steps.running():
             order = batches(torch.randperm(len(y)).to(self._device), self._batch_size)
             generators.go_on(self._drawn, self._device)
             self._drawn = {}
             for step, rows in enumerate(order[self._batch :], start=self._batch):
-                self._optimizer.clear()
-                self._loss(self._net(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
-                self._optimizer.step(self._rate * self._schedule.at(self._epoch, step / len(order)))
+                self._steps(rows, self._rate * self._schedule.at(self._epoch, step / len(order)))
                 self._batch = step + 1
                 self._look()
         self._epoch, self._batch = self._epoch + 1, 0
@@ -233,6 +241,8 @@ class NetPredictor:
         device: str,
     ) -> None:
         torch.set_num_threads(threads)
+        if torch.device(device).type == "cuda":
+            compute_in_fp32()
         with torch.device("meta"):
             self._net = make()
         weights = {name: arrays[name] for name in arrays if not name.startswith("scaling.")}
@@ -252,13 +262,6 @@ class NetPredictor:
     def whole(self) -> nn.Module:
         """The network with its scaling as one module; see ``program.Portable``."""
         return Whole(self._net, self._scaling).to(self._device)
-
-
-def compute_in_fp32() -> None:
-    """No TF32 on CUDA: torch's default for convolutions and recurrent layers has it."""
-    torch.backends.cuda.matmul.fp32_precision = "ieee"
-    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
-    torch.backends.cudnn.rnn.fp32_precision = "ieee"  # type: ignore[attr-defined]
 
 
 def batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
