@@ -13,10 +13,11 @@ from fesearch.arrays import Arrays, Layout, broken, check, check_finite, prefixe
 from fesearch.errors import InputError, counted
 from fesearch.nets import generators
 from fesearch.nets.config import complete, epochs
+from fesearch.nets.graph import stepping
 from fesearch.nets.optimizer import STATE, Optimizer
 from fesearch.nets.precision import compute_in_fp32
 from fesearch.nets.schedule import Schedule
-from fesearch.nets.step import Loss, Step
+from fesearch.nets.step import Loss, Step, Stepping
 from fesearch.nets.whole import Whole
 from fesearch.scaling import Scaling
 from fesearch.seeds import derive
@@ -117,11 +118,16 @@ class NetLearner:
         return x, y, val_x
 
     @cached_property
-    def _steps(self) -> Step:
+    def _steps(self) -> Stepping:
         """How it trains a batch; it holds the rows."""
         x, y, _ = self._rows
-        kind = str(self._config["precision"])
-        return Step(self._net, self._optimizer, self._loss, x, y, kind)
+        size = min(self._batch_size, len(y))
+        return stepping(
+            Step(self._net, self._optimizer, self._loss, x, y, str(self._config["precision"])),
+            str(self._config["optimizer"]),
+            size=size,
+            planned=len(y) // size * (epochs(self._config) or 1),
+        )
 
     def release(self) -> None:
         """See ``family.Releasing``."""
@@ -199,6 +205,7 @@ class NetLearner:
         self._schedule.restore(schedule)
         self._net.load_state_dict(_tensors(section(checkpoint, "net.")))
         self._optimizer.restore(_tensors(section(checkpoint, "optimizer.")))
+        vars(self).pop("_steps", None)  # a graph writes into the optimizer's state of before
         self._epoch = int(checkpoint["epoch"])
         self._batch, self._drawn = int(rest["batch"]) if within else 0, drawn
 
