@@ -1,6 +1,9 @@
 """Benchmarks that nobody on a machine like this one would run, in their small form."""
 
+import ast
 import csv
+import gzip
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -26,3 +29,21 @@ def test_that_of_gpus_needs_numpy_and_torch_alone(tmp_path: Path) -> None:
         ("dnn-3x128", "1024", "eager"),
     ]
     assert all(int(line["samples_per_second"]) > 0 for line in lines)
+
+
+def test_that_of_precisions_compares_both_of_each_network(tmp_path: Path) -> None:
+    file = tmp_path / "folds.csv.gz"
+    metals = ("Al", "Ti", "Fe", "Ni", "Cu", "Zn")
+    formulas = [f"{a}{n}{b}" for a, b in itertools.combinations(metals, 2) for n in range(2, 20)]
+    roles = itertools.cycle(("train", "train", "train", "val", "test"))
+    with gzip.open(file, "wt") as text:
+        text.write("formula,target,fold0\n")
+        text.writelines(f"{f},{-len(f) / 7},{r}\n" for f, r in zip(formulas, roles, strict=False))
+    words = [sys.executable, str(BENCHMARKS / "precision.py"), str(file), "--smoke"]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    lines = [ast.literal_eval(line) for line in done.stdout.splitlines()]
+    found = [(line["network"], line["precision"]) for line in lines]
+    assert found == [(n, p) for n in ("irnet", "dnn") for p in ("fp32", "bf16")]
+    for plain, rounded in (lines[:2], lines[2:]):
+        assert plain["difference"] == 0.0
+        assert rounded["standard_error"] > 0.0  # it trains to other numbers
