@@ -24,10 +24,9 @@ def test_that_of_gpus_needs_numpy_and_torch_alone(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program, str(out)], check=True)
     with out.open(newline="") as file:
         lines = list(csv.DictReader(file))
-    assert [(line["network"], line["batch"], line["mode"]) for line in lines] == [
-        ("dnn-3x128", "64", "eager"),
-        ("dnn-3x128", "1024", "eager"),
-    ]
+    said = [(line["network"], line["batch"], line["precision"], line["mode"]) for line in lines]
+    kinds = ("fp32", "tf32", "bf16")
+    assert said == [("dnn-3x128", size, kind, "eager") for size in ("64", "1024") for kind in kinds]
     assert all(int(line["samples_per_second"]) > 0 for line in lines)
 
 

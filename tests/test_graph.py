@@ -3,8 +3,8 @@
 On a CPU, with a stand-in for CUDA's capture: what is recorded is the step, and it is called anew.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import ClassVar
 
 import numpy as np
@@ -116,8 +116,8 @@ def trained(learner: NetLearner, epochs: int = EPOCHS) -> list[np.ndarray]:
 
 
 def graphed(learner: NetLearner) -> Graphed:
-    assert isinstance(learner._steps, Graphed)
-    return learner._steps
+    assert isinstance(learner.steps, Graphed)
+    return learner.steps
 
 
 CONFIGS = [
@@ -183,7 +183,7 @@ def test_a_checkpoint_is_taken_up_in_the_midst_of_replays(
     trained(other, 1)  # it has a graph of its own, of steps in another state
     assert graphed(other).replays
     other.restore({name: array.copy() for name, array in saved.items()})
-    assert "_steps" not in vars(other)  # a graph of CUDA's would go on with the state of before
+    assert "steps" not in vars(other)  # a graph of CUDA's would go on with the state of before
     np.testing.assert_array_equal(trained(other, 2), expected[2:])
     assert graphed(other).replays
     np.testing.assert_array_equal(trained(straight, 2), expected[2:])
@@ -198,7 +198,7 @@ def test_a_learner_that_lets_go_of_its_rows_drops_the_graph_that_reads_them(
     for _ in range(EPOCHS):
         found.append(learner.advance())
         learner.release()
-        assert not {"_rows", "_steps"} & vars(learner).keys()
+        assert not {"_rows", "steps"} & vars(learner).keys()
     np.testing.assert_array_equal(found, eagerly(monkeypatch))
 
 
@@ -235,19 +235,63 @@ def test_a_batch_of_all_rows_is_replayed_too(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_optimizer_that_is_not_fused_trains_eagerly(optimizer: str) -> None:
     learner = learner_of({**SMALL, "optimizer": optimizer})
     learner.advance()
-    assert isinstance(learner._steps, Step)
+    assert isinstance(learner.steps, Step)
 
 
 @pytest.mark.usefixtures("few")
 def test_they_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FESEARCH_CUDA_GRAPHS", "0")
-    assert isinstance(learner_of()._steps, Step)
+    assert isinstance(learner_of().steps, Step)
     monkeypatch.setenv("FESEARCH_CUDA_GRAPHS", "1")
-    assert isinstance(learner_of()._steps, Graphed)
+    assert isinstance(learner_of().steps, Graphed)
 
 
 def test_a_cpu_has_none() -> None:
-    assert isinstance(learner_of()._steps, Step)
+    assert isinstance(learner_of().steps, Step)
+
+
+def test_a_capture_is_on_the_stream_that_steps_are_made_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is said to torch, since no GPU may be here to do it."""
+    said: list[object] = []
+
+    class Stream:
+        device = "cuda:0"
+
+        def __init__(self, name: object) -> None:
+            self.name = name
+
+        def wait_stream(self, other: "Stream") -> None:
+            said.append((self.name, "waits for", other.name))
+
+    class Graph:
+        def replay(self) -> None:
+            said.append("replay")
+
+    @contextmanager
+    def entered(what: object, stream: Stream | None = None) -> Iterator[None]:
+        said.append(("enter", (stream or what).name))  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            said.append("leave")
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream("outer"))
+    monkeypatch.setattr(torch.cuda, "stream", entered)
+    monkeypatch.setattr(torch.cuda, "graph", entered)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    recorder = graph.CudaRecorder("own")  # type: ignore[arg-type]
+    with recorder.running():
+        recorder.record(lambda: said.append("step"))()
+    assert said == [
+        ("own", "waits for", "outer"),
+        ("enter", "own"),
+        *[("enter", "own"), "step", "leave"],
+        *["replay", "leave"],
+        ("outer", "waits for", "own"),
+    ]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

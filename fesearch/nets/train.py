@@ -118,7 +118,7 @@ class NetLearner:
         return x, y, val_x
 
     @cached_property
-    def _steps(self) -> Stepping:
+    def steps(self) -> Stepping:
         """How it trains a batch; it holds the rows."""
         x, y, _ = self._rows
         size = min(self._batch_size, len(y))
@@ -132,7 +132,7 @@ class NetLearner:
     def release(self) -> None:
         """See ``family.Releasing``."""
         vars(self).pop("_rows", None)
-        vars(self).pop("_steps", None)
+        vars(self).pop("steps", None)
 
     def on_pause(self, look: Callable[[], None]) -> None:
         """See ``family.Pausing``; a pause is after each batch."""
@@ -142,12 +142,12 @@ class NetLearner:
         """Train one epoch; predictions (n_val,) float64 after it."""
         _, y, val_x = self._rows
         self._net.train()
-        with _seeded(self._device, self._seed, "epoch", self._epoch), self._steps.running():
+        with _seeded(self._device, self._seed, "epoch", self._epoch), self.steps.running():
             order = batches(torch.randperm(len(y)).to(self._device), self._batch_size)
             generators.go_on(self._drawn, self._device)
             self._drawn = {}
             for step, rows in enumerate(order[self._batch :], start=self._batch):
-                self._steps(rows, self._rate * self._schedule.at(self._epoch, step / len(order)))
+                self.steps(rows, self._rate * self._schedule.at(self._epoch, step / len(order)))
                 self._batch = step + 1
                 self._look()
         self._epoch, self._batch = self._epoch + 1, 0
@@ -205,7 +205,7 @@ class NetLearner:
         self._schedule.restore(schedule)
         self._net.load_state_dict(_tensors(section(checkpoint, "net.")))
         self._optimizer.restore(_tensors(section(checkpoint, "optimizer.")))
-        vars(self).pop("_steps", None)  # a graph writes into the optimizer's state of before
+        vars(self).pop("steps", None)  # a graph writes into the optimizer's state of before
         self._epoch = int(checkpoint["epoch"])
         self._batch, self._drawn = int(rest["batch"]) if within else 0, drawn
 
