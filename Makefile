@@ -20,7 +20,7 @@ install: .venv/installed
 		{ echo "Python 3.11 or newer is needed. Type: make install PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) torch==2.13.0 hatchling editables
-	$(PIP) --no-build-isolation --editable '.[boosters,cmaes,dashboard,onnx,postgresql,dev]'
+	$(PIP) --no-build-isolation --editable '.[boosters,cmaes,dashboard,onnx,postgresql,mlflow,wandb,tensorboard,dev]'
 	touch $@
 
 study: install
