@@ -1,5 +1,6 @@
 """Configs trained anew: side by side on Ray or here, with the same numbers."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -72,7 +73,8 @@ def test_studies_without_ray_are_trained_without_it(
 ) -> None:
     monkeypatch.setattr(tasks, "run", lambda *_, **__: pytest.fail("Ray was asked"))
     monkeypatch.setattr(resources, "cores", lambda _: 16)
-    keys = {"preset": "full", "runner": "inline", "track": ["mlflow"]}  # which nobody has to have
+    monkeypatch.setitem(sys.modules, "mlflow", None)  # nobody has to have it
+    keys = {"preset": "full", "runner": "inline", "track": ["mlflow"]}
     searched.search(studies, "inline", "random_forest", [searched.SMALL_FOREST], **keys)
     assert holdout("inline", studies, seeds=2).new == 2
 
