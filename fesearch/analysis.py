@@ -14,6 +14,7 @@ from fesearch.subject import Subject
 
 if TYPE_CHECKING:
     from fesearch.figures import Panel
+    from fesearch.splitspec import SplitSpec
 
 Values: TypeAlias = Sequence[Any]
 Reads = Literal["models", "searches", "series"]
@@ -130,6 +131,8 @@ class Analysis:
         find: subjects and settings -> numbers.
         panels: numbers -> pictures; imports matplotlib.
         takes: names of the settings it reads.
+        whole: of "series", what the divisions of one have in common: that of a study without what
+            they differ in; None for a division that is in no series.
     """
 
     name: str
@@ -141,6 +144,7 @@ class Analysis:
     find: Callable[[Sequence[Subject], Settings], Finding]
     panels: "Callable[[Finding], Sequence[Panel]]"
     takes: tuple[str, ...] = ()
+    whole: "Callable[[SplitSpec], SplitSpec | None]" = lambda spec: None
 
     def settings(self, **given: Any) -> Settings:
         """Settings of what was given; None is not given.

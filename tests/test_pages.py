@@ -184,6 +184,30 @@ def test_a_running_study_is_seen_live(pages: Pages, studies: str) -> None:
     assert "Interrupted trials, which go on with the study" in said
 
 
+def test_studies_that_differ_in_their_training_rows_have_a_learning_curve(
+    pages: Pages, studies: str
+) -> None:
+    assert "Across divisions" not in text(pages, "/")
+    for count in (20, 30):
+        split = f"random:seed=0,train={count}"
+        searched.search(
+            studies, f"of-{count}", "random_forest", [searched.SMALL_FOREST], split=split
+        )
+    searched.search(
+        studies, "another", "random_forest", [searched.SMALL_FOREST], split="random:seed=5,train=20"
+    )
+    home = ask(pages, "/")[2]
+    places = re.findall(r'href="(/series/[0-9a-f]+/pictures/learning_curve)"', home)
+    assert len(places) == 1, "studies on other divisions are not of it"
+    assert "Learning curve : alloys: h_form, random:" in text(pages, "/")
+    _, _, page = ask(pages, places[0])
+    assert page.count("<svg") == 2  # each family, and one against the other
+    assert 'href="/"' in page
+    assert text(pages, f"{places[0]}?part=1").startswith("The MAE of the best trial of each study")
+    assert ask(pages, "/series/0123456789abcdef/pictures/learning_curve")[0] == 404
+    assert ask(pages, places[0].replace("learning_curve", "parity"))[0] == 404
+
+
 def test_no_name_is_trusted(pages: Pages, studies: str, monkeypatch: pytest.MonkeyPatch) -> None:
     holdout("forests", studies)
     with Store.open(studies) as store, store.write() as connection:

@@ -110,13 +110,16 @@ def _line(one: Searched) -> tuple[str, int, float, int, int, str]:
     return (best.family, rows, best.value, best.number, len(one.trials), one.row.name)
 
 
+def _whole(spec: SplitSpec) -> SplitSpec:
+    """A division with all of its training part."""
+    return replace(spec, train=None)
+
+
 def _refuse_others(found: Sequence[Searched]) -> None:
     """Refuse divisions that differ in more than how much of the training part is used."""
     first = found[0]
     for other in found[1:]:
-        whole = [
-            str(replace(SplitSpec.parse(one.division.spec), train=None)) for one in (first, other)
-        ]
+        whole = [str(_whole(SplitSpec.parse(one.division.spec))) for one in (first, other)]
         if whole[0] != whole[1]:
             raise InputError(
                 f"'{first.row.name}' is on {whole[0]} and '{other.row.name}' on {whole[1]}: their "
@@ -148,6 +151,7 @@ ANALYSIS = Analysis(
     question="How much would more data help, and which family is best with few?",
     source="Huang and Ling 2020, Fig. 2a",
     reads="series",
+    whole=_whole,
     example="for n in 1000 3000 10000; do fesearch study start dnn --split random:train=$n "
     "--name dnn-$n; done; fesearch study start dnn --name dnn-all; "
     "fesearch analyse learning_curve dnn-1000 dnn-3000 dnn-10000 dnn-all --to learning.png",

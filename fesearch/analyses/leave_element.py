@@ -31,7 +31,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
     every = [one.examined for one in subjects]
     specs = [_spec(one) for one in every]
     for one, spec in zip(every[1:], specs[1:], strict=True):
-        whole = [replace(each, kept=1.0) for each in (specs[0], spec)]
+        whole = [_whole(each) for each in (specs[0], spec)]
         here = (every[0].key.data, every[0].key.target)
         if whole[0] != whole[1] or (one.key.data, one.key.target) != here:
             raise InputError(
@@ -39,7 +39,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
                 "different data.",
                 "Give studies of one data set and target whose --split differs in kept=… alone.",
             )
-    asked = make(every[0].data, replace(specs[0], kept=1.0), target=every[0].key.target).val
+    asked = make(every[0].data, _whole(specs[0]), target=every[0].key.target).val
     symbol = re.compile(rf"{specs[0].element}(?![a-z])")
     having = np.array([symbol.search(text) is not None for text in every[0].data.reduced])
     rows = sorted(
@@ -66,6 +66,11 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
         f"MAE on {counts[0]:,} validation rows with {element} and {counts[1]:,} without, the same "
         "for all models, none of them in the training of any.",
     )
+
+
+def _whole(spec: LeaveElementSplit) -> LeaveElementSplit:
+    """A division with all rows of the element."""
+    return replace(spec, kept=1.0)
 
 
 def panels(finding: Finding) -> "list[Panel]":
@@ -122,6 +127,7 @@ ANALYSIS = Analysis(
     question="How many compounds of an element must a model have seen?",
     source="Huang and Ling 2020, Fig. 4",
     reads="series",
+    whole=lambda spec: _whole(spec) if isinstance(spec, LeaveElementSplit) else None,
     example="for k in 0 0.1 0.3 1; do fesearch study start dnn "
     "--split leave_element:element=Mg,kept=$k --name mg-$k; done; "
     "fesearch analyse leave_element mg-0 mg-0.1 mg-0.3 mg-1 --to mg.png",

@@ -73,6 +73,7 @@ class Pages:
             f"{study}/pictures/<name>": self.study_pictures,
             "/rankings/<digest>": self.ranking,
             "/rankings/<digest>/pictures/<name>": self.ranking_pictures,
+            "/series/<digest>/pictures/<name>": self.series_pictures,
         }
         for path, answer in routes.items():
             self._app.route(path, "GET", partial(self._answer, answer))
@@ -145,6 +146,14 @@ class Pages:
         title = f"{found['data']}: {found['key'].target}"
         return self._analysis(analysis, found["names"], title, f"/rankings/{digest}")
 
+    def series_pictures(self, digest: str, name: str) -> HTTPResponse:
+        """An analysis of studies on several divisions."""
+        for one in contents.series(self._url):
+            if (one.digest, one.analysis.name) == (digest, name):
+                place = f"/series/{digest}"
+                return self._analysis(one.analysis, one.names, one.title, place, back="/")
+        raise NoResultError("There are no such studies.", "Begin at the first page.")
+
     def script(self) -> HTTPResponse:
         """What renews parts of a page; pages can be read without it."""
         text = (dashboards() / SCRIPT).read_text("utf-8")
@@ -152,14 +161,15 @@ class Pages:
         return HTTPResponse(text, headers={**_HEADERS, **kind})
 
     def _analysis(
-        self, analysis: Analysis, names: Sequence[str], title: str, back: str
+        self, analysis: Analysis, names: Sequence[str], title: str, place: str, back: str = ""
     ) -> HTTPResponse:
         with Store.look(self._url) as store:
             pulses = [store.pulse(store.study(name)) for name in names]
         found = self._pictures.get(
             analysis, pulses, lambda: [StudySubject(name, self._url) for name in names]
         )
-        words = {"analysis": analysis, "drawn": found, "title": title, "back": back}
+        words = {"analysis": analysis, "drawn": found, "title": title}
+        words |= {"place": place, "back": back or place}
         part = request.query.get("part") == "1"
         text = self._text("pictures" if part else "analysis", **words)
         return self._response(text, 202 if found is None else 200)
