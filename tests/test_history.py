@@ -1,9 +1,12 @@
 """The past that samplers look at: limited, and the same however it came about."""
 
+import math
 import random
 
 import optuna
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
 from fesearch.search.history import BEST, LARGEST, History
@@ -28,7 +31,13 @@ def numbers(study):
 
 
 def test_a_short_past_is_seen_whole():
-    assert numbers(filled([0.3, None, 0.1], running=2, largest=3, best=1)) == [0, 1, 2, 3, 4]
+    assert numbers(filled([0.3, 0.2, 0.1], running=2, largest=3, best=1)) == [0, 1, 2, 3, 4]
+
+
+def test_what_failed_is_not_seen():
+    study = filled([0.3, None, 0.1], running=1, largest=3, best=1)
+    study.tell(3, state=TrialState.FAIL)
+    assert numbers(study) == [0, 2]
 
 
 @pytest.mark.parametrize(("direction", "best"), [("minimize", 3), ("maximize", 1)])
@@ -56,6 +65,30 @@ def test_trials_that_end_in_another_order_leave_the_same_past():
     for place in places:
         study.tell(place, values[place])
     assert numbers(study) == expected
+
+
+@given(
+    values=st.lists(st.none() | st.floats(width=16, allow_infinity=False), max_size=40),
+    order=st.randoms(use_true_random=False),
+    direction=st.sampled_from(["minimize", "maximize"]),
+    largest=st.integers(2, 12),
+)
+def test_the_past_is_that_which_all_trials_together_give(values, order, direction, largest):
+    study = filled([], direction, running=len(values) + 2, largest=largest, best=largest // 2)
+    places = list(range(len(values)))
+    order.shuffle(places)
+    for place in places:
+        told = values[place]
+        state = TrialState.FAIL if told is None else TrialState.COMPLETE
+        study._storage.set_trial_state_values(place, state, None if told is None else [told])
+    ended = [place for place, told in enumerate(values) if told is not None]
+    sign = -1 if direction == "maximize" else 1
+    scored = sorted((sign * values[n], n) for n in ended if not math.isnan(values[n]))
+    kept = {n for _, n in scored[: largest // 2]} if len(ended) > largest else set(ended)
+    others = [n for n in ended if n not in kept]
+    kept.update(others[len(others) - max(largest - len(kept), 0) :])
+    assert numbers(study) == [*sorted(kept), len(values), len(values) + 1]
+    assert [one.number for one in study.get_trials(states=(TrialState.COMPLETE,))] == sorted(kept)
 
 
 def test_the_limit_is_far_above_what_tpe_calls_good():
