@@ -170,7 +170,7 @@ def _interrupt_held_back() -> Iterator[Callable[[], None]]:
     before = {
         one: signal.signal(one, lambda *call: asked.append(call))
         for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(one) is not signal.SIG_IGN
+        if one != signal.SIGHUP or signal.getsignal(one) is not signal.SIG_IGN  # as by nohup
     }
     try:
         yield deliver

@@ -26,6 +26,7 @@ def test_who_is_impatient_leaves_no_files_either(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A third Ctrl-C, while Ray ends."""
+    monkeypatch.setattr(raysession.signal, "getsignal", lambda _: signal.default_int_handler)
     folder = tmp_path / "session"
     folder.mkdir()
     begun = SimpleNamespace(address_info={"session_dir": str(folder)})

@@ -102,9 +102,7 @@ def detail(
         width = max(map(len, facts), default=0)
         for key, value in facts.items():
             unit = f" {units[key]}" if key in units else ""
-            sentences = isinstance(value, list) and any(" " in str(one) for one in value)
-            said = "\n".join(map(str, value)) if sentences else f"{_cell(value)}{unit}"
-            first, *more = said.split("\n")
+            first, *more = f"{_cell(value)}{unit}".split("\n")
             print(f"{key.replace('_', ' '):<{width}}  {first}")
             for line in more:
                 print(f"{'':<{width}}  {line}")

@@ -61,13 +61,16 @@ def report(
         )
     reports.write(found, to)
     files = reports.write_figures(found, figures) if figures else []
-    best = found.best
+    best, left_out = (
+        found.best,
+        [f"{one.analysis.name}: {one.why} {one.hint}" for one in found.skipped],
+    )
     facts = {
         "report": str(to),
         "size": to.stat().st_size,
         "figures": None if figures is None else f"{counted(len(files), 'file')} in {figures}",
         "sections": [section.analysis.name for section in found.sections],
-        "left_out": [f"{one.analysis.name}: {one.why} {one.hint}" for one in found.skipped],
+        "left_out": "\n".join(left_out) if format == "table" else left_out,
         "best": f"{best.trial.study} trial {best.trial.number} ({best.trial.family})",
     }
     detail(facts, format, {"size": "bytes"})

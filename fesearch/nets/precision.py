@@ -17,7 +17,7 @@ import torch
 def training(precision: str, device: torch.device) -> Iterator[None]:
     """Steps inside are computed with TF32 if the precision says so, and nothing after them."""
     if device.type == "cuda":
-        _products("tf32" if precision == "tf32" else "ieee")
+        _allow_tf32(precision == "tf32")
     try:
         yield
     finally:
@@ -38,10 +38,10 @@ def forward(precision: str, device: torch.device) -> AbstractContextManager[obje
 
 def compute_in_fp32() -> None:
     """No TF32 on CUDA: torch's default for convolutions and recurrent layers has it."""
-    _products("ieee")
+    _allow_tf32(False)
 
 
-def _products(kind: str) -> None:
-    torch.backends.cuda.matmul.fp32_precision = kind
-    torch.backends.cudnn.conv.fp32_precision = kind  # type: ignore[attr-defined]
-    torch.backends.cudnn.rnn.fp32_precision = kind  # type: ignore[attr-defined]
+def _allow_tf32(allowed: bool) -> None:
+    """By the older of torch's settings: ``torch.export`` fails where the newer are not alike."""
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
