@@ -117,7 +117,10 @@ def trial(
 
 
 class Apart(CudaRecorder):
-    """Streams that do not wait for each other."""
+    """Streams of their own, that do not wait for each other."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -142,9 +145,10 @@ class Captured:
         )
         self._recorder = Apart(torch.device("cuda"))
         self._graphed = Graphed(step, self._recorder, size=batch, planned=rows)
-        torch.cuda.synchronize()
+        rows_of_batch = torch.arange(batch, device="cuda")
+        torch.cuda.synchronize()  # what was made so far is on another stream
         for _ in range(WARM_UP + 1):
-            self.step(torch.arange(batch, device="cuda"))
+            self.step(rows_of_batch)
         if self._graphed.refused:
             sys.exit(f"No graph of {name}: {self._graphed.refused}")
 

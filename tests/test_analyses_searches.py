@@ -47,6 +47,9 @@ def test_a_learning_curve_takes_the_best_of_each_size(studies: str) -> None:
         found("learning_curve", ["forests", "nets"], studies)
     with pytest.raises(InputError, match="their validation rows differ"):
         found("learning_curve", ["forests", "elsewhere"], studies)
+    searched.search(studies, "inner", "random_forest", [forest], split="random:train=20,folds=2")
+    with pytest.raises(InputError, match="scored on inner folds"):
+        found("learning_curve", ["forests", "inner"], studies)
 
 
 def test_an_element_is_asked_of_rows_that_nobody_was_trained_on(studies: str) -> None:

@@ -193,13 +193,17 @@ def test_a_checkpoint_is_taken_up_in_the_midst_of_replays(
 def test_a_learner_that_lets_go_of_its_rows_drops_the_graph_that_reads_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    learner = learner_of()
+    ending = {**SMALL, "schedule": "cosine", "epochs": EPOCHS}
+    learner = learner_of(ending)
+    assert learner.steps._planned == 5 * EPOCHS  # type: ignore[attr-defined]
     found = []
     for _ in range(EPOCHS):
         found.append(learner.advance())
         learner.release()
         assert not {"_rows", "steps"} & vars(learner).keys()
-    np.testing.assert_array_equal(found, eagerly(monkeypatch))
+        assert learner.steps._planned == 5  # type: ignore[attr-defined]  # those of one epoch
+        learner.release()
+    np.testing.assert_array_equal(found, eagerly(monkeypatch, ending))
 
 
 @pytest.mark.parametrize(
@@ -282,7 +286,10 @@ def test_a_capture_is_on_the_stream_that_steps_are_made_on(
     monkeypatch.setattr(torch.cuda, "stream", entered)
     monkeypatch.setattr(torch.cuda, "graph", entered)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    graph.own_stream.cache_clear()
     recorder = graph.CudaRecorder("own")  # type: ignore[arg-type]
+    assert graph.CudaRecorder("own")._stream is recorder._stream  # type: ignore[arg-type]
+    graph.own_stream.cache_clear()
     with recorder.running():
         recorder.record(lambda: said.append("step"))()
     assert said == [

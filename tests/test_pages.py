@@ -196,10 +196,13 @@ def test_studies_that_differ_in_their_training_rows_have_a_learning_curve(
     searched.search(
         studies, "another", "random_forest", [searched.SMALL_FOREST], split="random:seed=5,train=20"
     )
+    inner = "random:seed=0,train=20,folds=2"  # is scored on rows of its own
+    searched.search(studies, "inner", "random_forest", [searched.SMALL_FOREST], split=inner)
     home = ask(pages, "/")[2]
     places = re.findall(r'href="(/series/[0-9a-f]+/pictures/learning_curve)"', home)
     assert len(places) == 1, "studies on other divisions are not of it"
     assert "Learning curve : alloys: h_form, random:" in text(pages, "/")
+    assert ", 4 studies" in text(pages, "/")
     _, _, page = ask(pages, places[0])
     assert page.count("<svg") == 2  # each family, and one against the other
     assert 'href="/"' in page

@@ -33,7 +33,8 @@ def study(family: str = "ridge", **keys: Any) -> Study:
         (study("random_forest", trials=47), "tpe", "asha stops trials early"),
         (study("random_forest", trials=47, pruner="none"), "gp", "47 trials is small, no param"),
         (study("irnet", preset="full", trials=60), "tpe", "some parameters depend on others"),
-        (study(preset="full", space=RANGES, trials=200, pruner="none"), "gp", "200 trials is"),
+        (study(preset="full", space=RANGES, trials=200), "gp", "200 trials is"),  # one step
+        (study("elastic_net", preset="full", space=TWO, trials=30), "gp", "no trial is stopped"),
         (study(preset="full", space=RANGES, trials=201), "tpe", "201 trials are many"),
         (study(preset="full", space=RANGES, trials=2000), "tpe", "2000 trials are many"),
         (study("elastic_net", preset="full", space=TWO, trials=1000), "cmaes", "1000 trials"),

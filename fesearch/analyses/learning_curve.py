@@ -115,9 +115,20 @@ def _whole(spec: SplitSpec) -> SplitSpec:
     return replace(spec, train=None)
 
 
+def _comparable(spec: SplitSpec) -> SplitSpec | None:
+    """The same, where the rows that are scored do not change with it, as on inner folds."""
+    return None if spec.folds else _whole(spec)
+
+
 def _refuse_others(found: Sequence[Searched]) -> None:
     """Refuse divisions that differ in more than how much of the training part is used."""
     first = found[0]
+    for one in found:
+        if SplitSpec.parse(one.division.spec).folds:
+            raise InputError(
+                f"'{one.row.name}' is scored on inner folds, which are of its own training rows.",
+                "Give studies without folds=… in their --split: they share their validation rows.",
+            )
     for other in found[1:]:
         whole = [str(_whole(SplitSpec.parse(one.division.spec))) for one in (first, other)]
         if whole[0] != whole[1]:
@@ -151,7 +162,7 @@ ANALYSIS = Analysis(
     question="How much would more data help, and which family is best with few?",
     source="Huang and Ling 2020, Fig. 2a",
     reads="series",
-    whole=_whole,
+    whole=_comparable,
     example="for n in 1000 3000 10000; do fesearch study start dnn --split random:train=$n "
     "--name dnn-$n; done; fesearch study start dnn --name dnn-all; "
     "fesearch analyse learning_curve dnn-1000 dnn-3000 dnn-10000 dnn-all --to learning.png",

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -52,13 +53,19 @@ class Recorder(Protocol):
         """
 
 
+@cache
+def own_stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all trainings of this process, one after the other: each keeps memory of its own."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
 class CudaRecorder:
-    """CUDA graphs of torch, on a stream of their own, as a capture must be."""
+    """CUDA graphs of torch, on a stream that is not the default one, as a capture must be."""
 
     rate_type = torch.float32  # fused kernels read the learning rate on the device as such
 
     def __init__(self, device: torch.device) -> None:
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._stream = own_stream(device)
 
     @contextmanager
     def running(self) -> Iterator[None]:

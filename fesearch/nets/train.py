@@ -100,6 +100,7 @@ class NetLearner:
         self._batch = 0  # of the epoch's batches, those that are done
         self._drawn: Arrays = {}  # where generators stood at the pause that is to be gone on from
         self._look: Callable[[], None] = lambda: None
+        self._released = False
 
     @property
     def parameters(self) -> int:
@@ -122,15 +123,17 @@ class NetLearner:
         """How it trains a batch; it holds the rows."""
         x, y, _ = self._rows
         size = min(self._batch_size, len(y))
+        lasts = 1 if self._released else epochs(self._config) or 1  # epochs, until it is let go of
         return stepping(
             Step(self._net, self._optimizer, self._loss, x, y, str(self._config["precision"])),
             str(self._config["optimizer"]),
             size=size,
-            planned=len(y) // size * (epochs(self._config) or 1),
+            planned=len(y) // size * lasts,
         )
 
     def release(self) -> None:
         """See ``family.Releasing``."""
+        self._released = True
         vars(self).pop("_rows", None)
         vars(self).pop("steps", None)
 

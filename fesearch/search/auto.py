@@ -27,7 +27,8 @@ def picked(study: Study) -> tuple[str, str]:
         few = counted(trials, "trial", "is", "are")
         return "qmc", f"{few} too few to learn from, so they are spread evenly"
     conditional = any(isinstance(entry, When) for entry in space.parameters.values())
-    if not conditional and trials <= MOST_FOR_GP and study.pruner == "none":
+    stopped = study.pruner != "none" and study.end() > study.declared_family().resource.step
+    if not conditional and trials <= MOST_FOR_GP and not stopped:
         small = f"a budget of {budget} is small"
         return "gp", f"{small}, no parameter depends on another, and no trial is stopped early"
     if trials >= FEWEST_FOR_CMAES and not conditional and _numbers_alone(space):
