@@ -136,7 +136,7 @@ def test_postgresql_restarted(
         else:
             os.kill(server.get_pid(), signal.SIGQUIT)
         driver.send_signal(signal.SIGCONT)
-        time.sleep(3.0)
+        wait_for(lambda: "Waiting for it" in lab.err, "its database is missed")
         server.ensure_postgres_running()
         assert driver.wait(PATIENCE) == 0, lab.err
         assert "The database is back after " in lab.err
