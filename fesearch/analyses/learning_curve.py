@@ -122,15 +122,15 @@ def _comparable(spec: SplitSpec) -> SplitSpec | None:
 
 def _refuse_others(found: Sequence[Searched]) -> None:
     """Refuse divisions that differ in more than how much of the training part is used."""
-    first = found[0]
-    for one in found:
-        if SplitSpec.parse(one.division.spec).folds:
+    first, specs = found[0], [SplitSpec.parse(one.division.spec) for one in found]
+    for one, spec in zip(found, specs, strict=True):
+        if spec.folds:
             raise InputError(
                 f"'{one.row.name}' is scored on inner folds, which are of its own training rows.",
                 "Give studies without folds=… in their --split: they share their validation rows.",
             )
-    for other in found[1:]:
-        whole = [str(_whole(SplitSpec.parse(one.division.spec))) for one in (first, other)]
+    for other, spec in zip(found[1:], specs[1:], strict=True):
+        whole = [str(_whole(each)) for each in (specs[0], spec)]
         if whole[0] != whole[1]:
             raise InputError(
                 f"'{first.row.name}' is on {whole[0]} and '{other.row.name}' on {whole[1]}: their "

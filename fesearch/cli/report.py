@@ -61,10 +61,8 @@ def report(
         )
     reports.write(found, to)
     files = reports.write_figures(found, figures) if figures else []
-    best, left_out = (
-        found.best,
-        [f"{one.analysis.name}: {one.why} {one.hint}" for one in found.skipped],
-    )
+    best = found.best
+    left_out = [f"{one.analysis.name}: {one.why} {one.hint}" for one in found.skipped]
     facts = {
         "report": str(to),
         "size": to.stat().st_size,

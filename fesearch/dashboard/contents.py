@@ -1,14 +1,13 @@
 """What the pages say: read from the store when a page is asked for, frozen or in plain words."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from fesearch import rank, toml
 from fesearch.analysis import ANALYSES, Analysis, Column, Table
+from fesearch.dashboard.series import digest_of, series
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.family import amount
 from fesearch.metrics import title_of
@@ -22,7 +21,6 @@ from fesearch.search.budget import rungs_of
 from fesearch.search.folder import log_file
 from fesearch.search.prepare import study_of
 from fesearch.space import Value
-from fesearch.splitspec import SplitSpec
 from fesearch.store.engine import parse, sqlite_file
 from fesearch.store.results import Store
 from fesearch.store.snapshot import elsewhere
@@ -40,20 +38,6 @@ USABLE = (TrialState.COMPLETE, TrialState.PRUNED)
 KILLED = "KILLED"
 
 
-class Series(NamedTuple):
-    """Studies that one picture compares.
-
-    Attributes:
-        digest: that stands for them in an address.
-        title: what they have in common.
-    """
-
-    analysis: Analysis
-    digest: str
-    title: str
-    names: tuple[str, ...]
-
-
 def snapshot(url: str) -> str:
     """Whose snapshot is shown and how old it is; empty where it is the database itself."""
     file = sqlite_file(parse(url))
@@ -66,6 +50,7 @@ def home(url: str, beside: Publication | None = None) -> dict[str, Any]:
     with Store.look(url) as store:
         every = store.studies()
         lines = [_line(store, one) for one in reversed(every)]
+        across = series(store, every)
     tables = [
         {**ranking(one, LINES, beside), "digest": digest(one.summary.key)} for one in _all(url)
     ]
@@ -74,35 +59,8 @@ def home(url: str, beside: Publication | None = None) -> dict[str, Any]:
         "links": {one.study.name: one.study.id for one in every},
         "rankings": tables,
         "repeated": [repeated(one, LINES, beside) for one in rank.repeated_tables(url)],
-        "series": series(url),
+        "series": across,
     }
-
-
-def series(url: str) -> list[Series]:
-    """Studies that differ in their divisions alone, as learning curves do, by their analysis."""
-    with Store.look(url) as store:
-        usable = [one.study for one in store.studies() if one.best is not None]
-        keys = {row.key for row in usable}
-        specs = {key: store.division(key.data, key.split).spec for key in keys}
-    found: dict[tuple[str, ...], dict[str, str]] = {}
-    for row in usable:
-        with suppress(InputError):  # a kind of division that is not known here
-            spec = SplitSpec.parse(specs[row.key])
-            for one in ANALYSES:
-                if whole := one.whole(spec):
-                    key = (one.name, row.key.data, row.key.target, row.key.metric, str(whole))
-                    found.setdefault(key, {})[row.name] = str(spec)
-    data = {row.key.data: str(row.definition["study"]["data"]) for row in usable}
-    return [
-        Series(
-            analysis=ANALYSES.get(key[0]),
-            digest=_digest(key),
-            title=f"{data[key[1]]}: {key[2]}, {key[4]}",
-            names=tuple(members),
-        )
-        for key, members in found.items()
-        if len(set(members.values())) > 1
-    ]
 
 
 def running(url: str) -> list[dict[str, Any]]:
@@ -264,11 +222,7 @@ def analysis(name: str) -> Analysis:
 
 def digest(key: ResultKey) -> str:
     """A key in an address."""
-    return _digest(astuple(key))
-
-
-def _digest(words: Sequence[str]) -> str:
-    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:16]
+    return digest_of(astuple(key))
 
 
 def trial_table(

@@ -14,6 +14,7 @@ from fesearch.analysis import Analysis
 from fesearch.dashboard import contents
 from fesearch.dashboard.guard import Environ
 from fesearch.dashboard.pictures import Pictures
+from fesearch.dashboard.series import series
 from fesearch.dashboard.suggestions import Suggestions
 from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFoundError
 from fesearch.paths import dashboards
@@ -148,7 +149,9 @@ class Pages:
 
     def series_pictures(self, digest: str, name: str) -> HTTPResponse:
         """An analysis of studies on several divisions."""
-        for one in contents.series(self._url):
+        with Store.look(self._url) as store:
+            every = series(store, store.studies())
+        for one in every:
             if (one.digest, one.analysis.name) == (digest, name):
                 place = f"/series/{digest}"
                 return self._analysis(one.analysis, one.names, one.title, place, back="/")
