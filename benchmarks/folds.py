@@ -38,20 +38,20 @@ SEQUENCES = (
 )
 SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     "attention": (
-        *(3, 20),
+        *(3, 30),
         (
             *SEQUENCES,
-            *("--set", "space.blocks=[2,3]", "--set", "space.heads=4"),
-            *("--set", "space.head_size=16"),
+            *("--set", "space.blocks=3", "--set", "space.heads=4"),
+            *("--set", "space.head_size=[16,32]"),
         ),
     ),
-    "dnn": (4, 24, (*NETS, "--set", "space.layers=['512Ax5-1','512BAx5-1']")),
+    "dnn": (3, 24, (*NETS, "--set", "space.layers=['512Ax5-1','512BAx5-1']")),
     "irnet": (
-        *(3, 20),
-        (*NETS, "--set", "space.depth=[8,17]", "--set", "space.width=[0.25,0.5]"),
+        *(3, 45),
+        (*NETS, "--set", "space.depth=[8,17]", "--set", "space.width=0.5"),
     ),
     "rnn": (
-        *(3, 8),
+        *(2, 8),
         (*SEQUENCES, "--set", "space.hidden=[64,128]", "--set", "space.highways=[3,9]"),
     ),
     "lightgbm": (
@@ -71,7 +71,7 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     ),
     "random_forest": (2, None, ("--set", "space.n_estimators=50", "--set", "space.max_depth=25")),
 }
-"""Family -> trials, epochs and settings: what two cores search in about half an hour."""
+"""Family -> trials, epochs and settings: what two cores search in about an hour."""
 
 
 def search(family: str, smoke: bool) -> None:

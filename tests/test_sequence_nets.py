@@ -56,6 +56,27 @@ def test_the_order_of_elements_is_of_no_effect_on_attention_but_on_the_rnn() -> 
     assert len({round(rnn(other).item(), 6) for other in orders}) > 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_trains_on_elements_alone_as_it_does_with_padding(dtype: torch.dtype) -> None:
+    """What trains on a CPU leaves empty places out; a GPU, predictions and exports have them."""
+    net, x = net_of("attention"), sequences()
+    x = torch.cat([x, torch.zeros(1, 16)])  # a compound of nothing, as numbers of no element make
+    found = []
+    for training in (True, False):
+        net.train(training).zero_grad()
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            y = net(x)
+        y.square().sum().backward()
+        found.append([y.detach(), *(weight.grad.clone() for weight in net.parameters())])
+    exact = dtype == torch.float32
+    for packed, padded in zip(*found, strict=True):
+        torch.testing.assert_close(
+            *(packed.float(), padded.float()),
+            rtol=1e-4 if exact else 0.1,
+            atol=1e-6 if exact else 0.1 * float(padded.abs().max()),
+        )
+
+
 def test_the_two_most_attended_elements_go_on_and_one_alone_leaves_zeros() -> None:
     net = net_of("rnn")
     assert isinstance(net, SequenceNet)
