@@ -34,8 +34,8 @@ from fesearch.dataset import LARGEST_NUMBER, Dataset
 from fesearch.errors import InputError
 from fesearch.features import Combination
 from fesearch.featureset import Inputs
+from fesearch.found import Handle
 from fesearch.glance import Origin
-from fesearch.handle import Handle
 from fesearch.paths import artifacts_at
 from fesearch.record import TrialResult
 from fesearch.sealed import Sealed
