@@ -10,7 +10,7 @@ from small import SPACE as NETS
 from small import Watch, furnished, small
 
 from fesearch.record import TrialResult, TrialState
-from fesearch.search import start
+from fesearch.search import driver, start
 from fesearch.search.ahead import Ahead
 from fesearch.search.sampler import sampler_named
 from fesearch.search.samplers._optuna import STARTUP
@@ -118,7 +118,7 @@ RATES = {**NETS, "learning_rate": {"low": 1e-5, "high": 0.1, "log": True}}
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A store with a study that asked ahead, from its beginning to its end."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(start, "_side_by_side", lambda study: True)
+        patch.setattr(driver, "side_by_side", lambda study: True)
         with furnished(tmp_path_factory.mktemp("ahead"), of_rates("whole")) as made:
             yield made
 

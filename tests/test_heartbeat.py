@@ -8,7 +8,7 @@ from driven import check_optuna_agrees, reports_of_all, story, study_row
 from small import Watch, small, wait_for
 
 from fesearch.errors import FesearchError, InputError, OustedError
-from fesearch.search import heartbeat, start
+from fesearch.search import driver, heartbeat, start
 from fesearch.search.core import Core
 from fesearch.search.projection import Projection
 from fesearch.store.results import Store
@@ -48,7 +48,7 @@ def test_a_driver_that_is_slow_to_begin_has_a_heartbeat(
 ) -> None:
     monkeypatch.setattr(heartbeat, "SECONDS_BETWEEN_BEATS", 0.01)
     beats: list[object] = []
-    beat, reconcile = Store.beat, start.reconcile
+    beat, reconcile = Store.beat, driver.reconcile
 
     def counted(store: Store, lease: Lease) -> None:
         beats.append(lease)
@@ -60,7 +60,7 @@ def test_a_driver_that_is_slow_to_begin_has_a_heartbeat(
         reconcile(*given)
 
     monkeypatch.setattr(Store, "beat", counted)
-    monkeypatch.setattr(start, "reconcile", slow)
+    monkeypatch.setattr(driver, "reconcile", slow)
     assert start.start(small(), url).stopped == ""
 
 

@@ -18,6 +18,7 @@ from small import Watch
 from fesearch.own import family_of
 from fesearch.record import Fault, TrialResult, TrialState
 from fesearch.search import on_ray, start
+from fesearch.search.driver import LOG, Outcome
 from fesearch.store.types import StudyState
 from fesearch.study import Study
 
@@ -92,7 +93,7 @@ def search(
     here = tmp_path / "here"
     here.mkdir()
 
-    def run(plan: dict[str, str], watch: Watch, **keys: Any) -> start.Outcome:
+    def run(plan: dict[str, str], watch: Watch, **keys: Any) -> Outcome:
         file = own_files.write(tmp_path, "moody.py", MOODY.format(here=str(here), plan=plan))
         study = Study(
             name="moody", family=family_of(file).name, own=[str(file)], data=searched.DATA,
@@ -105,11 +106,11 @@ def search(
     check_optuna_agrees(sqlite_url, "moody")
 
 
-def states(outcome: start.Outcome) -> list[TrialState]:
+def states(outcome: Outcome) -> list[TrialState]:
     return [one.state for one in outcome.results]
 
 
-def only(outcome: start.Outcome, state: TrialState) -> TrialResult:
+def only(outcome: Outcome, state: TrialState) -> TrialResult:
     (found,) = (one for one in outcome.results if one.state is state)
     return found
 
@@ -171,7 +172,7 @@ def test_what_ray_said_last_is_kept_where_a_search_fails(
 
     with pytest.raises(RuntimeError, match="a bug"):
         search({}, Broken())
-    (log,) = (Path(os.environ["FESEARCH_ARTIFACTS"]) / "studies").glob(f"*/{start.LOG}")
+    (log,) = (Path(os.environ["FESEARCH_ARTIFACTS"]) / "studies").glob(f"*/{LOG}")
     assert "==> raylet.out <==" in log.read_text()
     start.resume("moody", sqlite_url)
 

@@ -24,6 +24,7 @@ from fesearch.own import Source, run_files
 from fesearch.record import Report, TrialResult, TrialSpec, TrialState
 from fesearch.search import start
 from fesearch.search.core import Core
+from fesearch.search.folder import study_folder
 from fesearch.study import Study
 from fesearch.studyfile import load
 
@@ -94,10 +95,10 @@ def test_the_hash_is_in_study_trials_and_models(url: str, net: Path) -> None:
     assert row.definition["own"] == [{"path": str(net), "sha256": source.sha256}]
     [model] = {
         json.loads(path.read_text())["family"]
-        for path in start.study_folder(row).glob("*/model/model.json")
+        for path in study_folder(row).glob("*/model/model.json")
     }
     assert model == name
-    [copy] = start.study_folder(row).glob("own/*/my_net.py")
+    [copy] = study_folder(row).glob("own/*/my_net.py")
     assert copy.read_bytes() == net.read_bytes()
 
 
@@ -128,7 +129,7 @@ def test_an_interrupted_study_is_not_resumed_with_changed_code(
     assert caught.value.message == (
         f"The file '{net}' is {now} now and was {was} when 'my_net' was started."
     )
-    [copy] = start.study_folder(study_row(url, "my_net")).glob("own/*/my_net.py")
+    [copy] = study_folder(study_row(url, "my_net")).glob("own/*/my_net.py")
     assert caught.value.hint == (f"Restore it (cp '{copy}' '{net}'), or start a new study.")
     assert not own._RUN  # refused before any of it was run
     assert story(url, "my_net") == before
@@ -162,7 +163,7 @@ def test_finished_trials_are_scored_and_exported_by_the_code_they_were_trained_w
     assert scored.trial.value is not None
     forget(monkeypatch)
     export("my_net", url, tmp_path / "model")
-    [copy] = start.study_folder(study_row(url, "my_net")).glob("own/*/my_net.py")
+    [copy] = study_folder(study_row(url, "my_net")).glob("own/*/my_net.py")
     copy.write_text("raise SystemExit('a forged copy')")
     forget(monkeypatch)
     with pytest.raises(InputError) as caught:

@@ -11,7 +11,7 @@ from small import small
 
 from fesearch import hardware
 from fesearch.errors import InputError
-from fesearch.search import resources, room, start
+from fesearch.search import driver, resources, room, start
 from fesearch.search.extend import extend
 
 
@@ -39,10 +39,10 @@ def test_whether_suggestions_are_made_ahead_is_decided_once(url: str) -> None:
     """They depend on it, and one trial at a time has those of ``inline``, wherever it runs."""
     one, many = small(name="one", trials=1), small(name="many", trials=1, runner="ray", cpus=2)
     assert start.start(one, url).row.definition["ahead"] is False
-    assert start._side_by_side(many)
-    assert not start._side_by_side(small(runner="ray", address="h:1", cpus=1))
-    assert not start._side_by_side(small(runner="ray", address="h:1", gpus=1))
-    assert start._side_by_side(small(runner="ray", address="h:1"))
+    assert driver.side_by_side(many)
+    assert not driver.side_by_side(small(runner="ray", address="h:1", cpus=1))
+    assert not driver.side_by_side(small(runner="ray", address="h:1", gpus=1))
+    assert driver.side_by_side(small(runner="ray", address="h:1"))
 
 
 def test_cores_that_are_not_there_are_refused_on_the_way_too(url: str) -> None:

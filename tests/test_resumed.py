@@ -13,7 +13,7 @@ from small import Killed, Watch, deadly, interrupt, small
 import fesearch
 from fesearch.nets.optimizer import Optimizer
 from fesearch.record import TrialState
-from fesearch.search import start
+from fesearch.search import driver, start
 from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.core import Core
 from fesearch.search.folder import Keeper, trial_folder
@@ -194,7 +194,7 @@ def test_versions_that_a_study_goes_on_with_are_on_record(
     other = {**before, "torch": "9.9.9"}
     for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr(start, "versions", lambda prepared: other)
+            patch.setattr(driver, "versions", lambda prepared: other)
             start.resume("deep", url, watchers=[Watch(1, lambda core: core.stop("enough"))])
     assert study_row(url, "deep").versions == {**before, "torch": f"{before['torch']} then 9.9.9"}
 

@@ -27,7 +27,7 @@ from fesearch.study import Study, checked
 from fesearch.studyfile import read
 
 if TYPE_CHECKING:
-    from fesearch.search.start import Outcome
+    from fesearch.search.driver import Outcome
 
 _BEST_SHOWN = 10
 

@@ -18,13 +18,14 @@ from fesearch.record import TrialResult, TrialState
 from fesearch.registry import short_name
 from fesearch.search import interrupt, resources
 from fesearch.search.core import LATE
+from fesearch.search.driver import Outcome
 from fesearch.search.extend import extend
 from fesearch.search.halt import Halt
 from fesearch.search.heartbeat import ON_REQUEST
 from fesearch.search.prepare import Progress
 from fesearch.search.roles import Watcher
 from fesearch.search.shares import Standing, Turn, next_turn
-from fesearch.search.start import Outcome, resume, start
+from fesearch.search.start import resume, start
 from fesearch.store.results import Store
 from fesearch.store.studies import BEGUN, PORTFOLIO
 from fesearch.store.types import StudyState, StudySummary
