@@ -13,10 +13,11 @@ import numpy as np
 from fesearch.errors import InputError, counted
 from fesearch.search.ahead import Ahead
 from fesearch.search.budget import rungs_of
-from fesearch.search.core import Core, Settings
+from fesearch.search.core import Core
 from fesearch.search.curves import Curves
 from fesearch.search.halving import FACTOR
 from fesearch.search.sampler import SAMPLERS, Sampler, sampler_named
+from fesearch.search.settings import Settings
 from fesearch.search.settle import settled
 from fesearch.search.simulated import Clock, Course, Forgetful, Recorded, drive
 from fesearch.study import Study, from_keys

@@ -11,8 +11,9 @@ from fesearch.cli.live import Lines, Page, Tally, varying, watching
 from fesearch.families.irnet import FAMILY
 from fesearch.metrics import METRICS
 from fesearch.record import Decision, Fault, Report, TrialResult, TrialSpec, TrialState
-from fesearch.search.core import Core, Settings
+from fesearch.search.core import Core
 from fesearch.search.sampler import sampler_named
+from fesearch.search.settings import Settings
 from fesearch.space import Choice
 
 SPACE = FAMILY.published.replace("depth", [3, 5]).replace("optimizer", "adam")

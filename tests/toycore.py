@@ -5,8 +5,9 @@ from dataclasses import replace
 from fesearch.family import Family, Resource
 from fesearch.metrics import METRICS
 from fesearch.record import Report
-from fesearch.search.core import Core, Settings
+from fesearch.search.core import Core
 from fesearch.search.sampler import sampler_named
+from fesearch.search.settings import Settings
 from fesearch.space import Choice, Float, Space
 
 SPACE = Space({"x": Float(0.0, 1.0), "kind": Choice(("a", "b"))})

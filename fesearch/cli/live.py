@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from fesearch.search.core import Core, Settings
+    from fesearch.search.core import Core
     from fesearch.search.pruner import Standing
     from fesearch.search.roles import Watcher
+    from fesearch.search.settings import Settings
 
 _RECENT, _NOTES = 8, 3
 _MOST_RUNNING = 12

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 from fesearch.duration import duration, kept_back
 from fesearch.family import Resource
-from fesearch.search.core import Core, Settings
+from fesearch.search.core import Core
 from fesearch.search.extend import let_go_on
 from fesearch.search.folder import study_folder
 from fesearch.search.halving import FACTOR, first_rung
 from fesearch.search.prepare import Prepared
 from fesearch.search.pruner import PRUNERS
+from fesearch.search.settings import Settings
 from fesearch.store.results import Store
 from fesearch.store.types import StudyRow
 from fesearch.study import Study, from_keys

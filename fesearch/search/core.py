@@ -6,12 +6,9 @@ store (``restore``) goes on with the decisions of one that was never interrupted
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from fesearch.duration import spelled
-from fesearch.family import Family
-from fesearch.metrics import Metric
 from fesearch.record import (
     Decision,
     Fault,
@@ -25,62 +22,15 @@ from fesearch.search.hopeless import Failures
 from fesearch.search.pruner import PRUNERS, Rule, Terms
 from fesearch.search.roles import NONE_BEGUN, LastBegun, Ledger, Recorded, Watcher
 from fesearch.search.sampler import Sampler
+from fesearch.search.settings import Settings
 from fesearch.search.turns import Turns
 from fesearch.seeds import derive
-from fesearch.space import Config, Space
+from fesearch.space import Config
 
 INTERRUPTED = "interrupted"
 LATE = "the time limit is reached"
 """Two reasons of ``Core.stopped``; others are the words of who stopped it."""
 _NO_MEMORY = "too little memory"  # so begins the reason of a trial that is tried again, alone
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a core needs to know of a study.
-
-    Attributes:
-        name: of the study.
-        family, space, metric: declarations, the space narrowed by the study.
-        unit: of the metric, such as "eV/atom".
-        seed: of the study.
-        trials: how many in all.
-        maximum: resource at which a trial ends; None is its config's own, or the family's.
-        patience: resource without improvement after which a trial ends; None is its family's.
-        pruner: by which trials that are behind are stopped.
-        rungs, reduction_factor, brackets: its terms; no rungs stop no trial.
-        deadline: ``time.monotonic()`` after which nothing is begun and everything is stopped.
-        overrun: seconds beyond it that a trial may take to its next report.
-        retries: how often a trial whose worker is lost begins again from its checkpoint.
-        trial_time_limit: seconds of computation after which a trial ends; None is never.
-        threads, device: of every trial.
-        own_gpus: no two trials share a GPU.
-        folder: under which each trial has a folder of its own; None keeps nothing.
-        timed: how long the models take to predict is measured.
-    """
-
-    name: str
-    family: Family
-    space: Space
-    metric: Metric
-    unit: str
-    seed: int
-    trials: int
-    maximum: int | None = None
-    patience: int | None = None
-    pruner: str = "asha"
-    rungs: tuple[int, ...] = ()
-    reduction_factor: int = 3
-    brackets: int = 1
-    deadline: float | None = None
-    overrun: float = 0.0
-    retries: int = 2
-    trial_time_limit: float | None = None
-    threads: int = 1
-    device: str = "cpu"
-    own_gpus: bool = False
-    folder: Path | None = None
-    timed: bool = False
 
 
 class Core:
@@ -366,7 +316,7 @@ class Core:
         if report.diverged is not None:
             reason = f"diverged: {report.diverged}"
             return replace(standing, state=TrialState.FAIL, fault=Fault.DIVERGED, reason=reason)
-        over = self._over(standing)
+        over = self.settings.over(standing)
         if over.state is TrialState.COMPLETE:
             self.rule.complete(over.number)
         return over
@@ -377,17 +327,6 @@ class Core:
         if best is None or diverged:
             return Decision.CONTINUE
         return self.rule.decide(number, resource, self._sign * best)
-
-    def _over(self, standing: TrialResult) -> TrialResult:
-        """How a trial ends that trains no further: at its end, tired, or over its time limit."""
-        limit = self.settings.trial_time_limit
-        early = standing.resource < self._spec(standing).steps[-1]
-        if limit is None or standing.seconds < limit or not early:
-            return replace(standing, state=TrialState.COMPLETE, reason="")
-        reason = f"over its time limit of {spelled(limit)}"
-        if standing.value is None:
-            return replace(standing, state=TrialState.FAIL, fault=Fault.MACHINE, reason=reason)
-        return replace(standing, state=TrialState.PRUNED, reason=reason)
 
     def _behind(self, number: int, report: Report) -> str:
         settings = self.settings
@@ -424,25 +363,7 @@ class Core:
         return self._sampler.suggest(number)
 
     def _spec(self, standing: TrialResult) -> TrialSpec:
-        settings = self.settings
-        folder = settings.folder
-        return TrialSpec(
-            number=standing.number,
-            family=standing.family,
-            config=standing.config,
-            seed=standing.seed,
-            steps=settings.family.steps(standing.config, settings.maximum),
-            rungs=self.rule.rungs(standing.number),
-            patience=settings.family.patience(standing.config, settings.patience),
-            metric=settings.metric.name,
-            threads=settings.threads,
-            device=settings.device,
-            folder=folder and folder / f"{standing.number:06d}",
-            time_limit=settings.trial_time_limit,
-            parent=standing.parent,
-            reached=standing.resource,
-            timed=settings.timed,
-        )
+        return self.settings.spec(standing, self.rule.rungs(standing.number))
 
     @property
     def _spent(self) -> bool:

@@ -16,7 +16,7 @@ from fesearch.record import TrialResult
 from fesearch.search import inline, interrupt, room, sources, tracking, warm
 from fesearch.search.ahead import Ahead
 from fesearch.search.budget import Allowance, Budget, settings_of
-from fesearch.search.core import INTERRUPTED, Core, Settings
+from fesearch.search.core import INTERRUPTED, Core
 from fesearch.search.extend import let_go_on
 from fesearch.search.folder import SCRATCH, Keeper, identity, study_folder
 from fesearch.search.heartbeat import Heartbeat
@@ -27,6 +27,7 @@ from fesearch.search.prepare import Prepared, versions
 from fesearch.search.projection import Projection
 from fesearch.search.roles import NONE_BEGUN, LastBegun, Watcher
 from fesearch.search.sampler import SAMPLERS, sampler_named
+from fesearch.search.settings import Settings
 from fesearch.store.outage import LostError
 from fesearch.store.results import Store
 from fesearch.store.types import Lease, StudyRow, StudyState
