@@ -13,10 +13,11 @@ from fesearch import formula
 from fesearch.analysis import ANALYSES, Column, Table
 from fesearch.cli.app import run
 from fesearch.errors import InputError
+from fesearch.examined import Part
 from fesearch.figures.render import panel_svg
 from fesearch.search.prepare import prepare_again
 from fesearch.store.results import Store
-from fesearch.subject import Part, subject
+from fesearch.subject import subject
 
 
 def part_of(name: str, url: str) -> Part:

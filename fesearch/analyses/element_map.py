@@ -11,9 +11,10 @@ import numpy as np
 
 from fesearch.analysis import Analysis, Finding, Settings, Table
 from fesearch.errors import InputError
+from fesearch.examined import Examined
 from fesearch.family import FAMILIES
 from fesearch.formula import ELEMENTS
-from fesearch.subject import Examined, Subject, models
+from fesearch.subject import Subject, models
 
 if TYPE_CHECKING:
     from fesearch.figures import Panel

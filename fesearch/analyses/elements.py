@@ -7,7 +7,8 @@ import numpy as np
 
 from fesearch import formula
 from fesearch.analysis import Analysis, Finding, Settings, Table
-from fesearch.subject import Examined, Part, Subject, models
+from fesearch.examined import Examined, Part
+from fesearch.subject import Subject, models
 
 if TYPE_CHECKING:
     from fesearch.figures import Panel

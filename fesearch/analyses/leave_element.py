@@ -13,10 +13,11 @@ import numpy as np
 
 from fesearch.analysis import Analysis, Finding, Settings, Table
 from fesearch.errors import InputError
+from fesearch.examined import Examined
 from fesearch.split import make
 from fesearch.splits.leave_element import LeaveElementSplit
 from fesearch.splitspec import SplitSpec
-from fesearch.subject import Examined, Subject
+from fesearch.subject import Subject
 
 if TYPE_CHECKING:
     from fesearch.figures import Panel

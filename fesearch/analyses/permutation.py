@@ -11,7 +11,8 @@ import numpy as np
 
 from fesearch.analysis import Analysis, Finding, Settings, Table
 from fesearch.errors import InputError
-from fesearch.subject import Examined, Subject, models
+from fesearch.examined import Examined
+from fesearch.subject import Subject, models
 
 if TYPE_CHECKING:
     from fesearch.figures import Panel
