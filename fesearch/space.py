@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeGuard
 
+from fesearch import grid
 from fesearch.errors import InputError, quoted
 from fesearch.registry import nearest
 
@@ -17,7 +18,6 @@ Value: TypeAlias = bool | int | float | str | None
 Config: TypeAlias = Mapping[str, Value]
 
 LARGEST = 2**53  # of whole numbers: a float64 holds each up to here
-LARGEST_GRID = 1_000_000  # configs, which are held in memory
 
 
 @dataclass(frozen=True)
@@ -195,28 +195,11 @@ class Space:
             InputError: a parameter is continuous, so that there is no exact grid; or there are
                 too many configs.
         """
-        choices = {}
-        for name, domain in self.occurring().items():
-            entry, values = self.parameters[name], domain.values()
-            if values is None:
-                raise InputError(
-                    f"The parameter '{name}' is continuous ({entry}), so there is no grid of it.",
-                    f"List its values, as in --set space.{name}=[...], or use --sampler tpe.",
-                )
-            choices[name] = values
-        count = self._count(list(self.parameters), {})
-        if count > LARGEST_GRID:
-            raise InputError(
-                f"The grid of this space has {count} configs.",
-                f"Narrow it to {LARGEST_GRID} or fewer, or use --sampler tpe.",
-            )
-        return self._walk(list(choices), choices, {})
+        return grid.configs(self)
 
     def size(self) -> int | None:
         """The number of configs, or None where a parameter is continuous."""
-        if any(domain.values() is None for domain in self.occurring().values()):
-            return None
-        return self._count(list(self.parameters), {})
+        return grid.size(self)
 
     def check(self, config: Config) -> None:
         """Refuse a config that is not in the space.
@@ -281,6 +264,11 @@ class Space:
                 found[name] = entry.domain
         return found
 
+    def decides(self, name: str) -> bool:
+        """Whether other parameters exist only where this one has some values."""
+        entries = self.parameters.values()
+        return any(isinstance(entry, When) and entry.parameter == name for entry in entries)
+
     def _known(self, name: str) -> None:
         if name not in self.parameters:
             near = nearest(name, self.parameters)
@@ -289,33 +277,6 @@ class Space:
                 f"There is no parameter '{name}' in this space.",
                 f"{hint}There are: {', '.join(self.parameters)}.",
             )
-
-    def _count(self, names: list[str], config: dict[str, Value]) -> int:
-        """The configs below ``config``: only parameters that decide on others are enumerated."""
-        if not names:
-            return 1
-        name, rest = names[0], names[1:]
-        domain = self.active(name, config)
-        if domain is None:
-            return self._count(rest, config)
-        values = domain.values() or ()
-        entries = self.parameters.values()
-        if any(isinstance(entry, When) and entry.parameter == name for entry in entries):
-            return sum(self._count(rest, {**config, name: value}) for value in values)
-        return len(values) * self._count(rest, config)
-
-    def _walk(
-        self, names: list[str], choices: Mapping[str, Sequence[Value]], config: dict[str, Value]
-    ) -> Iterator[dict[str, Value]]:
-        if not names:
-            yield dict(config)
-            return
-        name, rest = names[0], names[1:]
-        if self.active(name, config) is None:
-            yield from self._walk(rest, choices, config)
-            return
-        for value in choices[name]:
-            yield from self._walk(rest, choices, {**config, name: value})
 
 
 def number(config: Config, name: str) -> float:
