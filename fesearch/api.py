@@ -110,10 +110,10 @@ def open(
     Raises:
         StudyNotFoundError: there is none of that name; the nearest is named.
     """
-    from fesearch.search import portfolio
+    from fesearch.search import standings
 
     url = storage_url(storage)
-    if portfolio.members(name, url):
+    if standings.members(name, url):
         return PortfolioHandle(name, url, artifacts)
     with Store.look(url) as store:
         store.study(name)

@@ -155,9 +155,9 @@ class PortfolioHandle(Handle):
 
     @property
     def names(self) -> tuple[str, ...]:
-        from fesearch.search import portfolio
+        from fesearch.search import standings
 
-        return tuple(one.study.name for one in portfolio.members(self.name, self.url))
+        return tuple(one.study.name for one in standings.members(self.name, self.url))
 
     @property
     def studies(self) -> tuple[StudyHandle, ...]:

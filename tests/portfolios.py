@@ -5,7 +5,7 @@ from typing import Any
 import searched
 
 from fesearch.portfolio import Portfolio, of_keys
-from fesearch.search import portfolio
+from fesearch.search import standings
 
 FAMILIES = ["decision_tree", "ridge", "k_neighbors"]
 
@@ -19,5 +19,5 @@ def many(name: str, **keys: Any) -> Portfolio:
 
 def spent(name: str, url: str) -> dict[str, int]:
     """How many trials each family of a search has."""
-    found = portfolio.members(name, url)
+    found = standings.members(name, url)
     return {one.study.definition["study"]["family"]: sum(one.trials.values()) for one in found}

@@ -15,7 +15,7 @@ from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import run as command
 from fesearch.cli.portfolio import _conclude
 from fesearch.portfolio import Portfolio, of_keys
-from fesearch.search import heartbeat, portfolio
+from fesearch.search import heartbeat, portfolio, standings
 from fesearch.search.core import Core
 from fesearch.search.more import extend_all
 from fesearch.search.portfolio import Looks
@@ -55,7 +55,7 @@ def test_trials_added_while_it_runs_are_spent_by_that_run(
 
     ended = portfolio.begin(many(name), house, watched(Watch(at, more)))
     assert (ended.stopped, ended.portfolio.trials) == ("", 7)
-    found = portfolio.members(name, house)
+    found = standings.members(name, house)
     assert sum(sum(one.trials.values()) for one in found) == 7
     with Store.open(house) as store:
         definitions = [store.study(one.study.name).definition for one in found]
@@ -101,7 +101,7 @@ def test_time_added_to_all_does_not_lengthen_a_run_that_is_limited(
     watch = Watch(1, lambda core: extend_all("run", house, time_limit="+1h") and None)
     portfolio.go_on("run", house, watched(watch), seconds=40.0)
     assert left == [pytest.approx(40, abs=5), pytest.approx(40, abs=30)]
-    assert portfolio.recorded("run", house).seconds == 3660.0
+    assert standings.recorded("run", house).seconds == 3660.0
 
 
 @pytest.mark.parametrize(("value", "told"), [(1e-6, True), (99.0, False)])

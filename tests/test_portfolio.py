@@ -20,7 +20,7 @@ from fesearch.errors import FesearchError, InputError, StudyNotFoundError
 from fesearch.families import krr
 from fesearch.portfolio import Portfolio
 from fesearch.record import TrialState
-from fesearch.search import portfolio
+from fesearch.search import portfolio, standings
 from fesearch.search.core import Core
 from fesearch.search.portfolio import Looks
 from fesearch.search.shares import Turn
@@ -50,11 +50,11 @@ def test_the_best_family_gets_most_and_all_have_a_chance(house: str) -> None:
     assert [turn.family for turn in followed.turns][:3] == FAMILIES
     shares = spent("all", house)
     assert sum(shares.values()) == 12
-    best = min(portfolio.members("all", house), key=lambda one: one.best or 9.0)
+    best = min(standings.members("all", house), key=lambda one: one.best or 9.0)
     assert shares[best.study.definition["study"]["family"]] == max(shares.values()) == 8
     assert ended.studies == tuple(f"all-{family}" for family in FAMILIES)
     assert (ended.stopped, dict(ended.left_out)) == ("", {})
-    keys = {one.study.key for one in portfolio.members("all", house)}
+    keys = {one.study.key for one in standings.members("all", house)}
     assert len(keys) == 1  # one division
 
 
@@ -158,7 +158,7 @@ def test_where_no_family_can_be_trained_the_reason_is_told(house: str) -> None:
     made = many("none", families=["rnn"], each={"rnn": {"features": "magpie"}})
     with pytest.raises(InputError, match="rnn"):
         portfolio.begin(made, house)
-    assert portfolio.members("none", house) == []
+    assert standings.members("none", house) == []
 
 
 def test_a_taken_name_and_an_unknown_one_are_refused(house: str) -> None:
@@ -168,9 +168,9 @@ def test_a_taken_name_and_an_unknown_one_are_refused(house: str) -> None:
     assert caught.value.message == "There is a search 'taken' already."
     assert "fesearch study resume taken (or add --or-resume)" in (caught.value.hint or "")
     with pytest.raises(StudyNotFoundError):
-        portfolio.recorded("takes", house)
+        standings.recorded("takes", house)
     with pytest.raises(FesearchError, match="'taken-ridge' is a single study"):
-        portfolio.recorded("taken-ridge", house)
+        standings.recorded("taken-ridge", house)
 
 
 def test_a_stop_before_the_first_trial_stops_all(house: str) -> None:
@@ -220,7 +220,7 @@ def test_halted_trials_count_by_their_value_and_are_not_spent(house: str) -> Non
     )
     watch = Watch(3, lambda core: core.stop("interrupted"))
     portfolio.begin(nets, house, Looks(watching=lambda: nullcontext([watch])))
-    [first, _] = portfolio._standings(nets, house, {})
+    [first, _] = standings.standings(nets, house, {})
     with Store.open(house) as store:
         [trial] = store.trials(store.study("halted-nets-irnet"))
     assert trial.state is TrialState.RUNNING

@@ -15,7 +15,7 @@ from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import run as command
 from fesearch.errors import InputError
 from fesearch.portfolio import of_keys
-from fesearch.search import portfolio, start
+from fesearch.search import portfolio, standings, start
 from fesearch.store.studies import PORTFOLIO
 
 
@@ -55,7 +55,7 @@ def test_its_name_is_known_wherever_that_of_a_study_is(
     assert command(["study", "stop", "named"]) == 2
     assert capsys.readouterr().err.startswith("The study 'named' is not running.\n")
     assert command(["study", "delete", "named", "--yes"]) == 0
-    assert portfolio.members("named", house) == []
+    assert standings.members("named", house) == []
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_the_winner_is_scored_whatever_the_time_and_the_others_while_there_is_so
     words = ["study", "resume", "short", "--time-limit", "0.001s", "--holdout"]
     assert command([*words, "--export", str(tmp_path / "best")]) == 0
     err = capsys.readouterr().err
-    best = min(portfolio.members("short", house), key=lambda one: one.best or 9.0).study.name
+    best = min(standings.members("short", house), key=lambda one: one.best or 9.0).study.name
     others = [name for name in (f"short-{family}" for family in FAMILIES) if name != best]
     assert err.count(": test MAE ") == 1
     assert f"{best}: test MAE " in err

@@ -10,7 +10,7 @@ from small import furnished
 import fesearch
 from fesearch.cli.app import run as command
 from fesearch.errors import InputError
-from fesearch.search import portfolio
+from fesearch.search import portfolio, standings
 from fesearch.search.more import extend_all
 from fesearch.store.results import Store
 
@@ -29,7 +29,7 @@ def test_its_time_is_extended_and_goes_on(house: str, capsys: pytest.CaptureFixt
     out, err = capsys.readouterr()
     assert out.splitlines() == ["key,old,new", "time_limit,60s,1h1m"]
     assert "Go on with:  fesearch study resume longer" in err
-    assert portfolio.recorded("longer", house).seconds == 3660.0
+    assert standings.recorded("longer", house).seconds == 3660.0
     assert portfolio.begin(begun, house, or_resume=True).portfolio.seconds == 3660.0
     with pytest.raises(InputError, match="was begun with time_limit = 1h1m, not 50s"):
         portfolio.begin(many("longer", trials=1, time_limit="50s"), house, or_resume=True)
@@ -70,7 +70,7 @@ def test_its_trials_are_extended_and_spent(house: str) -> None:
 def test_an_extension_that_makes_no_sense_is_refused(
     asked: dict[str, Any], message: str, hint: str, house: str
 ) -> None:
-    if not portfolio.members("fixed", house):
+    if not standings.members("fixed", house):
         portfolio.begin(many("fixed", trials=3), house)
     with pytest.raises(InputError) as caught:
         extend_all("fixed", house, **asked)

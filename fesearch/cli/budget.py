@@ -38,7 +38,7 @@ def extend_study(
     """
     from fesearch.search.extend import extend
     from fesearch.search.more import extend_all
-    from fesearch.search.portfolio import members
+    from fesearch.search.standings import members
 
     url = storage_url(storage)
     if many := members(name, url):

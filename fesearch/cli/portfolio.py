@@ -70,9 +70,9 @@ def resume(
     format: Format,
 ) -> bool:
     """Go on with the search over many families of that name; False where there is none."""
-    from fesearch.search import portfolio
+    from fesearch.search import portfolio, standings
 
-    if not portfolio.members(name, url):
+    if not standings.members(name, url):
         return False
     if take_over:
         raise InputError(
@@ -80,7 +80,7 @@ def resume(
             f"Take over the study that runs, then resume: fesearch study resume {name}-… "
             "--take-over",
         )
-    made = portfolio.recorded(name, url)
+    made = standings.recorded(name, url)
     limit = made.seconds if time_limit is None else duration(time_limit)
     kept = 0.0 if limit is None else limit - afterwards.left(limit)
     seconds = None if time_limit is None or limit is None else limit - kept
@@ -158,7 +158,7 @@ def _conclude(
 
 def _tell_of_unranked(name: str, url: str) -> None:
     """Say what families got that have nothing to rank; the others' share is in the ranking."""
-    from fesearch.search.portfolio import members
+    from fesearch.search.standings import members
 
     for one in members(name, url):
         if one.best is None:
@@ -168,7 +168,7 @@ def _tell_of_unranked(name: str, url: str) -> None:
 
 def _tell_of_halted(name: str, url: str) -> None:
     """Say so where a trial that was halted, and so is not ranked, is better than all that are."""
-    from fesearch.search.portfolio import ahead
+    from fesearch.search.standings import ahead
 
     if (found := ahead(name, url)) is not None:
         study, trial = found

@@ -67,15 +67,15 @@ def over(study: str, url: str) -> bool:
     A study is complete, its time limit is spent, or ``study stop`` has stopped it. In a search over
     many families nobody has a turn any more, or the one whose turn it is was stopped so.
     """
-    from fesearch.search import portfolio
+    from fesearch.search import standings
     from fesearch.search.heartbeat import ON_REQUEST
 
     rows = {row.name: row for row in _rows(study, url)}
     if not rows:
         return False
     if study not in rows:
-        many = portfolio.recorded(study, url)
-        turn = portfolio.upcoming(many, url)
+        many = standings.recorded(study, url)
+        turn = standings.upcoming(many, url)
         if turn is None:
             return True
         waiting = rows.get(many.studies[turn.family].name)

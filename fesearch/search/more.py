@@ -6,7 +6,7 @@ from typing import Any
 from fesearch.errors import InputError
 from fesearch.portfolio import Portfolio
 from fesearch.search.extend import in_all, time_in_all
-from fesearch.search.portfolio import members, recorded, spent
+from fesearch.search.standings import members, recorded, spent
 from fesearch.store.results import Store
 
 Change = Mapping[str, Any]

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from fesearch.errors import InputError, NoDatabaseError, StudyNotFoundError, UnsuitedError
+from fesearch.errors import InputError, UnsuitedError
 from fesearch.portfolio import BUDGET, Portfolio, of_keys
-from fesearch.record import TrialResult, TrialState
 from fesearch.registry import short_name
 from fesearch.search import interrupt, resources
 from fesearch.search.core import LATE
@@ -24,11 +23,11 @@ from fesearch.search.halt import Halt
 from fesearch.search.heartbeat import ON_REQUEST
 from fesearch.search.prepare import Progress
 from fesearch.search.roles import Watcher
-from fesearch.search.shares import Standing, Turn, next_turn
+from fesearch.search.shares import Turn
+from fesearch.search.standings import members, recorded, spent, upcoming
 from fesearch.search.start import resume, start
-from fesearch.store.results import Store
 from fesearch.store.studies import BEGUN, PORTFOLIO
-from fesearch.store.types import StudyState, StudySummary
+from fesearch.store.types import StudyState
 from fesearch.study import PLACE, Study
 
 T = TypeVar("T")
@@ -146,28 +145,6 @@ def _why(family: str, error: InputError) -> str:
     return f"{error.message} {theirs}" if "--set " in theirs else error.message
 
 
-def recorded(name: str, url: str) -> Portfolio:
-    """A portfolio as it was begun.
-
-    Raises:
-        StudyNotFoundError: there is none of that name.
-    """
-    for summary in members(name, url):
-        return of_keys(summary.study.definition[PORTFOLIO], name)
-    with Store.open(url, create=False) as store:
-        store.study(name)  # names the nearest
-    raise StudyNotFoundError(f"'{name}' is a single study.", f"See: fesearch study show {name}")
-
-
-def members(name: str, url: str) -> list[StudySummary]:
-    """The studies of a portfolio that are in the store; none where there is no such portfolio."""
-    try:
-        with Store.open(url, create=False) as store:
-            return store.portfolio(name)
-    except NoDatabaseError:
-        return []
-
-
 def _extended(portfolio: Portfolio, definition: Mapping[str, Any]) -> Portfolio:
     """A portfolio that is there already, given as it was begun: with the budget that it has now."""
     now, begun = definition[PORTFOLIO], definition.get(BEGUN, {})
@@ -265,83 +242,6 @@ def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None =
                 stopped = outcome.stopped
     names = tuple(one.study.name for one in members(portfolio.name, url))
     return Ended(portfolio, names, left_out, stopped, budget.deadline)
-
-
-def upcoming(
-    portfolio: Portfolio, url: str, left_out: Mapping[str, str] = MappingProxyType({})
-) -> Turn | None:
-    """Whose turn is next; None where nothing is left to do.
-
-    Args:
-        left_out: families that cannot be trained on these data.
-    """
-    whole = portfolio.seconds is None
-    return next_turn(_standings(portfolio, url, left_out), portfolio.budget, whole=whole)
-
-
-def spent(portfolio: Portfolio, url: str) -> float:
-    """What the families have had of the budget together: seconds, or trials."""
-    return sum(one.spent for one in _standings(portfolio, url, {}))
-
-
-def _standings(portfolio: Portfolio, url: str, left_out: Mapping[str, str]) -> list[Standing]:
-    """Where each family stands, in the order given, whatever the store lists first."""
-    there = {one.study.name: one for one in members(portfolio.name, url)}
-    found = []
-    going = _going(list(there.values()), url)
-    for family, study in portfolio.studies.items():
-        summary = there.get(study.name)
-        if summary is None:
-            found.append(Standing(family, 0.0, None, family in left_out))
-            continue
-        row = summary.study
-        trials = sum(count for state, count in summary.trials.items() if state.finished)
-        sign = 1.0 if row.direction == "minimize" else -1.0
-        halted = going[row.name]
-        values = [summary.best, halted.value if halted else None]
-        loss = min((sign * value for value in values if value is not None), default=None)
-        size = study.search_space().size()
-        if portfolio.seconds is None:
-            spent, over = float(trials), size is not None and trials >= size
-        else:
-            spent, over = row.seconds, row.state is StudyState.COMPLETE
-        found.append(Standing(family, spent, loss, over or family in left_out))
-    return found
-
-
-def _going(there: Sequence[StudySummary], url: str) -> dict[str, TrialResult | None]:
-    """The best of the trials that a turn's end has halted, by study.
-
-    A family whose first trial takes longer than its first turns is chosen by what that has reached.
-    """
-    if not there:
-        return {}
-    with Store.open(url, create=False) as store:
-        found = {}
-        for one in there:
-            halted = store.some_trials(
-                one.study, states=[TrialState.RUNNING], best_first=True, count=1
-            )
-            found[one.study.name] = halted[0] if halted else None
-    return found
-
-
-def ahead(name: str, url: str) -> tuple[str, TrialResult] | None:
-    """The trial that was halted and is better than all that have ended, with its study's name.
-
-    It is not ranked: it goes on when the search does, and whoever had looked at its model on the
-    test part would have looked at another one. Its family has had its turns by it.
-    """
-    there = members(name, url)
-    if not there:
-        return None
-    sign = 1.0 if there[0].study.direction == "minimize" else -1.0
-    best = min((sign * one.best for one in there if one.best is not None), default=math.inf)
-    found = None
-    for study, trial in _going(there, url).items():
-        if trial is not None and trial.value is not None and sign * trial.value < best:
-            found, best = (study, trial), sign * trial.value
-    return found
 
 
 def _run(
