@@ -24,7 +24,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from fesearch.arrays import Arrays, broken
-from fesearch.family import Family, Learner, Predictor, Resource
+from fesearch.boosters.rounds import rounds
+from fesearch.family import Family, Learner, Predictor
 from fesearch.optional import require
 from fesearch.space import Choice, Config, Float, Int, Space, When
 
@@ -245,13 +246,7 @@ FAMILY = Family(
     published=PUBLISHED,
     full=FULL,
     best=BEST,
-    resource=Resource(
-        unit="rounds",
-        step=STEP,
-        maximum=2000,
-        patience=100,
-        earliest=0.1,  # slow learners catch up until then: benchmarks/policies.py
-    ),
+    resource=rounds(STEP),
     build=build,
     load=load,
     check=LIMITS.check,

@@ -19,7 +19,8 @@ nodes are checked (``boosters/lightgbm.py``): forged ones could end the process.
 from typing import TYPE_CHECKING, Any
 
 from fesearch.arrays import Arrays, broken
-from fesearch.family import Family, Learner, Predictor, Resource
+from fesearch.boosters.rounds import rounds
+from fesearch.family import Family, Learner, Predictor
 from fesearch.optional import require
 from fesearch.space import Choice, Config, Float, Int, Space
 
@@ -190,13 +191,7 @@ FAMILY = Family(
     published=PUBLISHED,
     full=FULL,
     best=BEST,
-    resource=Resource(
-        unit="rounds",
-        step=STEP,
-        maximum=2000,
-        patience=100,
-        earliest=0.1,  # slow learners catch up until then: benchmarks/policies.py
-    ),
+    resource=rounds(STEP),
     build=build,
     load=load,
     check=LIMITS.check,
