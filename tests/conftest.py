@@ -131,6 +131,13 @@ def lab(house: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 @pytest.fixture(scope="module")
+def empty_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a store that has no studies yet, in a folder with data and features."""
+    with small.furnished(tmp_path_factory.mktemp("house")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 def search_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a store with the study ``whole``, in a folder with data and features.
 

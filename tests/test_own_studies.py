@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 import searched
 from driven import results, story, study_row
 from own_files import EXAMPLE, LENGTHS, WORST, forget, full, write
-from small import furnished
 
 from fesearch import own
 from fesearch.bundle import open_bundle
@@ -31,16 +30,8 @@ from fesearch.studyfile import load
 FLAGS = {"data": searched.DATA, "trials": 4, "max_epochs": 4, "seed": 3}
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with data and features."""
-    folder = tmp_path_factory.mktemp("house")
-    with furnished(folder):
-        yield folder
-
-
 @pytest.fixture(autouse=True)
-def url(house: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def url(empty_house: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a store that does not exist yet, in a process that has run no file yet."""
     monkeypatch.setenv("FESEARCH_STORAGE", sqlite_url)
     forget(monkeypatch)

@@ -1,14 +1,12 @@
 """Families, metrics and feature sets of an installed package: called by the hash of its code."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import searched
 from driven import results, study_row
 from own_files import LENGTHS, RIDGES, WORST, forget, write
-from small import furnished
 
 from fesearch import registry
 from fesearch.bundle import open_bundle
@@ -33,14 +31,6 @@ lengths = own_plug_in:FEATURE_SET
 """
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with data and features."""
-    folder = tmp_path_factory.mktemp("house")
-    with furnished(folder):
-        yield folder
-
-
 @pytest.fixture(autouse=True)
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of packages in which one is installed that declares all three."""
@@ -56,7 +46,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def url(house: Path, sqlite_url: str) -> str:
+def url(empty_house: str, sqlite_url: str) -> str:
     """The URL of a store that does not exist yet."""
     return sqlite_url
 
