@@ -1,5 +1,7 @@
 """``fesearch families``: list, show, check."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -13,6 +15,28 @@ from fesearch.contract.checks import CHECKS
 @pytest.fixture(autouse=True)
 def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     forget(monkeypatch)
+
+
+def test_families_list_has_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["families", "list", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {"irnet", "random_forest"} <= {row["name"] for row in rows}
+    for row in rows:
+        assert {"name", "title", "source"} <= set(row)
+
+
+def test_families_show_has_both_spaces(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["families", "show", "irnet"]) == 0
+    printed = capsys.readouterr().out
+    assert "depth" in printed
+    assert "17, 24, 48" in printed
+    assert "3 … 48" in printed
+    assert "fp32, tf32, bf16" in printed  # of a parameter that no space has
+    assert command(["families", "show", "irnet", "--preset", "published", "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert list(rows[0]) == ["parameter", "published", "source"]
+    published = {row["parameter"]: row["published"] for row in rows}
+    assert published["depth"].startswith("17, 24, 48")
 
 
 def test_the_worked_example_passes(capsys: pytest.CaptureFixture[str]) -> None:
