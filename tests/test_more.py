@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 import searched
-import sqlalchemy as sa
+from driven import results
 from small import SPACE, Watch, furnished
 
 from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import run as command
 from fesearch.cli.portfolio import _conclude
 from fesearch.portfolio import Portfolio, of_keys
+from fesearch.record import TrialState
 from fesearch.search import heartbeat, portfolio, standings
-from fesearch.search.core import Core
+from fesearch.search.core import LATE, Core
 from fesearch.search.more import extend_all
 from fesearch.search.portfolio import Looks
 from fesearch.store.results import Store
-from fesearch.store.schema import TRIALS
 from fesearch.store.studies import PORTFOLIO
 
 
@@ -104,25 +104,29 @@ def test_time_added_to_all_does_not_lengthen_a_run_that_is_limited(
     assert standings.recorded("run", house).seconds == 3660.0
 
 
-@pytest.mark.parametrize(("value", "told"), [(1e-6, True), (99.0, False)])
 def test_a_halted_trial_that_is_ahead_is_not_ranked_but_told_of(
-    value: float,
-    told: bool,
     house: str,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level("INFO", "fesearch")  # not quiet
-    name = f"halted-{told}"
+    name = "halted"
     made = many(name, families=["ridge", "irnet"], each={"irnet": {"space": SPACE}})
     portfolio.begin(made, house, watched(Watch(3, lambda core: core.stop("for a while"))))
-    with Store.open(house) as store, store.write() as connection:
-        going = TRIALS.c.study_id == store.study(f"{name}-irnet").id
-        connection.execute(sa.update(TRIALS).where(going).values(value=value))
+    (trial,) = results(house, f"{name}-irnet")
     names = (f"{name}-ridge", f"{name}-irnet")
     ended = portfolio.Ended(made, names, {}, "", math.inf)
     _conclude(ended, house, Afterwards(), 0.0, "csv")
     out, err = capsys.readouterr()
     assert {line.split(",")[1] for line in out.splitlines()[1:]} == {f"{name}-ridge"}
-    said = f"Trial 0 of {name}-irnet was halted at {value:.4g}, better than all that have ended;"
-    assert (said in err) == told
+    assert f"Trial 0 of {name}-irnet was halted at {trial.value:.4g}, better than all of its" in err
+
+
+def test_what_each_family_has_reached_is_ranked_when_their_time_is_over(house: str) -> None:
+    made = many("over", families=["ridge", "irnet"], each={"irnet": {"space": SPACE}})
+    portfolio.begin(made, house, watched(Watch(3, lambda core: core.stop("for a while"))))
+    assert [name for name, _ in standings.ahead("over", house)] == ["over-irnet"]
+    portfolio._conclude(made, house, math.inf)
+    assert standings.ahead("over", house) == []
+    (trial,) = results(house, "over-irnet")
+    assert (trial.state, trial.reason) == (TrialState.PRUNED, LATE)

@@ -169,16 +169,12 @@ def test_the_time_limit_stops_and_a_further_one_goes_on(url: str, whole: tuple[A
     def hours_later(core: Core) -> None:
         core._clock = lambda: float("inf")
 
-    limited = small(time_limit="1h")
-    outcome = start.start(limited, url, watchers=[Watch(7, hours_later)])
+    outcome = start.start(small(), url, seconds=3600.0, watchers=[Watch(7, hours_later)])
     assert outcome.stopped == "the time limit is reached"
     assert outcome.row.state is StudyState.STOPPED
     assert sum(r.state is TrialState.RUNNING for r in outcome.results) == 1
     assert sum(1 for _ in reports_of_all(url)) == 7
-    with Store.open(url) as store, store.write() as connection:
-        connection.exec_driver_sql("UPDATE fesearch_studies SET seconds = 3600")
-    spent = start.resume("deep", url)
-    assert spent.stopped == "the time limit is reached"
+    assert start.resume("deep", url, seconds=0.0).stopped == "the time limit is reached"
     assert sum(1 for _ in reports_of_all(url)) == 7
     assert start.resume("deep", url, time_limit="1h").stopped == ""
     assert story(url, "deep") == whole

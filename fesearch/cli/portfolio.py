@@ -167,12 +167,11 @@ def _tell_of_unranked(name: str, url: str) -> None:
 
 
 def _tell_of_halted(name: str, url: str) -> None:
-    """Say so where a trial that was halted, and so is not ranked, is better than all that are."""
+    """Say which trials were halted, and so are not ranked, that are the best of their families."""
     from fesearch.search.standings import ahead
 
-    if (found := ahead(name, url)) is not None:
-        study, trial = found
+    for study, trial in ahead(name, url):
         say(
-            f"Trial {trial.number} of {study} was halted at {trial.value:.4g}, better than all "
-            "that have ended; with more to share it goes on, and is ranked once it has ended."
+            f"Trial {trial.number} of {study} was halted at {trial.value:.4g}, better than all of "
+            "its family that have ended; when the search goes on it does, and is ranked at its end."
         )

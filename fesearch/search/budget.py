@@ -26,11 +26,18 @@ class Allowance:
         seconds: in place of what is left of the study's own time limit; None is that.
         overrun: seconds beyond it that a trial may take to its next report.
         afterwards: the study's own limit is also for what comes after the search.
+        concluding: nothing is to follow, whatever ``seconds`` are.
     """
 
     seconds: float | None = None
     overrun: float = 0.0
     afterwards: bool = False
+    concluding: bool = False
+
+    @property
+    def is_last(self) -> bool:
+        """The time of the study is over with that of the run."""
+        return self.concluding or self.seconds is None
 
     def left(self, study: Study, spent: float) -> float | None:
         """Seconds from now on, of a study that has worked for ``spent``; None is no limit."""

@@ -4,6 +4,7 @@ No Ray here. Everything decided is in the store before it is answered, so a core
 store (``restore``) goes on with the decisions of one that was never interrupted.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -57,6 +58,7 @@ class Core:
         self._parents: dict[int, int] = {}
         self._turns = Turns()
         self._failures = Failures()
+        self._least = math.inf  # loss of those that have ended and are of use
         self._best = settings.family.first(settings.space)
         self._best_given = False
         self._next = 0
@@ -115,6 +117,7 @@ class Core:
                 self._sampler.finish(result)
             if result.state.usable:
                 self._failures.hope()
+                self._least = min(self._least, self._loss(result))
 
     def stop(self, reason: str) -> None:
         """Begin nothing more; stop every running trial at its next report, to be resumed."""
@@ -245,6 +248,24 @@ class Core:
         """A running trial has ended within a step, since all is to stop; it can be resumed."""
         self._turns.interrupt(number)
 
+    @property
+    def leading(self) -> TrialSpec | None:
+        """The interrupted trial that is better than all that have ended, if there is one."""
+        number = min(self._running, key=lambda one: self._loss(self._running[one]), default=-1)
+        if number < 0 or self._loss(self._running[number]) >= self._least:
+            return None
+        return self._spec(self._running[number])
+
+    def value(self, number: int) -> float | None:
+        """The best value so far of a trial that has not ended."""
+        return self._running[number].value
+
+    def conclude(self, number: int) -> None:
+        """End an interrupted trial where it stands: there is no more time for it."""
+        standing = replace(self._running[number], state=TrialState.PRUNED, reason=LATE)
+        self._ledger.finish(standing)
+        self._end(standing)
+
     def fault(self, number: int, cause: Cause, reason: str) -> None:
         """Decide what becomes of a running trial whose training a fault of the machine ended.
 
@@ -338,11 +359,16 @@ class Core:
         del self._running[result.number]
         self._turns.end(result.number)
         self._sampler.finish(result)
+        if result.state.usable:
+            self._least = min(self._least, self._loss(result))
         self._watch("ended", result)
         self._failures.ended(result)
         promising = any(standing.value is not None for standing in self._running.values())
         if self._failures.verdict and not promising:
             self.stop(self._failures.verdict)
+
+    def _loss(self, result: TrialResult) -> float:
+        return math.inf if result.value is None else self._sign * result.value
 
     def _given(self, standing: TrialResult) -> None:
         self._sampler.begin(standing.number, standing.family, standing.config)

@@ -5,6 +5,7 @@ One at a time, kept apart by the lease; ``start`` makes the study, and refuses w
 
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from pathlib import Path
 from fesearch import hardware
 from fesearch.errors import FesearchError, OustedError, first_line
 from fesearch.record import TrialResult
-from fesearch.search import inline, interrupt, room, sources, tracking, warm
+from fesearch.search import inline, interrupt, room, sources, tracking, warm, worker
 from fesearch.search.ahead import Ahead
 from fesearch.search.budget import Allowance, Budget, settings_of
-from fesearch.search.core import INTERRUPTED, Core
+from fesearch.search.core import INTERRUPTED, LATE, Core
 from fesearch.search.extend import let_go_on
+from fesearch.search.faults import unwritable
 from fesearch.search.folder import SCRATCH, Keeper, identity, study_folder
 from fesearch.search.heartbeat import Heartbeat
 from fesearch.search.ledger import StoreLedger, reconcile, recorded
@@ -104,7 +106,6 @@ def _at_work(
     store.set_state(lease, StudyState.RUNNING)
     store.note_versions(lease, versions(prepared))
     sources.keep(row, study)
-    let_go_on(store, row)
     keeper = Keeper(
         study_folder(row),
         study.keep,
@@ -113,6 +114,8 @@ def _at_work(
         study.disk_limit,
     )
     settings = settings_of(row, prepared, allowance)
+    if settings.deadline is None or settings.deadline > time.monotonic():
+        let_go_on(store, row)
     with (
         tracking.tracked(study.track, _subject(row, prepared)) as trackers,
         _core(
@@ -128,6 +131,8 @@ def _at_work(
         tasks = budget.renew, lambda: projection.write(wait=False)
         with heartbeat.attending(core, *tasks), interrupt.stops(core):
             _search(store, lease, core, budget, prepared)
+            if core.stopped == LATE and allowance.is_last:
+                _conclude(core, prepared.development.width)
     return core
 
 
@@ -157,6 +162,21 @@ def _search(store: Store, lease: Lease, core: Core, budget: Budget, prepared: Pr
         row = budget.row  # taken first: what the heartbeat takes up from here on is another
         if not budget.more() and core.done and store.complete(lease, row):
             return
+
+
+def _conclude(core: Core, width: int) -> None:
+    """End the trial that time has interrupted and that is the best so far, so that it is of use.
+
+    With more time it goes on as a new trial (``let_go_on``).
+    """
+    spec = core.leading
+    if spec is None:
+        return
+    try:
+        if worker.conclude(spec, core.value(spec.number), width):
+            core.conclude(spec.number)
+    except OSError as error:
+        core.note(f"trial {spec.number}: {unwritable('its weights', error)}")
 
 
 def _subject(row: StudyRow, prepared: Prepared) -> Subject:

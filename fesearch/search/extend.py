@@ -7,6 +7,7 @@ from typing import Any
 from fesearch.duration import duration, spelled
 from fesearch.errors import InputError, counted
 from fesearch.record import TrialResult, TrialState
+from fesearch.search.core import LATE
 from fesearch.search.folder import end_file
 from fesearch.search.halving import FACTOR, first_rung
 from fesearch.search.prepare import study_of
@@ -99,17 +100,22 @@ def extend(
 
 
 def let_go_on(store: Store, row: StudyRow) -> list[int]:
-    """Let those trials go on that reached an earlier end while the later one was being set.
+    """Let those trials go on that ended too early, where there is time again.
+
+    They reached an earlier end while the later one was being set, or had to end for want of time.
 
     Returns:
         their numbers.
     """
-    if not any(change["key"] == "max_epochs" for change in row.definition.get("changes", [])):
-        return []
+    later = any(change["key"] == "max_epochs" for change in row.definition.get("changes", []))
 
     def decide(row: StudyRow, results: Sequence[TrialResult]) -> Amendment:
-        study = from_keys(row.definition["study"], row.name)
-        return Amendment({}, ends_before(row, study, results).kept)
+        kept = [one.number for one in results if one.reason == LATE]
+        kept = [number for number in kept if end_file(row, number).exists()]
+        if later:
+            study = from_keys(row.definition["study"], row.name)
+            kept += ends_before(row, study, results).kept
+        return Amendment({}, tuple(kept))
 
     return store.amend(row, decide)
 

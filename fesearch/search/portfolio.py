@@ -24,7 +24,7 @@ from fesearch.search.heartbeat import ON_REQUEST
 from fesearch.search.prepare import Progress
 from fesearch.search.roles import Watcher
 from fesearch.search.shares import Turn
-from fesearch.search.standings import members, recorded, spent, upcoming
+from fesearch.search.standings import ahead, members, recorded, spent, upcoming
 from fesearch.search.start import resume, start
 from fesearch.store.studies import BEGUN, PORTFOLIO
 from fesearch.store.types import StudyState
@@ -240,8 +240,21 @@ def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None =
                 looks.left_out(turn.family, outcome.stopped)
             else:
                 stopped = outcome.stopped
+        if not stopped:
+            _conclude(portfolio, url, budget.deadline)
     names = tuple(one.study.name for one in members(portfolio.name, url))
     return Ended(portfolio, names, left_out, stopped, budget.deadline)
+
+
+def _conclude(portfolio: Portfolio, url: str, deadline: float) -> None:
+    """End the trial of each family that time has interrupted and that is its best so far.
+
+    So what it has reached is ranked, and of use. The best of all does, however late it is.
+    """
+    for index, (name, _) in enumerate(ahead(portfolio.name, url)):
+        if index and time.monotonic() >= deadline:
+            return
+        resume(name, url, seconds=0.0, concluding=True)
 
 
 def _run(

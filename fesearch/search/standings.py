@@ -1,6 +1,5 @@
 """Where the families of a search stand, as the studies in its store tell: whose turn it is."""
 
-import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -94,19 +93,27 @@ def _going(there: Sequence[StudySummary], url: str) -> dict[str, TrialResult | N
     return found
 
 
-def ahead(name: str, url: str) -> tuple[str, TrialResult] | None:
-    """The trial that was halted and is better than all that have ended, with its study's name.
+def ahead(name: str, url: str) -> list[tuple[str, TrialResult]]:
+    """The trials that were halted and are better than all of their family that have ended.
 
-    It is not ranked: it goes on when the search does, and whoever had looked at its model on the
-    test part would have looked at another one. Its family has had its turns by it.
+    They are not ranked: they go on when the search does, and whoever had looked at such a model on
+    the test part would have looked at another one.
+
+    Returns:
+        each with the name of its study, the best first.
     """
     there = members(name, url)
-    if not there:
-        return None
-    sign = 1.0 if there[0].study.direction == "minimize" else -1.0
-    best = min((sign * one.best for one in there if one.best is not None), default=math.inf)
-    found = None
-    for study, trial in _going(there, url).items():
-        if trial is not None and trial.value is not None and sign * trial.value < best:
-            found, best = (study, trial), sign * trial.value
-    return found
+    bests = {one.study.name: one.best for one in there}
+    found = [
+        (study, trial)
+        for study, trial in _going(there, url).items()
+        if trial is not None and trial.value is not None
+    ]
+    sign = -1.0 if there and there[0].study.direction == "maximize" else 1.0
+    losses = {study: sign * (trial.value or 0.0) for study, trial in found}
+    leading = [
+        (study, trial)
+        for study, trial in found
+        if (best := bests[study]) is None or losses[study] < sign * best
+    ]
+    return sorted(leading, key=lambda one: losses[one[0]])

@@ -128,6 +128,7 @@ def resume(
     afterwards: bool = False,
     take_over: bool = False,
     afford: bool = False,
+    concluding: bool = False,
     place: Mapping[str, Any] = MappingProxyType({}),
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
@@ -139,6 +140,7 @@ def resume(
             the same in ``seconds``.
         take_over: from a driver that looks alive, but is known to be gone. If it is not, all that
             it writes from then on is refused, and it ends.
+        concluding: nothing is to follow the run, though it is not the study's time that is over.
         afford: refuse it where its trials are not affordable here and now; else they fail.
         place: keys of ``study.PLACE`` for this run, in place of those it was started with.
         overrun, afterwards, progress, watchers: see ``start``.
@@ -160,7 +162,7 @@ def resume(
         store.record_division(prepared.division)
         if row.state is not StudyState.COMPLETE:
             _check_room(prepared, sum(one.state.finished for one in store.trials(row)))
-        allowance = Allowance(limit, overrun, afterwards)
+        allowance = Allowance(limit, overrun, afterwards, concluding)
         return driver.drive(store, url, row, prepared, watchers, allowance, take_over)
 
 

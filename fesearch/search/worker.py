@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from fesearch.arrays import section
 from fesearch.errors import InputError, first_line
 from fesearch.family import FAMILIES
+from fesearch.model import FittedModel
 from fesearch.nets.threads import restored
 from fesearch.record import Report, TrialSpec
 from fesearch.search.checkpoint import (
@@ -199,6 +201,31 @@ class Worker:
         self._log.write(traceback.format_exc())
         where = f"see {self._spec.folder / LOG}" if self._spec.folder else "run it alone to see"
         return TrialError(first_line(error), where, cause_of(error))
+
+
+def conclude(spec: TrialSpec, value: float | None, width: int) -> bool:
+    """Leave what a trial leaves at its end, of one that was interrupted and is to end as it is.
+
+    Args:
+        value: on record; a checkpoint beyond it, or before, is of another model.
+        width: number of features.
+
+    Returns:
+        whether there was a checkpoint that has the model of this value.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    for checkpoint in read_checkpoints(spec):
+        if checkpoint is None or checkpoint.report is None or checkpoint.report.best != value:
+            continue
+        assert spec.folder is not None, "it has checkpoints"
+        best = section(checkpoint.arrays, "best.")
+        FittedModel(spec.family, dict(spec.config), width, best).save(spec.folder / MODEL)
+        # "last": it is on record, so whatever goes on from there does not make it again.
+        write_end(spec, replace(checkpoint, report=replace(checkpoint.report, last=True)))
+        return True
+    return False
 
 
 def _begun(
