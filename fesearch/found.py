@@ -222,14 +222,15 @@ class Handle(ABC):
     def stop(self) -> Self:
         """Ask drivers elsewhere to stop it; they leave checkpoints. Nothing where none runs."""
         with Store.open(self.url, create=False) as store:
-            for name in self.names:
-                store.request_stop(store.study(name))
+            store.stop(self.name)
         return self
 
     def delete(self) -> None:
         """Remove it with its weights; looks at the test part stay on record."""
         from fesearch.search import start
 
+        with Store.open(self.url, create=False) as store:
+            store.refuse_searched(self.name)
         with artifacts_at(self.artifacts):
             for name in self.names:
                 start.delete(name, self.url)

@@ -165,7 +165,12 @@ class PortfolioHandle(Handle):
         return tuple(StudyHandle(name, self.url, self.artifacts) for name in self.names)
 
     def resume(
-        self, *, time_limit: str | None = None, progress: bool = False, **place: Any
+        self,
+        *,
+        time_limit: str | None = None,
+        take_over: bool = False,
+        progress: bool = False,
+        **place: Any,
     ) -> Self:
         """Go on with the families until their budget is spent; see ``StudyHandle.resume``."""
         from fesearch.duration import duration
@@ -174,7 +179,12 @@ class PortfolioHandle(Handle):
         seconds = None if time_limit is None else duration(time_limit)
         with artifacts_at(self.artifacts):
             done = portfolio.go_on(
-                self.name, self.url, looks(progress), seconds=seconds, place=place
+                self.name,
+                self.url,
+                looks(progress),
+                seconds=seconds,
+                take_over=take_over,
+                place=place,
             )
         ended(self.name, done.stopped)
         return self

@@ -102,8 +102,6 @@ def test_the_command_line(house: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err.startswith("There is a search 'typed' already.\n")
     assert command([*words, "--or-resume"]) == 0
     capsys.readouterr()
-    assert command(["study", "resume", "typed", "--take-over"]) == 2
-    assert "each has a driver of its own" in capsys.readouterr().err
 
 
 def test_the_best_are_scored_and_exported_within_the_limit(

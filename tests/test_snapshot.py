@@ -158,7 +158,8 @@ def test_another_host_cannot_write_to_a_database_in_use(
             Store.open(url)
         assert str(caught.value) == (
             f"The database '{nfs}/x.db' is on a network file system, and {driver} has it.\n"
-            f"Type the command on {driver}; several hosts at once need PostgreSQL."
+            f"Type the command on {driver}, or here once it has been gone for 3m; several hosts at "
+            "once need PostgreSQL."
         )
         with store.write() as connection:  # the driver was killed minutes ago
             long_ago = datetime.now(UTC) - timedelta(minutes=4)

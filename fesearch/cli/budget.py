@@ -128,7 +128,7 @@ def _next_of_all(name: str, many: "Sequence[StudySummary]", url: str) -> str:
     from fesearch.store.results import Store
 
     with Store.open(url, create=False) as store:
-        if any(store.driven(one.study) for one in many):
+        if store.searched(name) or any(store.driven(one.study) for one in many):
             return "The search is running, and takes it up at its next turn."
     return _next(name, driven=False)
 

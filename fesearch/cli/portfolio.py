@@ -12,7 +12,7 @@ from fesearch.cli.live import watching
 from fesearch.cli.output import Format, progress, quiet, say
 from fesearch.cli.rank import rank
 from fesearch.duration import duration, spelled
-from fesearch.errors import InputError, NoResultError, counted
+from fesearch.errors import NoResultError, counted
 from fesearch.portfolio import Portfolio, of_keys
 from fesearch.registry import short_name
 
@@ -74,18 +74,12 @@ def resume(
 
     if not standings.members(name, url):
         return False
-    if take_over:
-        raise InputError(
-            f"'{name}' is a search over many families, and each has a driver of its own.",
-            f"Take over the study that runs, then resume: fesearch study resume {name}-… "
-            "--take-over",
-        )
     made = standings.recorded(name, url)
     limit = made.seconds if time_limit is None else duration(time_limit)
     kept = 0.0 if limit is None else limit - afterwards.left(limit)
     seconds = None if time_limit is None or limit is None else limit - kept
     with _looks(made) as looks:
-        ended = portfolio.go_on(name, url, looks, seconds=seconds, place=place)
+        ended = portfolio.go_on(name, url, looks, seconds=seconds, take_over=take_over, place=place)
     _conclude(ended, url, afterwards, kept, format)
     return True
 
@@ -104,7 +98,7 @@ def _looks(made: Portfolio) -> "Iterator[Looks]":
         say(f"round {turn.round} of {last}: {short_name(turn.family)}, {amount}")
 
     with progress("features", "compounds") as report:
-        yield Looks(report, lambda: watching(quiet()), turn, LeftOut().note)
+        yield Looks(report, lambda: watching(quiet()), turn, LeftOut().note, say)
 
 
 def _conclude(

@@ -106,14 +106,10 @@ def stop_study(name: StudyArgument, storage: StorageOption = None) -> None:
     from fesearch.store.results import Store
 
     with Store.open(storage_url(storage), create=False) as store:
-        rows = store.named([name])
-        driven = [row for row in rows if store.driven(row)]
-        if not driven:
+        if not store.stop(name):
             raise InputError(
                 f"The study '{name}' is not running.", f"See: fesearch study status {name}"
             )
-        for row in driven:
-            store.request_stop(row)
 
 
 @app.command("delete")
@@ -128,6 +124,7 @@ def delete_study(
 
     url = storage_url(storage)
     with Store.open(url, create=False) as store:
+        store.refuse_searched(name)
         names = [one.study.name for one in store.portfolio(name)] or [name]
     if not yes:
         said = "', '".join(names)

@@ -69,6 +69,7 @@ def over(study: str, url: str) -> bool:
     """
     from fesearch.search import standings
     from fesearch.search.heartbeat import ON_REQUEST
+    from fesearch.store.results import Store
 
     rows = {row.name: row for row in _rows(study, url)}
     if not rows:
@@ -79,7 +80,9 @@ def over(study: str, url: str) -> bool:
         if turn is None:
             return True
         waiting = rows.get(many.studies[turn.family].name)
-        return waiting is not None and waiting.reason == ON_REQUEST
+        with Store.open(url, create=False) as store:
+            asked = store.search_stopped(study)
+        return asked or (waiting is not None and waiting.reason == ON_REQUEST)
     return rows[study].reason == ON_REQUEST or _is_spent(rows[study])
 
 
@@ -132,6 +135,7 @@ def _driven(study: str, url: str) -> InputError | None:
         return None
     try:
         with Store.open(url, create=False) as store:
+            store.refuse_searched(study)
             for row in rows:
                 store.refuse_driven(row)
     except InputError as error:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Halt:
-    """Stands in for a core between searches, and is a watcher that stops the one that begins.
+    """Stands in for a core between searches, and is a watcher that stops theirs.
 
     Attributes:
         reason: why all is to stop; an empty text where it is not.
@@ -18,12 +18,16 @@ class Halt:
 
     def __init__(self) -> None:
         self.reason = ""
+        self._core: Core | None = None
 
     def stop(self, reason: str) -> None:
-        """Begin nothing more."""
+        """Begin nothing more; from any thread."""
         self.reason = self.reason or reason
+        if self._core is not None:
+            self._core.stop(self.reason)
 
     def opened(self, core: "Core", results: Sequence[TrialResult]) -> None:
+        self._core = core
         if self.reason:
             core.stop(self.reason)
 

@@ -21,11 +21,13 @@ from fesearch.search.driver import Outcome
 from fesearch.search.extend import extend
 from fesearch.search.halt import Halt
 from fesearch.search.heartbeat import ON_REQUEST
+from fesearch.search.held import Held
 from fesearch.search.prepare import Progress
 from fesearch.search.roles import Watcher
 from fesearch.search.shares import Turn
 from fesearch.search.standings import ahead, members, recorded, spent, upcoming
 from fesearch.search.start import resume, start
+from fesearch.store.outage import PATIENCE, LostError, Outage, UnreachableError
 from fesearch.store.studies import BEGUN, PORTFOLIO
 from fesearch.store.types import StudyState
 from fesearch.study import PLACE, Study
@@ -42,12 +44,14 @@ class Looks:
         watching: gives the watchers of one study's run.
         turn: told before each.
         left_out: told of a family that cannot be trained on these data, and why.
+        noted: told in a line of what happens between two turns.
     """
 
     progress: Progress | None = None
     watching: Callable[[], AbstractContextManager[Sequence[Watcher]]] = lambda: nullcontext(())
     turn: Callable[[Turn], None] = lambda turn: None
     left_out: Callable[[str, str], None] = lambda family, why: None
+    noted: Callable[[str], None] = lambda line: None
 
 
 @dataclass(frozen=True)
@@ -98,22 +102,24 @@ def go_on(
     looks: Looks | None = None,
     *,
     seconds: float | None = None,
+    take_over: bool = False,
     place: Mapping[str, Any] = MappingProxyType({}),
 ) -> Ended:
     """Go on with a portfolio: studies that ran keep their trials, the rest of the budget is spent.
 
     Args:
         seconds: of this run, if they are over before the budget is spent.
+        take_over: from a driver that looks alive, but is known to be gone.
         place: keys of ``study.PLACE`` for this run, in place of those it was begun with.
 
     Raises:
         StudyNotFoundError: there is none of that name.
-        InputError: what a study needs is no longer there.
+        InputError: it is being driven elsewhere, or what a study needs is no longer there.
     """
     portfolio = recorded(name, url)
     if place:
         portfolio = of_keys({**portfolio.keys, **place}, name)
-    return _drive(portfolio, url, looks or Looks(), seconds)
+    return _drive(portfolio, url, looks or Looks(), seconds, take_over)
 
 
 def of_each(
@@ -174,12 +180,14 @@ class _Budget:
 
     Attributes:
         portfolio: with the budget as it was when it was last looked at.
+        limited: the run has a limit of its own.
     """
 
     def __init__(self, portfolio: Portfolio, url: str, seconds: float | None) -> None:
         now = time.monotonic()
         self.portfolio = portfolio
         self._url = url
+        self.limited = seconds is not None
         self._limit = math.inf if seconds is None else now + seconds
         self._due = math.inf
         if portfolio.seconds is not None:
@@ -202,48 +210,73 @@ class _Budget:
         return self.portfolio
 
 
-def _drive(portfolio: Portfolio, url: str, looks: Looks, seconds: float | None = None) -> Ended:
+def _drive(
+    portfolio: Portfolio,
+    url: str,
+    looks: Looks,
+    seconds: float | None = None,
+    take_over: bool = False,
+) -> Ended:
     for study in portfolio.studies.values():
         resources.check(study)
-    left_out: dict[str, str] = {}
-    stopped = ""
-    budget = _Budget(portfolio, url, seconds)
-    halt = Halt()
-    with interrupt.stops(halt), _ray_kept(portfolio):
-        while not stopped:
-            portfolio = budget.renew()
-            if (turn := upcoming(portfolio, url, left_out)) is None:
-                break
-            if halt.reason or time.monotonic() >= budget.deadline:
-                stopped = halt.reason or (LATE if seconds is not None else "")
-                break
-            looks.turn(turn)
+    left_out, stopped = dict[str, str](), None
+    budget, halt = _Budget(portfolio, url, seconds), Halt()
+    outage = Outage(PATIENCE, looks.noted, lambda: bool(halt.reason))
+    held = Held(portfolio.name, url, halt, take_over)
+    with interrupt.stops(halt), held, _ray_kept(portfolio):
+        while stopped is None:
             try:
-                outcome = _run(portfolio, turn, url, looks, budget.deadline, halt)
-            except InputError as error:
-                known = {one.study.name for one in members(portfolio.name, url)}
-                trained = portfolio.studies[turn.family].name in known
-                if trained and not isinstance(error, UnsuitedError):
-                    raise  # it could be trained before: something else is wrong now
-                if not known and len(left_out) + 1 == len(portfolio.studies):
-                    raise
-                left_out[turn.family] = error.message if trained else _why(turn.family, error)
-                looks.left_out(turn.family, left_out[turn.family])
-                continue
-            if outcome.asked:  # of the whole, though its turn may have ended before it noticed
-                stopped = ON_REQUEST
-                continue
-            if outcome.stopped in ("", LATE):
-                continue
-            if outcome.hopeless:
-                left_out[turn.family] = outcome.stopped
-                looks.left_out(turn.family, outcome.stopped)
+                held.begin()
+                stopped = _turn(budget, url, looks, halt, left_out)
+            except (LostError, UnreachableError) as error:
+                outage.wait(error)  # whose turn it is will be asked again
             else:
-                stopped = outcome.stopped
+                outage.over()
         if not stopped:
-            _conclude(portfolio, url, budget.deadline)
-    names = tuple(one.study.name for one in members(portfolio.name, url))
-    return Ended(portfolio, names, left_out, stopped, budget.deadline)
+            _conclude(budget.portfolio, url, budget.deadline)
+    begun = tuple(one.study.name for one in members(portfolio.name, url))
+    return Ended(budget.portfolio, begun, left_out, stopped, budget.deadline)
+
+
+def _turn(
+    budget: _Budget, url: str, looks: Looks, halt: Halt, left_out: dict[str, str]
+) -> str | None:
+    """Take the next turn.
+
+    Args:
+        left_out: gets the family, if it is left out from now on.
+
+    Returns:
+        None where another one may follow; else why the search stops, an empty text where nothing
+        is left to do.
+    """
+    portfolio = budget.renew()
+    if (turn := upcoming(portfolio, url, left_out)) is None:
+        return ""
+    if halt.reason or time.monotonic() >= budget.deadline:
+        return halt.reason or (LATE if budget.limited else "")
+    looks.turn(turn)
+    try:
+        outcome = _run(portfolio, turn, url, looks, budget.deadline, halt)
+    except UnreachableError:
+        raise
+    except InputError as error:
+        known = {one.study.name for one in members(portfolio.name, url)}
+        trained = portfolio.studies[turn.family].name in known
+        if trained and not isinstance(error, UnsuitedError):
+            raise  # it could be trained before: something else is wrong now
+        if not known and len(left_out) + 1 == len(portfolio.studies):
+            raise
+        left_out[turn.family] = error.message if trained else _why(turn.family, error)
+        looks.left_out(turn.family, left_out[turn.family])
+        return None
+    if outcome.asked:  # of the whole, though its turn may have ended before it noticed
+        return ON_REQUEST
+    if outcome.hopeless:
+        left_out[turn.family] = outcome.stopped
+        looks.left_out(turn.family, outcome.stopped)
+        return None
+    return None if outcome.stopped in ("", LATE) else outcome.stopped
 
 
 def _conclude(portfolio: Portfolio, url: str, deadline: float) -> None:

@@ -11,6 +11,7 @@ from typing import Self
 
 import sqlalchemy as sa
 
+from fesearch.duration import spelled
 from fesearch.errors import FesearchError, InputError, NoDatabaseError
 from fesearch.store.engine import (
     WAIT_SECONDS,
@@ -20,8 +21,8 @@ from fesearch.store.engine import (
     shown,
     sqlite_file,
 )
-from fesearch.store.outage import PATIENCE, LostError, Outage
-from fesearch.store.snapshot import Publisher, elsewhere
+from fesearch.store.outage import PATIENCE, LostError, Outage, UnreachableError
+from fesearch.store.snapshot import STALE, Publisher, elsewhere
 from fesearch.store.upgrade import ensure_current
 
 SECONDS_BETWEEN_WARNINGS = 600.0
@@ -72,7 +73,8 @@ class Database:
         if file is not None and (snapshot := elsewhere(file)) is not None:
             raise InputError(
                 f"The database '{file}' is on a network file system, and {snapshot.host} has it.",
-                f"Type the command on {snapshot.host}; several hosts at once need PostgreSQL.",
+                f"Type the command on {snapshot.host}, or here once it has been gone for "
+                f"{spelled(STALE)}; several hosts at once need PostgreSQL.",
             )
         return cls._opened(connect(parsed), file, shown(parsed), create)
 
@@ -104,12 +106,12 @@ class Database:
             engine.dispose()
             if _is_locked(error):
                 raise _locked(name) from None
-            raise InputError(
-                f"The database '{name}' cannot be opened: {first_line(error)}.",
-                "Check that its server runs and lets you in, or name another with --storage."
-                if file is None
-                else "Check the file and your rights to it, or name another with --storage.",
-            ) from None
+            said = f"The database '{name}' cannot be opened: {first_line(error)}."
+            other = "or name another with --storage."
+            if file is not None:
+                raise InputError(said, f"Check the file and your rights to it, {other}") from None
+            hint = f"Check that its server runs and lets you in, {other}"
+            raise UnreachableError(said, hint) from None
         except InputError:
             engine.dispose()
             raise

@@ -43,19 +43,9 @@ class Leases(Database):
                 lock(connection, study)
             else:
                 refuse_held(connection, study)
-            now = _now(connection)
+            now = clock(connection)
             connection.execute(sa.delete(LEASES).where(LEASES.c.study_id == study.id))
-            connection.execute(
-                sa.insert(LEASES).values(
-                    study_id=study.id,
-                    token=token,
-                    host=socket.gethostname(),
-                    pid=os.getpid(),
-                    born=process.born(),
-                    acquired_at=now,
-                    heartbeat_at=now,
-                )
-            )
+            connection.execute(sa.insert(LEASES).values(study_id=study.id, **own_lease(token, now)))
             _settle(connection, study.id)
             worked = connection.scalar(sa.select(STUDIES.c.seconds).where(STUDIES.c.id == study.id))
         return Lease(study, token, float(worked or 0.0), time.monotonic())
@@ -105,7 +95,7 @@ class Leases(Database):
             InputError: one does.
         """
         with self.read() as connection:
-            _refuse(_driver(connection, study), study)
+            refuse(_driver(connection, study), "study", study.name)
 
     def request_stop(self, study: StudyRow) -> None:
         """Ask the driver of a study to stop."""
@@ -132,7 +122,7 @@ def refuse_held(connection: sa.Connection, study: StudyRow) -> None:
         InputError: one does.
     """
     lock(connection, study)
-    _refuse(_driver(connection, study), study)
+    refuse(_driver(connection, study), "study", study.name)
 
 
 def holds(connection: sa.Connection, lease: Lease) -> bool:
@@ -167,18 +157,38 @@ def lock(connection: sa.Connection, study: StudyRow) -> None:
 def _driver(connection: sa.Connection, study: StudyRow) -> Any:
     """The lease of the live driver of a study, None where it has none."""
     row = _held(connection, study.id)
-    return row if row is not None and _alive(row, _now(connection)) else None
+    return row if row is not None and alive(row, clock(connection)) else None
 
 
-def _refuse(row: Any, study: StudyRow) -> None:
+def own_lease(token: str, now: datetime) -> dict[str, Any]:
+    """The columns of a lease that this process takes."""
+    return {
+        "token": token,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "born": process.born(),
+        "acquired_at": now,
+        "heartbeat_at": now,
+    }
+
+
+def refuse(row: Any, what: str, name: str) -> None:
+    """Go on only where there is no lease.
+
+    Args:
+        row: of a live driver, or None.
+        what: it drives: "study" or "search".
+
+    Raises:
+        InputError: there is one.
+    """
     if row is None:
         return
-    dead = f"; if {row.host} is gone: fesearch study resume {study.name} --take-over"
+    dead = f"; if {row.host} is gone: fesearch study resume {name} --take-over"
     raise InputError(
-        f"The study '{study.name}' is being driven by process {row.pid} on {row.host} since "
+        f"The {what} '{name}' is being driven by process {row.pid} on {row.host} since "
         f"{row.acquired_at:%Y-%m-%d %H:%M:%S} UTC.",
-        f"Wait for it, or type: fesearch study stop {study.name}"
-        f"{dead if _lives(row) is None else ''}",
+        f"Wait for it, or type: fesearch study stop {name}{dead if _lives(row) is None else ''}",
     )
 
 
@@ -192,7 +202,7 @@ def _beat(connection: sa.Connection, lease: Lease) -> None:
     connection.execute(
         sa.update(STUDIES).where(STUDIES.c.id == lease.study.id).values(seconds=worked)
     )
-    now = _now(connection)
+    now = clock(connection)
     connection.execute(
         sa.update(LEASES).where(LEASES.c.token == lease.token).values(heartbeat_at=now)
     )
@@ -208,14 +218,14 @@ def _settle(connection: sa.Connection, study_id: int) -> bool:
     return answered.rowcount > 0
 
 
-def _now(connection: sa.Connection) -> datetime:
+def clock(connection: sa.Connection) -> datetime:
     """The time by the database's clock, which all hosts share."""
     now: datetime = connection.execute(sa.select(sa.func.now(type_=UtcTime))).scalar_one()
     return now
 
 
-def _alive(row: Any, now: datetime) -> bool:
-    """A process that cannot be seen from here is known by its heartbeat alone."""
+def alive(row: Any, now: datetime) -> bool:
+    """Whether the holder of a lease lives; one that cannot be seen is known by its heartbeat."""
     return now - row.heartbeat_at <= EXPIRES and _lives(row) is not False
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from fesearch.errors import FesearchError
+from fesearch.errors import FesearchError, InputError
 
 PATIENCE = 600.0  # seconds that a search waits for its database; a server's restart takes fewer
 _SECONDS_BETWEEN_TRIALS = 1.0
@@ -21,6 +21,10 @@ class LostError(FesearchError):
 
     What was written last may have been kept or not.
     """
+
+
+class UnreachableError(InputError):
+    """A server that cannot be opened: it is not there, or lets nobody in."""
 
 
 class Outage:
@@ -44,11 +48,11 @@ class Outage:
         self._lock = threading.Lock()
         self._began: float | None = None
 
-    def wait(self, error: LostError) -> None:
+    def wait(self, error: LostError | UnreachableError) -> None:
         """Wait a little before the next attempt.
 
         Raises:
-            LostError: ``error``, when patience is at its end.
+            LostError, UnreachableError: ``error``, when patience is at its end.
         """
         if not self._patience:
             raise error

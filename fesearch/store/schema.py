@@ -259,6 +259,19 @@ LEASES = sa.Table(
     sa.Column("heartbeat_at", UtcTime, nullable=False),
 )
 
+SEARCHES = sa.Table(  # over many families, each of whose studies has a lease in its turns alone
+    f"{PREFIX}searches",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("token", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("born", sa.Text),
+    sa.Column("acquired_at", UtcTime, nullable=False),
+    sa.Column("heartbeat_at", UtcTime, nullable=False),
+    sa.Column("stop_requested_at", UtcTime),
+)
+
 CONTROLS = sa.Table(
     f"{PREFIX}controls",
     METADATA,

@@ -16,10 +16,10 @@ from pathlib import Path
 from fesearch.paths import atomic_write
 from fesearch.store.engine import open_to_read
 from fesearch.store.filesystem import network
-from fesearch.store.schema import LEASES
+from fesearch.store.schema import LEASES, SEARCHES
 
 SECONDS_BETWEEN = 60.0
-_STALE = 3 * SECONDS_BETWEEN  # without a heartbeat in it: its driver was killed
+STALE = 3 * SECONDS_BETWEEN  # without a heartbeat in it: its driver was killed
 _log = logging.getLogger(__name__)
 
 
@@ -93,7 +93,8 @@ def elsewhere(file: Path) -> Snapshot | None:
     path = snapshot_of(file)
     if not network(file) or not path.is_file():
         return None
-    query = f"SELECT host, heartbeat_at FROM {LEASES.name}"  # noqa: S608  a constant
+    columns = "SELECT host, heartbeat_at FROM"
+    query = f"{columns} {LEASES.name} UNION ALL {columns} {SEARCHES.name}"
     try:
         with closing(open_to_read(path)) as connection:
             leases = connection.execute(query).fetchall()
@@ -103,6 +104,6 @@ def elsewhere(file: Path) -> Snapshot | None:
     here, now = socket.gethostname(), datetime.now(UTC)
     for host, heartbeat in leases:
         beat = datetime.fromisoformat(heartbeat).replace(tzinfo=UTC)
-        if host != here and (now - beat).total_seconds() < _STALE:
+        if host != here and (now - beat).total_seconds() < STALE:
             return Snapshot(path, host, at)
     return None

@@ -1,0 +1,122 @@
+"""Who drives a search over many families, in its turns and between them."""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from fesearch.errors import OustedError
+from fesearch.store.database import Database
+from fesearch.store.leases import alive, clock, own_lease, refuse
+from fesearch.store.outage import endures
+from fesearch.store.schema import SEARCHES
+from fesearch.store.studies import insert_missing
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""The heartbeat of a driver that has ended."""
+
+
+class Searches(Database):
+    """The part of the store about drivers of several studies, which take turns.
+
+    Each study has a lease of its own in its turn; between two turns there is this one alone.
+    """
+
+    def begin_search(self, name: str, *, force: bool = False) -> str:
+        """Become the driver of a search; a request to its last driver is void.
+
+        Args:
+            force: take over from a driver that looks alive, too.
+
+        Returns:
+            what tells this lease from all others.
+
+        Raises:
+            InputError: another process is driving it.
+        """
+        token = os.urandom(16).hex()
+        with self.write() as connection:
+            now = clock(connection)
+            mine = {"name": name, **own_lease(token, now), "stop_requested_at": None}
+            insert_missing(connection, SEARCHES, mine)
+            row = connection.execute(_of(name).with_for_update()).one()
+            if row.token != token:
+                if not force and alive(row, now):
+                    refuse(row, "search", name)
+                connection.execute(_change(name).values(mine))
+        return token
+
+    @endures
+    def beat_search(self, name: str, token: str) -> bool:
+        """Say that the driver lives.
+
+        Returns:
+            whether it is asked to stop.
+
+        Raises:
+            OustedError: another process has taken over.
+        """
+        with self.write() as connection:
+            change = _change(name, token).values(heartbeat_at=clock(connection))
+            if not connection.execute(change).rowcount:
+                raise OustedError(
+                    f"Another process has taken over the search '{name}'.",
+                    "Leave it to that; see: fesearch study list",
+                )
+            return connection.execute(_of(name)).one().stop_requested_at is not None
+
+    @endures
+    def end_search(self, name: str, token: str) -> None:
+        """Stop driving; nothing happens where it has been taken over.
+
+        That it was asked to stop stays on record until it goes on.
+        """
+        with self.write() as connection:
+            own = sa.and_(SEARCHES.c.name == name, SEARCHES.c.token == token)
+            asked = SEARCHES.c.stop_requested_at.is_not(None)
+            connection.execute(sa.delete(SEARCHES).where(own, sa.not_(asked)))
+            connection.execute(_change(name, token).values(heartbeat_at=_NEVER))
+
+    def search_stopped(self, name: str) -> bool:
+        """Whether the last driver of a search ended as it was asked to stop."""
+        with self.read() as connection:
+            row = connection.execute(_of(name)).one_or_none()
+            asked = row is not None and row.stop_requested_at is not None
+            return asked and not alive(row, clock(connection))
+
+    def refuse_searched(self, name: str) -> None:
+        """Go on only where no live process drives the search of that name.
+
+        Raises:
+            InputError: one does.
+        """
+        refuse(self._driver(name), "search", name)
+
+    def searched(self, name: str) -> bool:
+        """Whether a live process drives the search of that name."""
+        return self._driver(name) is not None
+
+    def request_stop_of_search(self, name: str) -> bool:
+        """Ask the driver of a search to stop; whether there is a live one."""
+        with self.write() as connection:
+            row, now = connection.execute(_of(name)).one_or_none(), clock(connection)
+            if row is None or not alive(row, now):
+                return False
+            connection.execute(_change(name, row.token).values(stop_requested_at=now))
+            return True
+
+    def _driver(self, name: str) -> Any:
+        """The lease of the live driver of a search, None where it has none."""
+        with self.read() as connection:
+            row = connection.execute(_of(name)).one_or_none()
+            return row if row is not None and alive(row, clock(connection)) else None
+
+
+def _of(name: str) -> sa.Select[Any]:
+    return sa.select(SEARCHES).where(SEARCHES.c.name == name)
+
+
+def _change(name: str, token: str | None = None) -> sa.Update:
+    change = sa.update(SEARCHES).where(SEARCHES.c.name == name)
+    return change if token is None else change.where(SEARCHES.c.token == token)

@@ -1,0 +1,91 @@
+"""What every store promises to the driver of a search over many families."""
+
+import os
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from stored import create
+
+from fesearch.errors import InputError, OustedError
+from fesearch.store.results import Store
+from fesearch.store.schema import SEARCHES
+
+
+def _rewrite(store: Store, **values: Any) -> None:
+    with store.write() as connection:
+        connection.execute(sa.update(SEARCHES).values(values))
+
+
+def test_a_search_has_one_driver(store: Store, storage_url: str) -> None:
+    assert not store.searched("all")
+    store.refuse_searched("all")
+    token = store.begin_search("all")
+    driver = f"process {os.getpid()} on {socket.gethostname()}"
+    with Store.open(storage_url) as other:
+        for attempt in (lambda: other.begin_search("all"), lambda: other.refuse_searched("all")):
+            with pytest.raises(InputError) as caught:
+                attempt()
+            message = f"The search 'all' is being driven by {driver} since "
+            assert caught.value.message.startswith(message)
+            assert caught.value.hint == "Wait for it, or type: fesearch study stop all"
+        assert other.searched("all")
+        other.end_search("another", other.begin_search("another"))
+    assert store.beat_search("all", token) is False
+    store.end_search("all", token)
+    assert not store.searched("all")
+    store.end_search("all", store.begin_search("all"))
+
+
+def test_the_search_of_a_dead_process_is_taken_over(store: Store) -> None:
+    token = store.begin_search("all")
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    _rewrite(store, pid=dead.pid)
+    assert not store.searched("all")
+    assert not store.request_stop_of_search("all")
+    later = store.begin_search("all")
+    with pytest.raises(OustedError, match="Another process has taken over the search 'all'"):
+        store.beat_search("all", token)
+    store.end_search("all", token)  # not its own any more
+    assert store.searched("all")
+    assert store.beat_search("all", later) is False
+
+
+def test_one_on_another_host_holds_while_its_heart_beats(store: Store) -> None:
+    store.begin_search("all")
+    _rewrite(store, host="elsewhere")
+    with pytest.raises(InputError) as caught:
+        store.begin_search("all")
+    assert caught.value.hint.endswith("if elsewhere is gone: fesearch study resume all --take-over")
+    store.end_search("all", store.begin_search("all", force=True))
+    store.begin_search("all")
+    _rewrite(store, host="elsewhere", heartbeat_at=datetime.now(UTC) - timedelta(seconds=65))
+    store.begin_search("all")
+
+
+def test_a_driver_is_asked_to_stop_between_two_turns(store: Store) -> None:
+    assert not store.request_stop_of_search("all")
+    token = store.begin_search("all")
+    assert store.stop("all")
+    assert store.beat_search("all", token) is True
+    assert not store.search_stopped("all")
+    store.end_search("all", token)
+    assert store.search_stopped("all")
+    assert not store.searched("all")
+    token = store.begin_search("all")
+    assert store.beat_search("all", token) is False, "it was asked of the one before"
+    store.end_search("all", token)
+    assert not store.search_stopped("all")
+
+
+def test_a_study_is_stopped_by_its_own_name(store: Store) -> None:
+    study = create(store)
+    assert not store.stop("first")
+    store.acquire(study)
+    assert store.stop("first")
+    assert store.stop_requested(study)
