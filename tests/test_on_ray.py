@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,12 +14,17 @@ import own_files
 import pytest
 import searched
 from driven import check_optuna_agrees
-from small import Watch
+from small import SPACE, Watch
+from test_fault_kinds import DIED, NODE
 
 from fesearch.own import family_of
-from fesearch.record import Fault, TrialResult, TrialState
+from fesearch.record import Fault, TrialResult, TrialSpec, TrialState
 from fesearch.search import on_ray, start
+from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.driver import LOG, Outcome
+from fesearch.search.faults import Cause
+from fesearch.search.folder import study_folder
+from fesearch.search.worker import LOG as LOG_OF_TRIAL
 from fesearch.store.types import StudyState
 from fesearch.study import Study
 
@@ -93,11 +99,13 @@ def search(
     here = tmp_path / "here"
     here.mkdir()
 
-    def run(plan: dict[str, str], watch: Watch, **keys: Any) -> Outcome:
-        file = own_files.write(tmp_path, "moody.py", MOODY.format(here=str(here), plan=plan))
+    def run(plan: dict[str, str], watch: Watch, text: str = MOODY, **keys: Any) -> Outcome:
+        if text is MOODY:
+            text = MOODY.format(here=str(here), plan=plan)
+        file = own_files.write(tmp_path, "moody.py", text)
         study = Study(
             name="moody", family=family_of(file).name, own=[str(file)], data=searched.DATA,
-            cpus=2, seed=1, sampler="random", preset="full", **{"trials": 4, **keys},
+            cpus=2, seed=1, **{"sampler": "random", "preset": "full", "trials": 4, **keys},
         )  # fmt: skip
         return start.start(study, sqlite_url, watchers=[watch])
 
@@ -185,7 +193,9 @@ class Watched:
         monkeypatch.setattr(on_ray.time, "monotonic", lambda: self.clock)
         monkeypatch.setattr(on_ray.ray, "kill", self.ended.append)
         self.settings = SimpleNamespace(**{"deadline": None, "overrun": 0.0, **settings})
-        self.link = on_ray._Link(core=SimpleNamespace(settings=self.settings))  # type: ignore[arg-type]
+        self.core: Any = SimpleNamespace(settings=self.settings, halting=False)
+        self.halt = Path(tempfile.mkdtemp()) / "study" / "halt"
+        self.link = on_ray._Link(self.core, self.halt, here=True)
         self.deadlines = on_ray._Deadlines(self.link, limit)
         state = SimpleNamespace(ray_actor="actor")
         self.trial = SimpleNamespace(trial_id="one", temporary_state=state)
@@ -255,3 +265,98 @@ def test_a_trial_that_reported_at_the_deadline_is_left_alone(
     watched.deadlines.on_trial_complete(0, [], watched.trial)
     watched.steps_until(100.0)
     assert watched.ended == []
+
+
+def test_trials_are_halted_when_all_is_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch, limit=None)
+    watched.steps_until(1.0)
+    assert not watched.halt.exists()
+    watched.core.halting = True
+    watched.steps_until(2.0)
+    assert watched.halt.exists()
+
+
+def test_trials_are_halted_before_those_are_ended_that_do_not_report_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = Watched(monkeypatch, limit=None, deadline=50.0)
+    watched.steps_until(51.0)
+    watched.steps_until(50.0 + on_ray.LATE_GRACE - on_ray._SECONDS_TO_HALT)
+    assert not watched.halt.exists(), "who is about to report may"
+    watched.steps_until(51.0 + on_ray.LATE_GRACE - on_ray._SECONDS_TO_HALT)
+    assert watched.halt.exists()
+    assert watched.ended == []
+    watched.settings.deadline = 100.0
+    watched.steps_until(60.0)
+    assert not watched.halt.exists()
+
+
+SLOW = """
+import time
+from dataclasses import replace
+from fesearch.families.irnet import FAMILY as IRNET
+from fesearch.nets.optimizer import Optimizer
+
+step = Optimizer.step
+
+def slow(optimizer, rate):
+    time.sleep(1.0)
+    step(optimizer, rate)
+
+Optimizer.step = slow
+FAMILY = replace(IRNET, name="slow")
+"""
+
+
+def test_a_search_that_is_to_stop_ends_no_epoch_first(search: Any, sqlite_url: str) -> None:
+    """An epoch takes half a minute here; another driver ends it."""
+
+    class Stopping(Watch):
+        def began(self, spec: TrialSpec, resumed: bool) -> None:
+            super().began(spec, resumed)
+            if len(self.begun) == 2:
+                threading.Timer(8.0, self.core.stop, ["interrupted"]).start()
+
+    watch = Stopping()
+    keys = {"text": SLOW, "trials": 2, "max_epochs": 1, "space": {**SPACE, "batch_size": 2}}
+    outcome = search({}, watch, preset="published", **keys)
+    assert states(outcome) == [TrialState.RUNNING] * 2
+    folder = study_folder(outcome.row)
+    logs = [(folder / f"{n:06d}" / LOG_OF_TRIAL).read_text() for n in (0, 1)]
+    assert all(log.endswith(" halted within a step\n") for log in logs)
+    assert len(list(folder.glob(f"*/{CHECKPOINT}"))) == 2
+    assert not list(folder.glob("ray-*"))
+    assert states(start.resume("moody", sqlite_url)) == [TrialState.COMPLETE] * 2
+    logs = [(folder / f"{n:06d}" / LOG_OF_TRIAL).read_text() for n in (0, 1)]
+    assert all(" goes on after a part of its first step: " in log for log in logs)
+
+
+@pytest.mark.parametrize(
+    ("kills", "here", "expected"),
+    [
+        ([3, 3], True, (Cause.LOST, "its worker process has died")),
+        (
+            [3, 4],
+            True,
+            (Cause.MEMORY, "the kernel killed its worker, as the host was out of memory"),
+        ),
+        ([None, None], True, (Cause.KILLED, "its worker process has died")),
+        ([4], False, (Cause.KILLED, "its worker process has died")),
+    ],
+)
+def test_a_worker_that_the_kernel_killed_ran_out_of_memory(
+    kills: list[int | None],
+    here: bool,
+    expected: tuple[Cause, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts = iter(kills)
+    monkeypatch.setattr(on_ray.oom, "kills", lambda: next(counts))
+    link = on_ray._Link(SimpleNamespace(), tmp_path / "halt", here)  # type: ignore[arg-type]
+    link.given("one", 0)
+    (tmp_path / "error").write_text(f"Failure\n{DIED}")
+    assert link.lost(SimpleNamespace(trial_id="one", error_file=tmp_path / "error")) == expected
+    (tmp_path / "error").write_text(f"Failure\n{NODE}")
+    trial = SimpleNamespace(trial_id="one", error_file=tmp_path / "error")
+    assert link.lost(trial) == (Cause.LOST, "its node has died")

@@ -4,7 +4,9 @@ A module of its own, for a worker process imports all that it imports: nothing h
 or a database.
 """
 
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -14,19 +16,42 @@ from fesearch.own import Source, run
 from fesearch.record import TrialSpec
 from fesearch.search import threads
 from fesearch.search.faults import TrialError
-from fesearch.search.worker import Worker
+from fesearch.search.worker import Halted, Worker
 from fesearch.split import Development
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+class _Asked:
+    """Whether a file is there by which trials are asked to halt; it is looked for each second.
+
+    It lies among the checkpoints, which every node sees.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._looked_at = time.monotonic()
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked_at < SECONDS_BETWEEN_LOOKS:
+            return False
+        self._looked_at = now
+        return self._file.exists()
 
 
 class Trial(tune.Trainable):  # type: ignore[misc]
     """Trains one trial after the other; they come to it by ``reset_config``."""
 
-    def setup(self, config: dict[str, Any], data: Development, own: Sequence[Source]) -> None:
+    def setup(
+        self, config: dict[str, Any], data: Development, own: Sequence[Source], halt: Path
+    ) -> None:
         self._spec: TrialSpec = config["spec"]
         threads.pin(self._spec.threads)
         for source in own:
             run(source)
         self._data = data
+        self._halt = halt
         self._worker: Worker | None = None
         self._complaints: list[str] = []
 
@@ -34,8 +59,12 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         complaints = self._complaints = []
         try:
             if self._worker is None:
-                self._worker = Worker(self._spec, self._data, self._complain)
+                asked = _Asked(self._halt)
+                self._worker = Worker(self._spec, self._data, self._complain, asked)
             return {"report": self._worker.step(), "complaints": complaints}
+        except Halted:
+            self._worker = None  # its checkpoint is of a moment that it cannot go on from
+            return {"complaints": complaints}
         except TrialError as error:
             self._worker = None  # there is nothing to go on from
             return {"fault": error.cause, "reason": error.message, "complaints": complaints}

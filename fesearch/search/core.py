@@ -143,6 +143,11 @@ class Core:
         return bool(self._stop_reason)
 
     @property
+    def halting(self) -> bool:
+        """It is to stop at once; where its time is over, trials may first come to a report."""
+        return self._stop_reason not in ("", LATE)
+
+    @property
     def hopeless(self) -> bool:
         """It stopped since every trial failed by a fault that is not its config's doing."""
         return bool(self._failures.verdict) and self._stop_reason == self._failures.verdict
@@ -271,13 +276,18 @@ class Core:
 
         One that lost its worker goes on from its checkpoint, ``Settings.retries`` times at most;
         one that ran out of memory does so once, alone, unless the memory is that of a GPU which it
-        had to itself. A full disk stops the search, and the trial
-        can be resumed. Any other fault ends the trial.
+        had to itself. A worker that may have been killed for want of memory counts as lost, from
+        the second time on as out of memory. A full disk stops the search, and the trial can be
+        resumed. Any other fault ends the trial.
         """
         if number not in self._running:
             return
         retries, most = self._running[number].retries, self.settings.retries
         alone = self._running[number].reason.startswith(_NO_MEMORY)
+        if cause is Cause.KILLED:
+            twice = 0 < retries < most and not alone
+            cause = Cause.MEMORY if twice else Cause.LOST
+            reason = f"perhaps, since {reason} again" if twice else reason
         if cause is Cause.DISK:
             self.stop(f"{reason} (trial {number})")
         if self.stopped and cause in (Cause.DISK, Cause.LOST):

@@ -33,6 +33,8 @@ class Cause(StrEnum):
     """What a trial must leave cannot be written: no other trial could leave it either."""
     LOST = "lost"
     """The process died, or its machine did: a checkpoint goes on elsewhere."""
+    KILLED = "killed"
+    """The process died, perhaps for want of memory: it cannot be told from other deaths."""
 
 
 class TrialError(FesearchError):

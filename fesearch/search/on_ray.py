@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ from ray.tune.search import Searcher
 from fesearch import raysession
 from fesearch.own import Source
 from fesearch.record import Decision
-from fesearch.search import shared
+from fesearch.search import oom, shared
 from fesearch.search.actor import Trial
 from fesearch.search.core import Core
-from fesearch.search.faults import is_full, of_actor
+from fesearch.search.faults import Cause, is_full, of_actor
 from fesearch.split import Development
 
 GRACE = 60.0
@@ -34,8 +34,12 @@ been at imports, or is about to report."""
 LATE_GRACE = 15.0
 """The same beyond the deadline of a search; it can be resumed, and what comes next has to fit."""
 _SECONDS_OF_A_STEP = 5.0  # of Tune's loop; a longer one was held up, and reports may be waiting
+_SECONDS_TO_HALT = 8.0  # before those that are late are ended, for their checkpoints
 _SECONDS_TO_LET_GO = 5.0  # of memory, by trials that were stopped for one that must be alone
 
+_HALT = "halt"
+_OF_PROCESS = "process"
+"""In what Ray says of an actor whose process died, and not of one whose node did."""
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints on stdout even when silent
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -92,11 +96,13 @@ def drive(
     shutil.rmtree(scratch, ignore_errors=True)
     os.environ.update(_ENVIRONMENT)
     try:
-        if resources.address is not None:
+        here, scratch = resources.address is None, scratch.resolve()
+        if not here:
             shared.check(scratch.parent)
-        trainable = tune.with_parameters(Trial, data=data, own=own)
+        link = _Link(core, scratch / _HALT, here)
+        trainable = tune.with_parameters(Trial, data=data, own=own, halt=link.halt)
         trainable = tune.with_resources(trainable, resources.of_trial())
-        _fit(core, trainable, resources.concurrent(raysession.cores()), scratch.resolve())
+        _fit(link, trainable, resources.concurrent(raysession.cores()), scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -112,11 +118,18 @@ class _Link:
     """What Tune's hooks share: the core, whose trial is which, and what the core raised.
 
     Tune would make text of an error, the traceback included.
+
+    Args:
+        halt: the file that halts trials within a step, where it is.
+        here: all trials are on this host.
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, halt: Path, here: bool) -> None:
         self.core = core
+        self.halt = halt
         self.numbers: dict[str, int] = {}
+        self._here = here
+        self._kills: dict[str, int | None] = {}
         self.overdue: set[str] = set()
         self.stopped_at = -math.inf
         self.error: Exception | None = None
@@ -128,6 +141,23 @@ class _Link:
         except Exception as error:
             self.error = self.error or error
             raise
+
+    def given(self, trial_id: str, number: int) -> None:
+        """Tune has a trial of the core."""
+        self.numbers[trial_id] = number
+        self._kills[trial_id] = oom.kills() if self._here else None
+
+    def lost(self, trial: Any) -> tuple[Cause, str]:
+        """Why an actor is gone, as far as Ray and the kernel say."""
+        cause, reason = of_actor(_said(trial))
+        if cause is not Cause.LOST or _OF_PROCESS not in reason:
+            return cause, reason
+        before, now = self._kills[trial.trial_id], oom.kills()
+        if before is None or now is None:
+            return Cause.KILLED, reason
+        if now > before:
+            return Cause.MEMORY, "the kernel killed its worker, as the host was out of memory"
+        return cause, reason
 
 
 class _Suggestions(_Unsaved, Searcher):  # type: ignore[misc]
@@ -146,7 +176,7 @@ class _Suggestions(_Unsaved, Searcher):  # type: ignore[misc]
             spec = core.suggest()
             if spec is None:
                 return Searcher.FINISHED if core.done else None
-        self._link.numbers[trial_id] = spec.number
+        self._link.given(trial_id, spec.number)
         return {"spec": spec}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
@@ -174,6 +204,9 @@ class _Decisions(_Unsaved, FIFOScheduler):  # type: ignore[misc]
             if "fault" in result:
                 core.fault(number, result["fault"], result["reason"])
                 decision = Decision.STOP
+            elif "report" not in result:
+                core.halted(number)
+                decision = Decision.STOP
             else:
                 decision = core.report(number, result["report"])
         if decision is Decision.CONTINUE:
@@ -183,7 +216,7 @@ class _Decisions(_Unsaved, FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         number, core = self._link.numbers[trial.trial_id], self._link.core
-        cause, reason = of_actor(_said(trial))
+        cause, reason = self._link.lost(trial)
         self._link.stopped_at = time.monotonic()
         with self._link.noting():
             if trial.trial_id in self._link.overdue:
@@ -193,7 +226,10 @@ class _Decisions(_Unsaved, FIFOScheduler):  # type: ignore[misc]
 
 
 class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
-    """Ends the actors whose trials give no sign of life for longer than a trial may take.
+    """Halts the trials of a search that is to stop, and ends the actors that give no sign of life.
+
+    A trial that can pause within a step is halted there; one that cannot ends its step. One that
+    takes longer than a trial may take is ended.
 
     While the driver itself is held up, by a database that is away or a signal that halts it, it
     hears of none: that time does not count. Beyond the deadline of the search all are ended that
@@ -204,6 +240,7 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
         self._link = link
         self._patience = math.inf if limit is None else limit + GRACE
         self._signs: dict[str, tuple[float, Any]] = {}
+        self._halting = False
         self._began_step = math.inf
         self._went_on = -math.inf
 
@@ -229,7 +266,8 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
             }
             self._went_on = now
         self._began_step = now
-        earliest, late = now - self._patience, self._is_late(now)
+        self._halt(now)
+        earliest, late = now - self._patience, self._is_late(now, LATE_GRACE)
         for trial_id, (seen, trial) in list(self._signs.items()):
             if late or seen < earliest:
                 del self._signs[trial_id]
@@ -237,12 +275,26 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
                     self._link.overdue.add(trial_id)
                 ray.kill(trial.temporary_state.ray_actor)
 
-    def _is_late(self, now: float) -> bool:
+    def _halt(self, now: float) -> None:
+        """Tell the trials, wherever they are, whether to end their training at the next pause."""
+        core, file = self._link.core, self._link.halt
+        halting = core.halting or self._is_late(now, LATE_GRACE - _SECONDS_TO_HALT)
+        if halting == self._halting:
+            return
+        self._halting = halting
+        if not halting:  # the deadline has been moved
+            file.unlink(missing_ok=True)
+            return
+        with suppress(OSError):  # a disk that is full: they end their steps
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+
+    def _is_late(self, now: float, grace: float) -> bool:
         """Whether the search should have ended; its deadline may change while it runs."""
         settings = self._link.core.settings
         if settings.deadline is None:
             return False
-        return now > max(settings.deadline + settings.overrun, self._went_on) + LATE_GRACE
+        return now > max(settings.deadline + settings.overrun, self._went_on) + grace
 
 
 def _said(trial: Any) -> str:
@@ -252,8 +304,8 @@ def _said(trial: Any) -> str:
     return text.strip()
 
 
-def _fit(core: Core, trainable: Any, concurrent: int, scratch: Path) -> None:
-    link = _Link(core)
+def _fit(link: _Link, trainable: Any, concurrent: int, scratch: Path) -> None:
+    core = link.core
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
