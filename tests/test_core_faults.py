@@ -119,6 +119,103 @@ def test_a_full_disk_stops_the_search_and_ends_no_trial():
     assert core.report(1, report_of(first, 2)) is Decision.STOP
 
 
+def test_a_worker_killed_twice_by_nobody_knows_whom_is_tried_again_alone():
+    core, book, first, second = running()
+    died = "its worker process has died"
+    core.fault(0, Cause.KILLED, died)
+    assert book.retries == [(0, 1, f"a lost worker (1 of 2): {died}")]
+    assert not core.clears_the_way
+    assert core.suggest() == replace(first, reached=1)
+    core.fault(0, Cause.KILLED, died)
+    said = f"too little memory, alone now: perhaps, since {died} again"
+    assert book.retries[-1] == (0, 2, said)
+    assert core.clears_the_way
+    core.report(1, report_of(second, 2))
+    assert core.suggest() == replace(first, reached=1)
+    core.fault(0, Cause.KILLED, died)
+    assert book.results[0].reason == f"the worker was lost 3 times: {died}"
+
+
+def test_a_worker_killed_more_often_than_it_may_be_fails_its_trial():
+    core, book, *_ = running(retries=1)
+    core.fault(0, Cause.KILLED, "its worker process has died")
+    core.fault(0, Cause.KILLED, "its worker process has died")
+    assert book.results[0].reason == "the worker was lost 2 times: its worker process has died"
+
+
+def restored(book, died=True, **changes):
+    """A core that goes on with what is on record, after the death of its process or none."""
+    core = core_of(book, rungs=(), **changes)
+    reports = [Recorded(n, r, b) for n, r, b, _ in book.reports]
+    core.restore(book.results.values(), reports, died=died)
+    return core
+
+
+def begun_once():
+    """The book of a search whose first trial has reported once, and the trial."""
+    book = Book()
+    core = core_of(book, rungs=())
+    spec = core.suggest()
+    core.report(0, report_of(spec, 1))
+    return book, spec
+
+
+def test_a_trial_in_which_the_process_dies_again_and_again_fails_and_the_search_goes_on():
+    book, spec = begun_once()
+    for times in ("1 time", "2 times", "3 times", "4 times"):
+        core = restored(book)
+        assert core.suggest() == replace(spec, reached=1)
+        assert core.survived(0, "no checkpoint")
+        said = f"its process died {times} after 1 epoch (no checkpoint)"
+        assert book.results[0].reason == said
+        assert core.survived(0, "no checkpoint"), "it is counted once in a process"
+    core = restored(book)
+    core.suggest()
+    assert not core.survived(0, "no checkpoint")
+    assert book.results[0].state is TrialState.FAIL
+    assert book.results[0].reason == "its process died 5 times after 1 epoch (no checkpoint)"
+    assert book.results[0].retries == 0
+    assert core.suggest().number == 1
+
+
+def test_a_trial_that_comes_further_from_death_to_death_is_not_to_blame():
+    book, spec = begun_once()
+    for epoch in range(2, 9):
+        core = restored(book)
+        core.suggest()
+        assert core.survived(0, "no checkpoint")
+        assert book.results[0].reason.startswith("its process died 1 time after ")
+        core.report(0, report_of(spec, epoch))
+    for minute in range(9):
+        core = restored(book)
+        core.suggest()
+        assert core.survived(0, f"its checkpoint is of 08:{minute:02}")
+    core.report(0, report_of(spec, 9))
+    assert (book.results[0].state, book.results[0].reason) == (TrialState.COMPLETE, "")
+
+
+def test_a_process_that_came_to_an_end_of_its_own_died_in_no_trial():
+    book, _ = begun_once()
+    for _ in range(9):
+        core = restored(book, died=False)
+        core.suggest()
+        assert core.survived(0, "no checkpoint")
+    assert book.retries == []
+
+
+def test_a_trial_without_memory_whose_process_died_is_still_one_to_be_alone():
+    book, _ = begun_once()
+    restored(book, died=False).fault(0, Cause.MEMORY, "MemoryError: no message")
+    for _ in range(2):
+        core = restored(book)
+        core.suggest()
+        assert core.survived(0, "no checkpoint")
+    said = "too little memory, and its process died 2 times after 1 epoch (no checkpoint)"
+    assert book.results[0].reason == said
+    core.fault(0, Cause.MEMORY, "MemoryError: no message")
+    assert book.results[0].reason == "too little memory, alone too: MemoryError: no message"
+
+
 def test_an_exception_fails_its_trial_at_once():
     core, book, *_ = running()
     core.fault(0, Cause.ERROR, "ValueError: too deep")

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,15 @@ def read_checkpoints(spec: TrialSpec) -> Iterator[Checkpoint | None]:
         for name in (CHECKPOINT, BEFORE):
             if (spec.folder / name).exists():
                 yield _read(spec.folder / name, described(spec))
+
+
+def written_at(spec: TrialSpec) -> str:
+    """When the last checkpoint of a trial was written, in words."""
+    try:
+        at = (spec.folder or Path()).joinpath(CHECKPOINT).stat().st_mtime
+    except OSError:
+        return "no checkpoint"
+    return f"its checkpoint is of {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def described(spec: TrialSpec) -> str:

@@ -18,6 +18,7 @@ from fesearch.record import (
     TrialSpec,
     TrialState,
 )
+from fesearch.search import deaths
 from fesearch.search.faults import Cause, is_of_gpu
 from fesearch.search.hopeless import Failures
 from fesearch.search.pruner import PRUNERS, Rule, Terms
@@ -55,6 +56,7 @@ class Core:
         self._clock = clock
         self._sign = 1.0 if settings.metric.direction == "minimize" else -1.0
         self._running: dict[int, TrialResult] = {}
+        self._died_in: int | None = None
         self._parents: dict[int, int] = {}
         self._turns = Turns()
         self._failures = Failures()
@@ -70,6 +72,8 @@ class Core:
         results: Iterable[TrialResult],
         reports: Iterable[Recorded],
         last_begun: LastBegun = NONE_BEGUN,
+        *,
+        died: bool = False,
     ) -> None:
         """Take up a search from its records.
 
@@ -79,6 +83,7 @@ class Core:
             reports: every report in the order it was recorded.
             last_begun: which of them came before the last trial began, which its sampler may
                 have made the next config of.
+            died: the process that trained them, one after the other, came to no end of its own.
         """
         results, reports = list(results), list(reports)
         known = {result.number: result for result in results}
@@ -91,6 +96,7 @@ class Core:
         self._recall(reports[last_begun.reports :], known)
         self._finish(one for one in results if one.number not in last_begun.ended)
         self._next = max(known, default=-1) + 1
+        self._died_in = min(self._running, default=None) if died else None
         self._watch("opened", self, results)
 
     def _take_up(self, result: TrialResult) -> None:
@@ -307,6 +313,29 @@ class Core:
             self.fail(number, f"{_NO_MEMORY}, alone too: {reason}")
         else:
             self.fail(number, reason)
+
+    def survived(self, number: int, where: str) -> bool:
+        """Count it, if the last process died in training this trial, which is about to go on.
+
+        Args:
+            where: its last checkpoint, in words.
+
+        Returns:
+            whether it may; else it has failed, as a config may crash whatever trains it.
+        """
+        if number != self._died_in:
+            return True
+        self._died_in, standing = None, self._running[number]
+        amount = self.settings.family.resource.amount(standing.resource)
+        alone = f"{_NO_MEMORY}, and " if standing.reason.startswith(_NO_MEMORY) else ""
+        place = f"after {amount} ({where})"
+        reason, enough = deaths.noted(standing.reason.removeprefix(alone), place)
+        if enough:
+            self.fail(number, reason)
+            return False
+        self._running[number] = standing = replace(standing, reason=f"{alone}{reason}")
+        self._ledger.retry(standing)
+        return True
 
     def overdue(self, number: int) -> None:
         """End a running trial that was over its time limit without a report, and was killed."""

@@ -121,6 +121,7 @@ def _at_work(
         _core(
             *(store, url, lease, settings, study.sampler),
             row.definition.get("ahead", side_by_side(study)),
+            study.runner == "inline" and row.state is StudyState.RUNNING,
             [keeper, *trackers, *watchers],
         ) as (core, projection),
     ):
@@ -198,9 +199,14 @@ def _core(
     settings: Settings,
     sampler: str,
     side_by_side: bool,
+    died: bool,
     watchers: Sequence[Watcher],
 ) -> Iterator[tuple[Core, Projection]]:
-    """The core of a study, as its records leave it, and what people see of it."""
+    """The core of a study, as its records leave it, and what people see of it.
+
+    Args:
+        died: the last driver has come to no end of its own, and its trials were in its process.
+    """
     row, direction = lease.study, settings.metric.direction
 
     def opened() -> Mirror:
@@ -218,7 +224,7 @@ def _core(
     ledger = StoreLedger(store, lease, projection, settings.family.resource.unit)
     core = Core(settings, ahead or asked, ledger, watchers)
     last_begun = NONE_BEGUN if ahead is None else LastBegun(*store.last_begun(row))
-    core.restore(store.trials(row), recorded(store, row), last_begun)
+    core.restore(store.trials(row), recorded(store, row), last_begun, died=died)
     if ahead is not None:
         ahead.go()
     try:

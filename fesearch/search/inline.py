@@ -1,11 +1,13 @@
 """Trials one after another in this process: no start-up, no parallelism, the same numbers.
 
 A search that is to stop ends a training step at its next pause, such as the end of a batch. A step
-that never ends nor pauses holds up the search: no one is there to end it.
+that never ends nor pauses holds up the search: no one is there to end it. A step that ends this
+process ends the search, and the trial is counted by whoever resumes it.
 """
 
 from fesearch.record import Decision, TrialSpec
 from fesearch.search import threads
+from fesearch.search.checkpoint import written_at
 from fesearch.search.core import Core
 from fesearch.search.faults import TrialError
 from fesearch.search.worker import Halted, Worker
@@ -29,6 +31,8 @@ def _train(core: Core, spec: TrialSpec, data: Development) -> None:
         core.note(f"trial {spec.number}: {line}")
 
     worker = Worker(spec, data, complain, lambda: core.stopping)
+    if not core.survived(spec.number, written_at(spec)):
+        return
     while core.report(spec.number, worker.step()) is Decision.CONTINUE:
         pass
     worker.save()
