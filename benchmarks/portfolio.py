@@ -1,0 +1,127 @@
+"""One search over many families against the whole budget for the family that turns out best.
+
+    python benchmarks/portfolio.py ../shared/data/mp_e_form_folds.csv.gz
+
+On fold 0 of mp_e_form, of which only training and validation rows are read: ``study start
+all_families`` for the budget, then for each of the two families that it ranks best a study of that
+family alone, with the same space, rungs and seed, and the whole budget. Printed and written to
+benchmarks/results/: the best validation MAE of each family in each search, what it got (trials and
+hours), and ratios to the best of the searches of one family: 1.01 is 1 % worse. A trial that was
+halted with its search is not ranked; the best value of any is written beside. Features lie in the
+cache. ``--smoke`` takes every 50th row, a minute and three families.
+"""
+
+import argparse
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from _results import write
+from fold0 import imported, run, start, thinned
+
+SPLIT = "column:fold0"
+NAME = "all_families"
+ALONE = 2  # families that are searched alone afterwards
+LONGEST = "element_sequence:longest=10"
+
+
+def words(seconds: int, seed: int) -> list[str]:
+    """What all searches have in common."""
+    limits = ["--time-limit", f"{seconds}s", "--seed", str(seed)]
+    return ["--data", "mp_e_form", "--split", SPLIT, *limits]
+
+
+def alone(line: dict[str, Any], study: Any, seconds: int, seed: int) -> dict[str, Any]:
+    """The line of a search of one family: of so many trials that time alone ends it."""
+    family = line["family"]
+    terms = ["grace", "reduction_factor"]  # as they suit the budget of many
+    sets = [word for key in terms for word in ("--set", f"{key}={study[key]}")]
+    start(
+        *(family, "--name", f"{family}-alone", "--preset", study["preset"]),
+        *("--features", study["features"], "--trials", "10000", *sets, *words(seconds, seed)),
+    )
+    [found] = lines("alone", f"{family}-alone")
+    return found
+
+
+def lines(search: str, *names: str) -> list[dict[str, Any]]:
+    """What the studies of a search came to, the best first."""
+    from fesearch.record import TrialState
+    from fesearch.store.results import Store
+
+    found = []
+    with Store.open(os.environ["FESEARCH_STORAGE"], create=False) as store:
+        for name in names:
+            row = store.study(name)
+            trials = store.trials(row)
+            usable = [one.value for one in trials if one.state.usable and one.value is not None]
+            reached = [one.value for one in trials if one.value is not None]
+            found.append(
+                {
+                    "search": search,
+                    "family": row.definition["study"]["family"],
+                    "val_mae": min(usable, default=None),
+                    "val_mae_of_halted_too": min(reached, default=None),
+                    "trials": len(trials),
+                    "ended": sum(one.state is not TrialState.RUNNING for one in trials),
+                    "hours": round(row.seconds / 3600, 4),
+                }
+            )
+    return sorted(found, key=lambda line: (line["val_mae"] is None, line["val_mae"] or 0.0))
+
+
+def measure(seconds: int, seed: int, smoke: bool) -> list[dict[str, Any]]:
+    """All searches; every line with its ratio to the best search of one family."""
+    from fesearch.search import portfolio
+    from fesearch.store.results import Store
+
+    url = os.environ["FESEARCH_STORAGE"]
+    few = ["--families", "lightgbm,random_forest,ridge"] if smoke else []
+    start(NAME, *few, *words(seconds, seed))
+    names = [one.study.name for one in portfolio.members(NAME, url)]
+    found = lines("together", *names)
+    for line in found[:ALONE]:
+        with Store.open(url, create=False) as store:
+            study = store.study(f"{NAME}-{line['family']}").definition["study"]
+        found.append(alone(line, study, seconds, seed))
+        print(found[-1], flush=True)
+    goal = min(line["val_mae"] or math.inf for line in found if line["search"] == "alone")
+    return [
+        {"seconds": seconds, "seed": seed, **line, "ratio": ratio(line, goal)} for line in found
+    ]
+
+
+def ratio(line: dict[str, Any], goal: float) -> float | None:
+    """How much worse it is than the best search of one family; None without a ranked trial."""
+    return None if line["val_mae"] is None else round(line["val_mae"] / goal, 4)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("file", type=Path, help="mp_e_form_folds.csv.gz")
+    parser.add_argument("--seconds", type=int, default=1800, help="of each of the three searches")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=int, default=1, help="take every so many rows")
+    parser.add_argument("--folder", type=Path, help="to work in and leave all there")
+    parser.add_argument("--smoke", action="store_true")
+    given = parser.parse_args()
+    file, every = given.file.resolve(), 50 if given.smoke else given.every
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(given.folder or scratch)
+        os.environ["FESEARCH_STORAGE"] = f"sqlite:///{Path('fesearch.db').resolve()}"
+        if every > 1:
+            file = thinned(file, Path("thinned.csv.gz").resolve(), every)
+        imported(file)
+        for features in ("magpie", "element_grid", LONGEST):
+            run("features", "build", "mp_e_form", "--features", features)
+        found = measure(60 if given.smoke else given.seconds, given.seed, given.smoke)
+    for line in found:
+        print(line)
+    if every == 1:
+        write("portfolio", found)
+
+
+if __name__ == "__main__":
+    main()
