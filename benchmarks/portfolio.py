@@ -74,13 +74,13 @@ def lines(search: str, *names: str) -> list[dict[str, Any]]:
 
 def measure(seconds: int, seed: int, smoke: bool) -> list[dict[str, Any]]:
     """All searches; every line with its ratio to the best search of one family."""
-    from fesearch.search import portfolio
+    from fesearch.search.standings import members
     from fesearch.store.results import Store
 
     url = os.environ["FESEARCH_STORAGE"]
     few = ["--families", "lightgbm,random_forest,ridge"] if smoke else []
     start(NAME, *few, *words(seconds, seed))
-    names = [one.study.name for one in portfolio.members(NAME, url)]
+    names = [one.study.name for one in members(NAME, url)]
     found = lines("together", *names)
     for line in found[:ALONE]:
         with Store.open(url, create=False) as store:

@@ -1,5 +1,6 @@
 """The core without Ray, database or training: what it decides, records and rebuilds."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -266,6 +267,27 @@ def test_more_time_revives_a_search_that_was_stopping_for_want_of_it():
     core.stop("interrupted")
     core.extend(settings(deadline=30.0))
     assert core.stopped == "interrupted"
+
+
+def test_beyond_the_deadline_reports_are_waited_for_until_one_has_a_value():
+    now = [0.0]
+
+    def begun(**changes):
+        sampler = sampler_named("random", SPACE, 5, "minimize")
+        core = Core(settings(**changes), sampler, Book(), clock=lambda: now[0])
+        return core, [core.suggest() for _ in range(2)]
+
+    late, specs = begun(deadline=10.0, overrun=50.0)
+    assert late.latest == 60.0
+    now[0] = 25.0
+    assert late.report(specs[0].number, report_of(specs[0], 1)) is Decision.STOP
+    assert late.latest == 25.0
+    assert specs[1].number in late.running
+    now[0] = 5.0
+    quick, specs = begun(deadline=10.0, overrun=50.0)
+    quick.report(specs[0].number, report_of(specs[0], 1))
+    assert quick.latest == 10.0
+    assert begun()[0].latest == math.inf
 
 
 def test_a_maximised_metric_keeps_the_highest():

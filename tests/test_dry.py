@@ -163,11 +163,11 @@ def test_each_family_is_estimated_for_its_share_and_all_for_the_budget(
     assert run([*many, "--dry-run", "--time-limit", "2h", "--format", "json"]) == 0
     out, err = capsys.readouterr()
     said = json.loads(out)
-    assert {row["time_limit"] for row in said["families"]} == {"20m"}  # 2 rounds, 3 families
+    assert {row["time_limit"] for row in said["families"]} == {"13m20s"}  # 3 parts, 3 families
     assert {row["sampler"] for row in said["families"]} == {"tpe"}
     assert said["estimate"]["hours"] == [2.0, 2.0]
     assert said["estimate"]["disk_gb"][0] == pytest.approx(
-        3 * sum(row["estimate"]["disk_gb"][0] for row in said["families"])
+        4.5 * sum(row["estimate"]["disk_gb"][0] for row in said["families"])
     )
     assert list(said["left_out"]) == ["krr"]
     assert err.endswith("\nNothing was started.\n")
@@ -182,7 +182,7 @@ def test_families_that_share_trials(
     keys = {**read("all_families", flags), "runner": "inline"}
     found: list[Outlook] = []
     dry.run_all(of_keys(keys, "shared"), found.append, lambda family, why: None)
-    assert [outlook.prepared.study.trials for outlook in found] == [3, 3]
+    assert [outlook.prepared.study.trials for outlook in found] == [2, 2]
     assert "qmc" not in {outlook.prepared.study.sampler for outlook in found}  # for 10 and less
     assert run(words) == 0
     assert "\ntime    " in capsys.readouterr().out

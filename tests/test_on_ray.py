@@ -1,6 +1,7 @@
 """Trials on real Ray that meet with a mishap: each ends as it should, and the search goes on."""
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -188,12 +189,13 @@ def test_what_ray_said_last_is_kept_where_a_search_fails(
 class Watched:
     """The deadlines of a trial in training, on a clock of their own."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, limit: float | None, **settings: Any):
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, limit: float | None, latest: float = math.inf
+    ):
         self.clock, self.ended = 0.0, list[str]()
         monkeypatch.setattr(on_ray.time, "monotonic", lambda: self.clock)
         monkeypatch.setattr(on_ray.ray, "kill", self.ended.append)
-        self.settings = SimpleNamespace(**{"deadline": None, "overrun": 0.0, **settings})
-        self.core: Any = SimpleNamespace(settings=self.settings, halting=False)
+        self.core: Any = SimpleNamespace(latest=latest, halting=False)
         self.halt = Path(tempfile.mkdtemp()) / "study" / "halt"
         self.link = on_ray._Link(self.core, self.halt, here=True)
         self.deadlines = on_ray._Deadlines(self.link, limit)
@@ -224,7 +226,7 @@ def test_time_in_which_the_driver_was_held_up_is_not_the_trials(
 def test_a_trial_that_does_not_report_at_the_deadline_is_interrupted(
     limit: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watched = Watched(monkeypatch, limit, deadline=50.0)
+    watched = Watched(monkeypatch, limit, latest=50.0)
     watched.steps_until(50.0 + on_ray.LATE_GRACE)
     assert watched.ended == []
     watched.steps_until(50.0 + on_ray.LATE_GRACE + 1.0)
@@ -235,10 +237,9 @@ def test_a_trial_that_does_not_report_at_the_deadline_is_interrupted(
 def test_a_trial_goes_on_beyond_a_deadline_that_was_put_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    watched = Watched(monkeypatch, limit=None, deadline=50.0)
+    watched = Watched(monkeypatch, limit=None, latest=50.0)
     watched.steps_until(40.0)
-    watched.settings.deadline = 100.0
-    watched.settings.overrun = 20.0
+    watched.core.latest = 120.0
     watched.steps_until(120.0 + on_ray.LATE_GRACE)
     assert watched.ended == []
     watched.steps_until(120.0 + on_ray.LATE_GRACE + 1.0)
@@ -248,7 +249,7 @@ def test_a_trial_goes_on_beyond_a_deadline_that_was_put_off(
 def test_reports_that_waited_while_the_driver_was_held_up_past_the_deadline_are_heard(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    watched = Watched(monkeypatch, limit=None, deadline=50.0)
+    watched = Watched(monkeypatch, limit=None, latest=50.0)
     watched.steps_until(49.0)
     watched.clock += 600.0  # the database was away
     watched.steps_until(649.0 + on_ray.LATE_GRACE)
@@ -260,7 +261,7 @@ def test_reports_that_waited_while_the_driver_was_held_up_past_the_deadline_are_
 def test_a_trial_that_reported_at_the_deadline_is_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    watched = Watched(monkeypatch, limit=None, deadline=50.0)
+    watched = Watched(monkeypatch, limit=None, latest=50.0)
     watched.steps_until(55.0)
     watched.deadlines.on_trial_complete(0, [], watched.trial)
     watched.steps_until(100.0)
@@ -279,14 +280,14 @@ def test_trials_are_halted_when_all_is_to_stop(monkeypatch: pytest.MonkeyPatch) 
 def test_trials_are_halted_before_those_are_ended_that_do_not_report_at_the_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    watched = Watched(monkeypatch, limit=None, deadline=50.0)
+    watched = Watched(monkeypatch, limit=None, latest=50.0)
     watched.steps_until(51.0)
     watched.steps_until(50.0 + on_ray.LATE_GRACE - on_ray._SECONDS_TO_HALT)
     assert not watched.halt.exists(), "who is about to report may"
     watched.steps_until(51.0 + on_ray.LATE_GRACE - on_ray._SECONDS_TO_HALT)
     assert watched.halt.exists()
     assert watched.ended == []
-    watched.settings.deadline = 100.0
+    watched.core.latest = 100.0
     watched.steps_until(60.0)
     assert not watched.halt.exists()
 

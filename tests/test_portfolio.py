@@ -51,7 +51,7 @@ def test_the_best_family_gets_most_and_all_have_a_chance(house: str) -> None:
     shares = spent("all", house)
     assert sum(shares.values()) == 12
     best = min(standings.members("all", house), key=lambda one: one.best or 9.0)
-    assert shares[best.study.definition["study"]["family"]] == max(shares.values()) == 8
+    assert shares[best.study.definition["study"]["family"]] == max(shares.values()) == 10
     assert ended.studies == tuple(f"all-{family}" for family in FAMILIES)
     assert (ended.stopped, dict(ended.left_out)) == ("", {})
     keys = {one.study.key for one in standings.members("all", house)}
@@ -74,7 +74,7 @@ def test_time_is_shared_until_nobody_can_go_on(house: str) -> None:
     followed = Followed()
     ended = portfolio.begin(many("timed", time_limit="60s", trials=2), house, followed.looks)
     assert [(turn.family, turn.amount) for turn in followed.turns[:3]] == [
-        (family, pytest.approx(60 / 2 / 3)) for family in FAMILIES
+        (family, pytest.approx(60 / 3 / 3, rel=0.3)) for family in FAMILIES
     ]
     assert spent("timed", house) == dict.fromkeys(FAMILIES, 2)
     assert ended.stopped == ""
@@ -92,7 +92,7 @@ def test_a_trial_may_go_on_beyond_its_familys_turn_but_not_beyond_the_whole(
 
     monkeypatch.setattr(portfolio, "start", start)
     portfolio.begin(many("beyond", time_limit="60s", trials=1), house)
-    assert [turn for turn, _ in spans] == [pytest.approx(60 / 2 / 3)] * 3
+    assert [turn for turn, _ in spans] == [pytest.approx(60 / 3 / 3, rel=0.3)] * 3
     wholes = [turn + beyond for turn, beyond in spans]
     assert 60 >= wholes[0] > wholes[1] > wholes[2] >= spans[2][0]
 
@@ -140,16 +140,16 @@ def test_a_family_that_no_trial_has_the_time_for_is_left_out_before_its_first_tu
 def test_a_family_whose_memory_others_have_taken_is_left_out_for_this_run(
     house: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = many("shrunk", families=["krr", "ridge"])
+    made = many("shrunk", families=["krr", "ridge"], trials=24)
     portfolio.begin(replace(made, trials=2), house)
     assert spent("shrunk", house) == {"krr": 1, "ridge": 1}
     followed = Followed()
     with monkeypatch.context() as patch:
         patch.setattr(affordable, "free_memory", lambda: 1000)
-        ended = portfolio.begin(replace(made, trials=8), house, followed.looks, or_resume=True)
+        ended = portfolio.begin(replace(made, trials=12), house, followed.looks, or_resume=True)
     assert followed.left_out["krr"].startswith("krr on 48 training rows takes about ")
     assert ended.studies == ("shrunk-krr", "shrunk-ridge")
-    assert spent("shrunk", house) == {"krr": 1, "ridge": 7}
+    assert spent("shrunk", house) == {"krr": 1, "ridge": 11}
     portfolio.go_on("shrunk", house)
     assert spent("shrunk", house)["krr"] > 1
 
@@ -211,7 +211,7 @@ def test_what_is_wrong_with_a_family_that_was_trained_is_not_passed_over(
 
 def _more(name: str) -> Portfolio:
     """The same portfolio, with more to spend than it was begun with."""
-    return replace(many(name, trials=3), trials=12)
+    return replace(many(name, trials=3), trials=18)
 
 
 def test_halted_trials_count_by_their_value_and_are_not_spent(house: str) -> None:
@@ -268,7 +268,7 @@ def test_sigterm_between_two_turns_stops_all(house: str) -> None:
     assert (ended.stopped, ended.studies) == ("interrupted", ("after-decision_tree",))
     ended = portfolio.go_on("after", house, Looks(turn=ends_itself))
     assert ended.stopped == "interrupted"
-    assert spent("after", house) == {"decision_tree": 2, "ridge": 0}  # whose turn had begun
+    assert spent("after", house) == {"decision_tree": 1, "ridge": 0}  # whose turn had begun
     assert signal.getsignal(signal.SIGTERM) is before
     assert portfolio.go_on("after", house).stopped == ""
 

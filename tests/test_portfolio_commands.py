@@ -1,6 +1,7 @@
 """A search over many families as it is typed: its keys, its name, what is scored and exported."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,10 @@ import searched
 from portfolios import FAMILIES, many
 from small import furnished
 
+from fesearch.cli import portfolio as many_families
 from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import run as command
-from fesearch.errors import InputError
+from fesearch.errors import InputError, NoResultError
 from fesearch.portfolio import of_keys
 from fesearch.search import portfolio, standings, start
 from fesearch.store.studies import PORTFOLIO
@@ -112,7 +114,7 @@ def test_the_best_are_scored_and_exported_within_the_limit(
     words += ["--time-limit", "2h", "--holdout", "--export", str(tmp_path / "model")]
     assert command(words) == 0
     out, err = capsys.readouterr()
-    assert "round 1 of 2: ridge, 28m30s" in err
+    assert "round 1 of 2: ridge, 19m\n" in err
     assert "whole-way-ridge: test MAE " in err
     assert "sealed" not in out
     assert (tmp_path / "model" / "fesearch.json").is_file()
@@ -162,6 +164,21 @@ def test_what_a_family_without_a_usable_trial_got_is_said_and_it_is_not_to_be_sc
     assert "bare-decision_tree: test MAE " in err
     assert "Not scored" not in err
     assert re.search(r"\nbare-ridge is not ranked: 0 trials in \d+s, none of use yet.\n", err)
+
+
+def test_a_budget_that_is_spent_without_a_usable_trial_wants_more(house: str) -> None:
+    made = many("none-yet", families=["ridge"], time_limit="60s")
+    noted = {PORTFOLIO: dict(made.keys)}
+    start.start(made.studies["ridge"], house, seconds=1e-9, noted=noted)
+    ended = portfolio.Ended(made, ("none-yet-ridge",), {}, "", math.inf)
+    with pytest.raises(NoResultError) as caught:
+        many_families._conclude(ended, house, Afterwards(), 0.0, "table")
+    said = "The budget of 'none-yet' is spent, and no trial is usable yet."
+    assert caught.value.message == said
+    assert (caught.value.hint or "").splitlines() == [
+        "Give it more:  fesearch study extend none-yet --time-limit +1h",
+        "Go on with:  fesearch study resume none-yet",
+    ]
 
 
 def test_a_search_that_goes_on_keeps_time_back_too(

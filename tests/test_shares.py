@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fesearch.search.shares import CHANCES, Standing, Turn, next_turn, rounds
+from fesearch.search.shares import CHANCES, Standing, Turn, next_turn, parts, rounds
 
 
 def spend(
@@ -32,9 +32,11 @@ def test_thirds_go_on_down_to_one() -> None:
     assert rounds(23) == (23, 8, 3, 1)
 
 
-def test_each_round_has_the_same_part_and_the_best_go_on() -> None:
-    turns, _ = spend({"a": 0.3, "b": 0.1, "c": 0.2}, 120.0)
-    assert turns == [Turn("a", 1, 20.0), Turn("b", 1, 20.0), Turn("c", 1, 20.0), Turn("b", 2, 60.0)]
+def test_each_round_has_the_same_part_and_the_last_one_twice_that() -> None:
+    turns, _ = spend({"a": 0.3, "b": 0.1, "c": 0.2}, 90.0)
+    assert turns == [Turn("a", 1, 10.0), Turn("b", 1, 10.0), Turn("c", 1, 10.0), Turn("b", 2, 60.0)]
+    assert parts(13) == (1, 1, 1, 2)
+    assert parts(1) == (1,)
 
 
 def test_whole_trials_are_shared() -> None:
@@ -49,11 +51,22 @@ def test_a_family_without_a_value_has_three_chances_in_the_first_round() -> None
     fast = Standing("fast", 20.0, 0.5)
     slow = Standing("slow", 0.0, None)
     taken = []
-    while (turn := next_turn([fast, slow], 80.0)) is not None and turn.family == "slow":
+    while (turn := next_turn([fast, slow], 120.0)) is not None and turn.family == "slow":
         taken.append(turn.amount)
         slow = replace(slow, spent=slow.spent + turn.amount)
     assert taken == [20.0] * CHANCES
-    assert turn is None  # nothing is left
+    assert turn == Turn("fast", 2, 40.0)
+
+
+def test_what_some_take_beyond_their_shares_is_missing_in_all_rounds_to_come() -> None:
+    names = "abcdefghi"
+    standings = [Standing(name, 10.0, 0.1 * place) for place, name in enumerate(names, 1)]
+    turn = next_turn(standings, 360.0)  # 90, 90 and 180, as planned
+    assert turn == Turn("a", 2, 30.0)
+    slow = [*standings[:8], replace(standings[8], spent=100.0)]
+    assert next_turn(slow, 360.0) == Turn("a", 2, 20.0)
+    late = next_turn(standings, 330.0)  # 30 went by that nobody had
+    assert late == Turn("a", 2, pytest.approx(26.11, abs=0.01))
 
 
 def test_who_cannot_go_on_leaves_its_share_to_the_best() -> None:

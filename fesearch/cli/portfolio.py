@@ -93,7 +93,9 @@ def _looks(made: Portfolio) -> "Iterator[Looks]":
 
     def turn(turn: "Turn") -> None:
         amount = (
-            counted(round(turn.amount), "trial") if made.seconds is None else spelled(turn.amount)
+            counted(round(turn.amount), "trial")
+            if made.seconds is None
+            else spelled(round(max(turn.amount, 1.0)))
         )
         say(f"round {turn.round} of {last}: {short_name(turn.family)}, {amount}")
 
@@ -122,9 +124,13 @@ def _conclude(
         if ended.stopped == core.INTERRUPTED:
             say(f"Stopped: {ended.stopped}.", again)
             raise typer.Exit(INTERRUPTED) from None
-        if not (ended.stopped and ended.studies):
+        if not ended.studies:
             raise
-        raise NoResultError(f"Stopped: {ended.stopped}; no trial is usable yet.", again) from error
+        if ended.stopped:
+            said = f"Stopped: {ended.stopped}; no trial is usable yet."
+            raise NoResultError(said, again) from error
+        said = f"The budget of '{ended.portfolio.name}' is spent, and no trial is usable yet."
+        raise NoResultError(said, f"Give it more:  {_more(ended.portfolio)}\n{again}") from error
     best = table.entries[0].trial.study
     try:
         if ended.stopped in ("", core.LATE):  # the best as a model first: time may be short
@@ -140,14 +146,19 @@ def _conclude(
         if ended.stopped == core.INTERRUPTED:
             raise typer.Exit(INTERRUPTED)
         return
-    more = "--trials +50" if ended.portfolio.seconds is None else "--time-limit +1h"
     _tell_of_halted(ended.portfolio.name, url)
     say(
         "Next:",
         f"  fesearch export {best} --to model   the best as a model",
         f"  fesearch trials {best}   every trial of its family, and why it ended",
-        f"  fesearch study extend {ended.portfolio.name} {more}   more for all to share",
+        f"  {_more(ended.portfolio)}   more for all to share",
     )
+
+
+def _more(portfolio: Portfolio) -> str:
+    """What to type for a larger budget."""
+    budget = "--trials +50" if portfolio.seconds is None else "--time-limit +1h"
+    return f"fesearch study extend {portfolio.name} {budget}"
 
 
 def _tell_of_unranked(name: str, url: str) -> None:

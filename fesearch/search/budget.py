@@ -24,7 +24,7 @@ class Allowance:
 
     Attributes:
         seconds: in place of what is left of the study's own time limit; None is that.
-        overrun: seconds beyond it that a trial may take to its next report.
+        overrun: seconds beyond it that a trial may take to its next report, until one has a value.
         afterwards: the study's own limit is also for what comes after the search.
         concluding: nothing is to follow, whatever ``seconds`` are.
     """

@@ -65,6 +65,7 @@ class Core:
         self._best_given = False
         self._next = 0
         self._exhausted = False
+        self._first_value_at = math.inf
         self._stop_reason = ""
 
     def restore(
@@ -142,6 +143,14 @@ class Core:
     def note(self, line: str) -> None:
         """Tell whoever looks on, from any thread."""
         self._watch("noted", line)
+
+    @property
+    def latest(self) -> float:
+        """When every trial is to have reported: beyond the deadline, until one has a value."""
+        deadline, overrun = self.settings.deadline, self.settings.overrun
+        if deadline is None:
+            return math.inf
+        return deadline + min(max(self._first_value_at - deadline, 0.0), overrun)
 
     @property
     def stopping(self) -> bool:
@@ -386,6 +395,7 @@ class Core:
         self._sampler.report(number, resource, None if diverged else best)
         if best is None or diverged:
             return Decision.CONTINUE
+        self._first_value_at = min(self._first_value_at, self._clock())
         return self.rule.decide(number, resource, self._sign * best)
 
     def _behind(self, number: int, report: Report) -> str:

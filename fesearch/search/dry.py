@@ -14,7 +14,7 @@ from fesearch.search import burst, resources, room
 from fesearch.search.portfolio import of_each
 from fesearch.search.prepare import Prepared, Progress, prepare
 from fesearch.search.settle import settled
-from fesearch.search.shares import first_share, rounds
+from fesearch.search.shares import first_share, parts
 from fesearch.study import Study
 
 
@@ -134,7 +134,7 @@ def run_all(
 
     each = of_each(portfolio, taken, left_out)
     families = len(portfolio.studies)
-    shares = families * len(rounds(families))
+    shares = families * sum(parts(families))
     seconds = estimate.shared([one.seconds for one in each], shares)
     return Total(
         seconds=seconds if portfolio.seconds is None else seconds.capped(portfolio.seconds),

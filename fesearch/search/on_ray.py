@@ -291,10 +291,7 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
 
     def _is_late(self, now: float, grace: float) -> bool:
         """Whether the search should have ended; its deadline may change while it runs."""
-        settings = self._link.core.settings
-        if settings.deadline is None:
-            return False
-        return now > max(settings.deadline + settings.overrun, self._went_on) + grace
+        return now > max(self._link.core.latest, self._went_on) + grace
 
 
 def _said(trial: Any) -> str:

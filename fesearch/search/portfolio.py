@@ -181,6 +181,8 @@ class _Budget:
     Attributes:
         portfolio: with the budget as it was when it was last looked at.
         limited: the run has a limit of its own.
+        due: ``time.monotonic()`` by which the time that families share is over; infinite where
+            they share none.
     """
 
     def __init__(self, portfolio: Portfolio, url: str, seconds: float | None) -> None:
@@ -189,14 +191,14 @@ class _Budget:
         self._url = url
         self.limited = seconds is not None
         self._limit = math.inf if seconds is None else now + seconds
-        self._due = math.inf
+        self.due = math.inf
         if portfolio.seconds is not None:
-            self._due = now + portfolio.seconds - spent(portfolio, url)
+            self.due = now + portfolio.seconds - spent(portfolio, url)
 
     @property
     def deadline(self) -> float:
         """``time.monotonic()`` by which the run is to end; infinite without a time limit."""
-        return min(self._limit, self._due)
+        return min(self._limit, self.due)
 
     def renew(self) -> Portfolio:
         """Take up a change of the budget; the portfolio as it is now."""
@@ -206,7 +208,7 @@ class _Budget:
             changed = {key: now[key] for key in BUDGET if now.get(key) != before.keys.get(key)}
             if changed:
                 self.portfolio = of_keys({**before.keys, **changed}, before.name)
-                self._due += (self.portfolio.seconds or 0.0) - (before.seconds or 0.0)
+                self.due += (self.portfolio.seconds or 0.0) - (before.seconds or 0.0)
         return self.portfolio
 
 
@@ -251,7 +253,7 @@ def _turn(
         is left to do.
     """
     portfolio = budget.renew()
-    if (turn := upcoming(portfolio, url, left_out)) is None:
+    if (turn := upcoming(portfolio, url, left_out, budget.due)) is None:
         return ""
     if halt.reason or time.monotonic() >= budget.deadline:
         return halt.reason or (LATE if budget.limited else "")
@@ -295,8 +297,8 @@ def _run(
 ) -> Outcome:
     """One turn of one family: its study is begun, or goes on, for the amount.
 
-    A trial that is beyond it without a report may go on to the end of the whole: it is in training
-    for its family's first value, and would begin anew in each turn.
+    Until the family has a value, a trial that is beyond it without a report may go on to the end of
+    the whole: it would begin anew in each turn.
     """
     study = portfolio.studies[turn.family]
     there = [one for one in members(portfolio.name, url) if one.study.name == study.name]

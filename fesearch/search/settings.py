@@ -25,7 +25,7 @@ class Settings:
         pruner: by which trials that are behind are stopped.
         rungs, reduction_factor, brackets: its terms; no rungs stop no trial.
         deadline: ``time.monotonic()`` after which nothing is begun and everything is stopped.
-        overrun: seconds beyond it that a trial may take to its next report.
+        overrun: seconds beyond it that a trial may take to its next report, until one has a value.
         retries: how often a trial whose worker is lost begins again from its checkpoint.
         trial_time_limit: seconds of computation after which a trial ends; None is never.
         threads, device: of every trial.

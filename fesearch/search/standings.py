@@ -1,5 +1,7 @@
 """Where the families of a search stand, as the studies in its store tell: whose turn it is."""
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -35,15 +37,22 @@ def members(name: str, url: str) -> list[StudySummary]:
 
 
 def upcoming(
-    portfolio: Portfolio, url: str, left_out: Mapping[str, str] = MappingProxyType({})
+    portfolio: Portfolio,
+    url: str,
+    left_out: Mapping[str, str] = MappingProxyType({}),
+    due: float = math.inf,
 ) -> Turn | None:
     """Whose turn is next; None where nothing is left to do.
 
     Args:
         left_out: families that cannot be trained on these data.
+        due: ``time.monotonic()`` by which the time they share is over: some of it goes by between
+            their turns.
     """
+    there = standings(portfolio, url, left_out)
+    left = due - time.monotonic() + sum(one.spent for one in there)
     whole = portfolio.seconds is None
-    return next_turn(standings(portfolio, url, left_out), portfolio.budget, whole=whole)
+    return next_turn(there, min(portfolio.budget, left), whole=whole)
 
 
 def spent(portfolio: Portfolio, url: str) -> float:

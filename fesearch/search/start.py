@@ -50,7 +50,8 @@ def start(
         url: of the store.
         or_resume: go on with a study of that name, where there is one.
         seconds: of this run, where the study is to go on later.
-        overrun: seconds beyond them that a trial may take to its next report; then it is ended.
+        overrun: seconds beyond them that a trial may take to its next report, until one has a
+            value.
         afterwards: leave some of its own time limit for the test part and the export.
         noted: what else its definition is to tell.
         settled_for: trials that its sampler and rungs are to suit, where it gets more later.
