@@ -1,30 +1,39 @@
-"""What bf16 does to the validation MAE of networks, on one core of a CPU.
+"""What bf16 and TF32 do to the validation MAE of networks, on one core of a CPU.
 
     python benchmarks/precision.py ../shared/data/mp_e_form_folds.csv.gz
 
 An irnet of 8 layers and a dnn, both at a quarter of the published width, are trained for a few
 epochs on fold 0 of mp_e_form (a twentieth of its training formulas, the whole validation part, no
-test row), in fp32 and in bf16 from the same seeds. A line is one network in one precision: mean and
-standard deviation over seeds of the least validation MAE of a training, and the mean difference
-from fp32 at the same seed with its standard error. CPU seconds are those of training and
-validation; those of bf16 say nothing of a GPU's, since few CPUs compute in it. ``--smoke`` trains
-on a hundred of these rows for one epoch and writes nothing.
+test row), in fp32, in bf16 and in an emulation of TF32, from the same seeds. No CPU has TF32: here
+the factors of each product of matrices, forward and backward, are rounded to its 10 bits of
+mantissa, to nearest, and multiplied and summed in fp32, as a GPU does it but for the order of sums.
+
+A line is one network in one precision: mean and standard deviation over seeds of the least
+validation MAE of a training, and the mean difference from fp32 at the same seed with its standard
+error. CPU seconds are those of training and validation; those of bf16 and of the emulation say
+nothing of a GPU's. ``--smoke`` trains on a hundred of these rows for one epoch and writes nothing.
 """
 
 import argparse
 import csv
 import gzip
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from _results import write
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fesearch import dataset, split
 from fesearch.family import FAMILIES
 from fesearch.features import build
 from fesearch.featureset import Inputs
+from fesearch.nets.step import Stepping
+from fesearch.nets.train import NetLearner
 from fesearch.space import Config
 from fesearch.split import Development
 from fesearch.splitspec import SplitSpec
@@ -37,6 +46,43 @@ NETWORKS: dict[str, Config] = {
     "dnn": {"depth": 6, "width": 0.25, "loss": "mae", "optimizer": "adam"},
 }
 COMMON: Config = {"learning_rate": 1e-3, "batch_size": 64}
+EMULATED = "tf32, emulated"
+PRECISIONS = ("fp32", "bf16", EMULATED)
+FACTORS = {torch.ops.aten.mm.default: 0, torch.ops.aten.addmm.default: 1}
+"""Products of matrices, all that fully connected layers have -> where their factors begin."""
+
+
+def tf32(x: torch.Tensor) -> torch.Tensor:
+    """Numbers in float32 without the last 13 of their 23 bits, rounded to nearest, ties to even."""
+    bits = x.view(torch.int32)
+    return ((bits + 0xFFF + ((bits >> 13) & 1)) & ~0x1FFF).view(torch.float32)
+
+
+class RoundedFactors(TorchDispatchMode):
+    """Inside, products of matrices are of factors rounded by ``tf32``, in the backward pass too."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if (first := FACTORS.get(func)) is not None:
+            a, b = map(tf32, args[first : first + 2])
+            args = (*args[:first], a, b, *args[first + 2 :])
+        return func(*args, **(kwargs or {}))
+
+
+class Emulated:
+    """Steps in an emulation of TF32; validation comes after them, in fp32."""
+
+    def __init__(self, steps: Stepping) -> None:
+        self._steps = steps
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        with self._steps.running(), RoundedFactors():
+            yield
+
+    def __call__(self, rows: torch.Tensor, rate: float) -> None:
+        self._steps(rows, rate)
 
 
 def fold(file: Path, smoke: bool) -> Development:
@@ -61,15 +107,21 @@ def fold(file: Path, smoke: bool) -> Development:
 
 def least(family: str, config: Config, data: Development, seed: int, epochs: int) -> float:
     """The least validation MAE of a training, eV/atom."""
+    emulated = config["precision"] == EMULATED
+    if emulated:
+        config = {**config, "precision": "fp32"}
     learner = FAMILIES.get(family).build(config, data, seed=seed, threads=1, device="cpu")
+    assert isinstance(learner, NetLearner)
+    if emulated:
+        learner.steps = Emulated(learner.steps)
     return min(float(np.mean(np.abs(learner.advance() - data.val_y))) for _ in range(epochs))
 
 
 def compared(family: str, data: Development, seeds: int, epochs: int) -> list[dict[str, Any]]:
-    """The lines of a network, fp32 before bf16."""
+    """The lines of a network, fp32 first."""
     config = {**FAMILIES.get(family).best, **COMMON, **NETWORKS[family]}
     lines, plain = [], np.zeros(seeds)
-    for precision in ("fp32", "bf16"):
+    for precision in PRECISIONS:
         began = time.process_time()
         found = np.array(
             [

@@ -3,10 +3,14 @@
 import ast
 import csv
 import gzip
+import importlib
 import itertools
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+import torch
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 ALONE = """
@@ -30,7 +34,7 @@ def test_that_of_gpus_needs_numpy_and_torch_alone(tmp_path: Path) -> None:
     assert all(int(line["samples_per_second"]) > 0 for line in lines)
 
 
-def test_that_of_precisions_compares_both_of_each_network(tmp_path: Path) -> None:
+def test_that_of_precisions_compares_all_of_each_network(tmp_path: Path) -> None:
     file = tmp_path / "folds.csv.gz"
     metals = ("Al", "Ti", "Fe", "Ni", "Cu", "Zn")
     formulas = [f"{a}{n}{b}" for a, b in itertools.combinations(metals, 2) for n in range(2, 20)]
@@ -42,7 +46,29 @@ def test_that_of_precisions_compares_both_of_each_network(tmp_path: Path) -> Non
     done = subprocess.run(words, check=True, capture_output=True, text=True)
     lines = [ast.literal_eval(line) for line in done.stdout.splitlines()]
     found = [(line["network"], line["precision"]) for line in lines]
-    assert found == [(n, p) for n in ("irnet", "dnn") for p in ("fp32", "bf16")]
-    for plain, rounded in (lines[:2], lines[2:]):
+    assert found == [(n, p) for n in ("irnet", "dnn") for p in ("fp32", "bf16", "tf32, emulated")]
+    for plain, *rounded in (lines[:3], lines[3:]):
         assert plain["difference"] == 0.0
-        assert rounded["standard_error"] > 0.0  # it trains to other numbers
+        assert all(line["standard_error"] > 0.0 for line in rounded)  # trained to other numbers
+
+
+def test_tf32_is_emulated_in_products_of_both_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    module = importlib.import_module("precision")
+    ulp = 2.0**-10
+    given = [1 + ulp, 1 + 0.5 * ulp, 1 + 1.5 * ulp, -1 - 0.75 * ulp, 2.0**-100, 0.0, torch.inf]
+    found = module.tf32(torch.tensor(given)).tolist()
+    assert found == [1 + ulp, 1, 1 + 2 * ulp, -1 - ulp, 2.0**-100, 0.0, torch.inf]
+
+    torch.manual_seed(0)
+    net, x = torch.nn.Linear(5, 3), torch.randn(7, 5)
+    with module.RoundedFactors():
+        y = net(x)
+        y.square().sum().backward()
+    rounded = module.tf32
+    torch.testing.assert_close(y, rounded(x) @ rounded(net.weight).T + net.bias)
+    slope = 2 * y.detach()
+    assert net.weight.grad is not None
+    torch.testing.assert_close(net.weight.grad, rounded(slope).T @ rounded(x), rtol=1e-6, atol=1e-6)
+    exact = slope.T @ x
+    assert (net.weight.grad - exact).abs().max() > 1e-5
