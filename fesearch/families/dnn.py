@@ -7,8 +7,9 @@ epochs; its curve has the 100 epochs in it, since the rate is constant.
 
 Not stated and declared here: widths (the tapered ones of ``nets/layers.py``, a quarter as wide:
 256 at the widest), batches of 64, no batch norm, patience (50 epochs), momentum (none: plain SGD),
-scaling of features and target (``scaling.py``). The rates 1e-1 … 1e-4 are taken as decades. The
-full space, with batch norm and today's optimizers, is ours.
+scaling of features and target (``scaling.py``), initial weights (Glorot's, as Keras has them where
+nothing is said: with torch's own, networks of 10 layers and more learn nothing). The rates
+1e-1 … 1e-4 are taken as decades. The full space, with batch norm and today's optimizers, is ours.
 """
 
 from typing import TYPE_CHECKING

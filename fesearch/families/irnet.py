@@ -11,10 +11,11 @@ layers are better on OQMD-SC (Table 2: 0.0382 against 0.0411 eV/atom, 435,582 ro
 half the cost.
 
 Not stated in the paper and chosen here: the momentum coefficient, 0.9; 500 epochs at most (the
-paper gives its patience, 200 epochs, and no end); initial weights, epsilon and decay rates, which
-are torch's defaults where the paper's TensorFlow has its own; scaling of features and target
-(``scaling.py``). Batch norm elsewhere than before the activation, and dropout, were tried on
-the plain network only (4.1.1): the full space has them here.
+paper gives its patience, 200 epochs, and no end); initial weights, of which torch's are better here
+than those of the paper's TensorFlow (``nets/initial.py``); epsilon and decay rates, which are
+torch's defaults too; scaling of features and target (``scaling.py``). Batch norm elsewhere than
+before the activation, and dropout, were tried on the plain network only (4.1.1): the full space has
+them here.
 """
 
 from typing import TYPE_CHECKING

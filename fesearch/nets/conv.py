@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from fesearch.nets.initial import begin
 from fesearch.nets.stack import ACTIVATIONS
 
 SIDE = 10
@@ -51,6 +52,8 @@ class GridNet(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden, 1),
         )
+        if not norm:
+            begin(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         pictures = self.convolutions(x.view(-1, 1, SIDE, SIDE))

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from fesearch.nets.config import complete, runs_of
+from fesearch.nets.initial import begin
 from fesearch.nets.layers import Norm, Run, Shortcut
 from fesearch.space import Config
 
@@ -55,7 +56,7 @@ class Stack:
         )
 
     def net(self) -> "StackNet":
-        """A module of this stack, initialised by torch's default (Kaiming-uniform, a = √5)."""
+        """A module of this stack, with the weights of ``initial`` or torch's to begin with."""
         return StackNet(self)
 
 
@@ -68,6 +69,8 @@ class StackNet(nn.Module):
         self.output = nn.Linear(stack.runs[-1].width, 1)
         final = stack.output_activation
         self.final = nn.Identity() if final is None else ACTIVATIONS[final]()
+        if all(run.norm is None and run.shortcut == "none" for run in stack.runs):
+            begin(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.final(self.output(self.hidden(x)))
