@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from fesearch.arrays import Arrays, Layout, broken, check, layout, prefixed, section
+from fesearch.arrays import Arrays, Layout, broken, check, columns, layout, prefixed, section
 from fesearch.seeds import derive
 from fesearch.split import Development
 from fesearch.trees import Trees
@@ -153,11 +153,10 @@ def parts(arrays: Arrays, *, width: int) -> tuple[np.ndarray, list[Trees]]:
 def medians(x: np.ndarray) -> np.ndarray:
     """The median of the finite values of each feature, (d,) float32; 0 where there is none."""
     found = np.zeros(x.shape[1], np.float32)
-    for column in range(x.shape[1]):
-        values = x[:, column]
+    for place, values in enumerate(columns(x)):
         values = values[np.isfinite(values)]
         if values.size:
-            found[column] = np.median(values)
+            found[place] = np.median(values)
     return found
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from fesearch.arrays import Arrays, Layout, check, check_finite
+from fesearch.arrays import Arrays, Layout, check, check_finite, columns
 
 RANGES: Mapping[str, tuple[float, float]] = {
     "sigmoid": (0.0, 1.0),
@@ -49,10 +49,10 @@ class Scaling:
             standardise: the features; without, they stay as they are (but not finite becomes 0).
         """
         if standardise:
-            columns = [_mean_and_factor(x[:, column]) for column in range(x.shape[1])]
+            each = [_mean_and_factor(column) for column in columns(x)]
         else:
-            columns = [(0.0, 1.0)] * x.shape[1]
-        mean, factor = np.array(columns, np.float32).reshape(-1, 2).T
+            each = [(0.0, 1.0)] * x.shape[1]
+        mean, factor = np.array(each, np.float32).reshape(-1, 2).T
         if output_activation is None:
             offset, scale = np.mean(y), np.std(y)
         else:
@@ -89,9 +89,11 @@ class Scaling:
     def features(self, x: np.ndarray) -> np.ndarray:
         """Features (n, d) as the network takes them, float32; not finite becomes 0, the mean."""
         with np.errstate(over="ignore", invalid="ignore"):
-            centred = x.astype(np.float32, copy=False) - self.x_mean
-            scaled: np.ndarray = centred * self.x_factor
-        scaled[~np.isfinite(scaled)] = 0.0
+            scaled: np.ndarray = x.astype(np.float32, copy=False) - self.x_mean
+            scaled *= self.x_factor
+        known = np.isfinite(scaled)
+        if not known.all():
+            scaled[~known] = 0.0
         return scaled
 
     def target(self, y: np.ndarray) -> np.ndarray:
@@ -108,9 +110,13 @@ class Scaling:
 
 def _mean_and_factor(column: np.ndarray) -> tuple[float, float]:
     """Mean and 1 / SD of the finite values; one column at a time, in double precision."""
-    values = column[np.isfinite(column)].astype(np.float64)
-    if values.size == 0:
+    known = np.isfinite(column)
+    if not known.all():
+        column = column[known]
+    if column.size == 0:
         return 0.0, 0.0
-    spread = float(np.std(values))
-    constant = values.min() == values.max() or spread < float(np.finfo(np.float32).tiny)
-    return float(np.mean(values)), 0.0 if constant else 1.0 / spread
+    values = column.astype(np.float64)
+    mean = np.mean(values, keepdims=True)
+    spread = float(np.std(values, mean=mean))
+    constant = column.min() == column.max() or spread < float(np.finfo(np.float32).tiny)
+    return float(mean[0]), 0.0 if constant else 1.0 / spread
