@@ -1,7 +1,7 @@
 """What passes between running, storing and deciding: frozen values, standard library only."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -182,6 +182,18 @@ class TrialResult:
     def latency_us(self) -> float | None:
         """The latency in microseconds, as it is printed."""
         return None if self.latency is None else self.latency * 1e6
+
+    def after(self, report: Report) -> "TrialResult":
+        """Where the trial stands after a report, one that it made again included."""
+        return replace(
+            self,
+            value=report.best,
+            resource=max(report.resource, self.resource),
+            best_resource=report.best_resource,
+            seconds=report.seconds,
+            parameters=report.parameters,
+            latency=self.latency if report.latency is None else report.latency,
+        )
 
 
 def nothing_usable(study: str, results: Iterable[TrialResult]) -> NoResultError:

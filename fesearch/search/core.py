@@ -10,29 +10,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from fesearch.duration import spelled
-from fesearch.record import (
-    Decision,
-    Fault,
-    Report,
-    TrialResult,
-    TrialSpec,
-    TrialState,
-)
+from fesearch.record import Decision, Fault, Report, TrialResult, TrialSpec, TrialState
 from fesearch.search import deaths
-from fesearch.search.faults import Cause, is_of_gpu
+from fesearch.search.faults import Cause
 from fesearch.search.hopeless import Failures
 from fesearch.search.pruner import PRUNERS, Rule, Terms
 from fesearch.search.roles import NONE_BEGUN, LastBegun, Ledger, Recorded, Watcher
 from fesearch.search.sampler import Sampler
 from fesearch.search.settings import Settings
 from fesearch.search.turns import Turns
+from fesearch.search.verdict import NO_MEMORY, is_alone, told_apart, verdict
 from fesearch.seeds import derive
 from fesearch.space import Config
 
 INTERRUPTED = "interrupted"
 LATE = "the time limit is reached"
 """Two reasons of ``Core.stopped``; others are the words of who stopped it."""
-_NO_MEMORY = "too little memory"  # so begins the reason of a trial that is tried again, alone
 
 
 class Core:
@@ -105,7 +98,7 @@ class Core:
         self._given(result)
         if not result.state.finished:
             self._running[result.number] = result
-            self._turns.interrupt(result.number, alone=result.reason.startswith(_NO_MEMORY))
+            self._turns.interrupt(result.number, alone=is_alone(result))
 
     def _recall(self, reports: Iterable[Recorded], known: Mapping[int, TrialResult]) -> None:
         """Reports that were decided on before."""
@@ -247,7 +240,7 @@ class Core:
             self.fail(number, f"diverged where it was trained again: {report.diverged}")
             return Decision.STOP
         if report.resource <= standing.resource and report.last:
-            ended = self._ended(_after(standing, report), report)
+            ended = self._ended(standing.after(report), report)
             self._ledger.finish(ended)
             self._end(ended)
             return Decision.STOP
@@ -289,39 +282,22 @@ class Core:
     def fault(self, number: int, cause: Cause, reason: str) -> None:
         """Decide what becomes of a running trial whose training a fault of the machine ended.
 
-        One that lost its worker goes on from its checkpoint, ``Settings.retries`` times at most;
-        one that ran out of memory does so once, alone, unless the memory is that of a GPU which it
-        had to itself. A worker that may have been killed for want of memory counts as lost, from
-        the second time on as out of memory. A full disk stops the search, and the trial can be
-        resumed. Any other fault ends the trial.
+        See ``verdict``. A full disk stops the search, and the trial can be resumed.
         """
         if number not in self._running:
             return
-        retries, most = self._running[number].retries, self.settings.retries
-        alone = self._running[number].reason.startswith(_NO_MEMORY)
-        if cause is Cause.KILLED:
-            twice = 0 < retries < most and not alone
-            cause = Cause.MEMORY if twice else Cause.LOST
-            reason = f"perhaps, since {reason} again" if twice else reason
+        standing = self._running[number]
+        cause, reason = told_apart(standing, cause, reason, self.settings)
         if cause is Cause.DISK:
             self.stop(f"{reason} (trial {number})")
         if self.stopped and cause in (Cause.DISK, Cause.LOST):
             self._turns.interrupt(number)
-        elif cause is Cause.LOST and retries < most:
-            again = f"{_NO_MEMORY}, alone now, and " if alone else ""
-            lost = f"a lost worker ({retries + 1} of {most}): {reason}"
-            self._retry(number, f"{again}{lost}", alone=alone)
-        elif cause is Cause.LOST:
-            times = f" {retries + 1} times" if retries else ""
-            self.fail(number, f"the worker was lost{times}: {reason}")
-        elif cause is Cause.MEMORY and self.settings.own_gpus and is_of_gpu(reason):
-            self.fail(number, f"{_NO_MEMORY}, with the GPU to itself: {reason}")
-        elif cause is Cause.MEMORY and not alone:
-            self._retry(number, f"{_NO_MEMORY}, alone now: {reason}", alone=True)
-        elif cause is Cause.MEMORY:
-            self.fail(number, f"{_NO_MEMORY}, alone too: {reason}")
+            return
+        found = verdict(standing, cause, reason, self.settings)
+        if found.again:
+            self._retry(number, found.reason, alone=found.alone)
         else:
-            self.fail(number, reason)
+            self.fail(number, found.reason)
 
     def survived(self, number: int, where: str) -> bool:
         """Count it, if the last process died in training this trial, which is about to go on.
@@ -336,7 +312,7 @@ class Core:
             return True
         self._died_in, standing = None, self._running[number]
         amount = self.settings.family.resource.amount(standing.resource)
-        alone = f"{_NO_MEMORY}, and " if standing.reason.startswith(_NO_MEMORY) else ""
+        alone = f"{NO_MEMORY}, and " if is_alone(standing) else ""
         place = f"after {amount} ({where})"
         reason, enough = deaths.noted(standing.reason.removeprefix(alone), place)
         if enough:
@@ -372,7 +348,7 @@ class Core:
     def _decide(self, standing: TrialResult, report: Report) -> tuple[TrialResult, Decision]:
         diverged = report.diverged is not None
         decision = self._learn(standing.number, report.resource, report.best, diverged)
-        standing = _after(standing, report)
+        standing = standing.after(report)
         if diverged or report.last:
             return self._ended(standing, report), Decision.STOP
         if decision is Decision.STOP:
@@ -456,16 +432,3 @@ class Core:
     def _watch(self, event: str, *arguments: object) -> None:
         for watcher in self._watchers:
             getattr(watcher, event)(*arguments)
-
-
-def _after(standing: TrialResult, report: Report) -> TrialResult:
-    """Where a trial stands after a report, one that it made again included."""
-    return replace(
-        standing,
-        value=report.best,
-        resource=max(report.resource, standing.resource),
-        best_resource=report.best_resource,
-        seconds=report.seconds,
-        parameters=report.parameters,
-        latency=standing.latency if report.latency is None else report.latency,
-    )
