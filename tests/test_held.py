@@ -1,7 +1,9 @@
 """The one driver of a search over many families: stopped, refused, taken over between turns."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +166,22 @@ def test_there_is_nothing_to_hold_where_there_is_no_database(tmp_path: Path) -> 
         search.begin()
     with pytest.raises(NoDatabaseError):
         Store.open(url, create=False)
+
+
+@pytest.mark.slow
+def test_a_postgresql_that_restarts_between_two_turns_is_waited_for(
+    house: str, postgresql_server: Any, postgresql_url: str
+) -> None:
+    notes: list[str] = []
+
+    def stop() -> None:
+        postgresql_server.stop()
+        threading.Timer(3.0, postgresql_server.ensure_postgres_running).start()
+
+    looks = replace(second(stop), noted=notes.append)
+    ended = portfolio.begin(many("restarted"), postgresql_url, looks)
+    assert (ended.stopped, ended.left_out, len(ended.studies)) == ("", {}, 3)
+    assert [note.startswith("The database ") for note in notes] == [True, True]
+    assert notes[1].startswith("The database is back after ")
+    with Store.open(postgresql_url) as store:
+        assert not store.searched("restarted")
