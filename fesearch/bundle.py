@@ -5,7 +5,7 @@ Nothing in it is run, and every byte is vouched for by ``SHA256SUMS``. Reading o
 
 import hashlib
 import stat
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +24,7 @@ from fesearch.features import Combination
 from fesearch.featureset import ColumnFeatureSet, FeatureSet, Inputs
 from fesearch.intervals import Calibration
 from fesearch.model import DESCRIPTION, WEIGHTS, FittedModel, read_arrays
-from fesearch.sealed import Sealed
+from fesearch.sealed import Met, Sealed, meet_or_warn, met_in
 from fesearch.structure import Structures
 
 CARD, STUDY, README, SUMS = "fesearch.json", "study.toml", "README.md", "SHA256SUMS"
@@ -34,6 +34,7 @@ FILES = tuple(sorted((CARD, STUDY, README, f"{MODEL}/{DESCRIPTION}", f"{MODEL}/{
 """What every bundle has, beside the sums of all its files."""
 
 _SHOWN = 3  # compounds named in an error
+_WILD = "the model gives no finite number"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ class Bundle:
         formulas: Sequence[str],
         structures: Structures | None = None,
         numbers: Mapping[str, np.ndarray] | None = None,
+        *,
+        meet: Callable[[Met], None] | None = None,
     ) -> np.ndarray:
         """Predictions (n,) in ``card.unit`` for n compounds.
 
@@ -84,6 +87,9 @@ class Bundle:
             formulas: in any spelling.
             structures: of the n compounds, for a model that reads them.
             numbers: column -> (n,) numbers; at least ``card.columns``.
+            meet: called with those that have a formula of the sealed test part, if any do; such as
+                ``lambda met: print(fesearch.glance.recorded(bundle.card, met, url))``, which puts
+                it on record. Without it there is a warning.
 
         Raises:
             InputError: the model reads what is not given, a formula cannot be read, or compounds
@@ -91,6 +97,8 @@ class Bundle:
         """
         answer = self.answer(formulas, structures, numbers)
         self.refuse_lacking(answer, formulas)
+        met = met_in(self.sealed, map(formula.reduced, formulas))
+        meet_or_warn(met, self.card.split.fingerprint, meet)
         return answer.value
 
     def answer(
@@ -100,6 +108,8 @@ class Bundle:
         numbers: Mapping[str, np.ndarray] | None = None,
     ) -> Answer:
         """The same with its spread; compounds without features are no error.
+
+        Nobody is told of compounds of the test part: that is up to the caller, see ``sealed``.
 
         Raises:
             InputError: the model reads what is not given, or a formula cannot be read.
@@ -121,7 +131,9 @@ class Bundle:
         value[good], found = self.of_features(known)
         if blank.spread is not None:
             blank.spread[good] = found
-        return replace(blank, lacking=lacking)
+        wild = good[~np.isfinite(value[good])]
+        value[wild] = np.nan
+        return replace(blank, lacking={**lacking, **dict.fromkeys(wild.tolist(), _WILD)})
 
     def of_features(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Predictions (n,) and their spread, (n,) or None, for features (n, d) of its sets."""
@@ -178,10 +190,6 @@ class Bundle:
                     f"The model reads the column {quoted(name)} too, not formulas alone.",
                     "Give a file that has this column: --file in.csv --to out.csv",
                 )
-
-    def in_test(self, reduced: Iterable[str]) -> int:
-        """How many of some reduced formulas are those of rows of the test part."""
-        return 0 if self.sealed is None else self.sealed.among(reduced)
 
     def unseen(self, formulas: Iterable[str]) -> set[str]:
         """The elements of formulas that no training row contains.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fesearch.bundle import Bundle
     from fesearch.card import Card, ProgramKind
     from fesearch.holdout import Holdout
+    from fesearch.sealed import Met
     from fesearch.structure import Structures
 
 
@@ -157,15 +158,14 @@ class Handle(ABC):
         Raises:
             InputError: a formula cannot be read, or the model reads what is not given.
         """
-        from fesearch import formula
         from fesearch.glance import recorded
-        from fesearch.sealed import met_in
 
         texts = [formulas] if isinstance(formulas, str) else list(formulas)
         bundle = self.model(**model)
-        found = bundle.predict(texts, structures, numbers)
-        if met := met_in(bundle.sealed, map(formula.reduced, texts)):
-            warnings.warn(recorded(bundle.card, met, self.url), stacklevel=2)
+        met: list[Met] = []
+        found = bundle.predict(texts, structures, numbers, meet=met.append)
+        for one in met:
+            warnings.warn(recorded(bundle.card, one, self.url), stacklevel=2)
         return found
 
     def holdout(self, **asked: Any) -> "Holdout":

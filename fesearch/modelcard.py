@@ -241,6 +241,9 @@ def _intervals(card: Card) -> str:
     widths = ", ".join(
         f"{float(level):.0%} {each}{half:.3g}" for level, half in card.intervals.half_widths.items()
     )
+    whose = "its errors"
+    if card.refit is not None or card.joined is not None:
+        whose = "the errors of the same config, before it was trained on them too,"
     if card.split.folds is None:
         trust = (
             "These rows also chose the model, so that intervals cover a little less than they say; "
@@ -254,7 +257,7 @@ def _intervals(card: Card) -> str:
     return f"""
 `--interval 0.9` adds a lower and an upper end that 90 % of compounds like those it was trained on
 lie between: {widths} {card.unit}.
-They are split conformal intervals from its errors on the {card.intervals.rows} validation rows.
+They are split conformal intervals from {whose} on the {card.intervals.rows} validation rows.
 {trust}
 """
 

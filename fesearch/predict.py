@@ -4,7 +4,6 @@ The new table has every column, row and order of the old one. Its parts stay bes
 whole, so that who types the same again after a kill goes on behind the last of them.
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from fesearch.errors import InputError, counted, quoted
 from fesearch.featureset import Inputs
 from fesearch.partial import Partial, partial
 from fesearch.paths import atomic_write
-from fesearch.sealed import Met, met_in, told
+from fesearch.sealed import Met, meet_or_warn, met_in
 from fesearch.source import RawRow, no_column
 from fesearch.structure import Structures
 from fesearch.tabular import Added, Piece, Progress, Table
@@ -103,19 +102,16 @@ def predict_file(
     if level is not None:
         bundle.half_width(level, np.zeros(1))
     table = tabular.table(source, to)
-    if to.exists() and to.samefile(source):
-        raise InputError(f"'{to}' is the file to read.", "Give --to another name.")
+    if to.exists() and (to.samefile(source) or not to.is_file()):
+        what = "the file to read" if to.samefile(source) else "no file"
+        raise InputError(f"'{to}' is {what}.", "Give --to another name.")
     work = _Work(bundle, source, columns, on_bad, level)
     work.check_columns(table)
     digest, rows = tabular.survey(source)
     try:
         with partial(to, work.job(digest, to)) as parts:
             done = work.predict(table, parts, rows, progress)
-            if done.sealed and meet:
-                meet(done.sealed)
-            elif done.sealed:
-                said = told(done.sealed, bundle.card.split.fingerprint, "not on record, see meet=")
-                warnings.warn(said, stacklevel=2)
+            meet_or_warn(done.sealed, bundle.card.split.fingerprint, meet)
             with atomic_write(to) as whole:
                 table.join(parts.parts, work.added, whole)
     except OSError as error:

@@ -4,7 +4,8 @@ The hashes name no compound that is not guessed first, and need no data set.
 """
 
 import hashlib
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,10 +68,6 @@ class Sealed:
         """Its array by name."""
         return {"hashes": self.hashes}
 
-    def among(self, reduced: Iterable[str]) -> int:
-        """How many of some reduced formulas are of the test part, each as often as it is there."""
-        return self.met(reduced).rows
-
     def met(self, reduced: Iterable[str]) -> Met:
         """Which of the test part are among some reduced formulas."""
         there = _hashes(reduced)
@@ -91,6 +88,14 @@ def told(met: Met, fingerprint: str, record: str) -> str:
         f"{met.rows} of these compounds {verb} of the model's sealed test part "
         f"({fingerprint[:12]}): {record}."
     )
+
+
+def meet_or_warn(met: Met, fingerprint: str, meet: Callable[[Met], None] | None) -> None:
+    """Tell ``meet`` of compounds of the test part; where there is none, the caller's caller."""
+    if met and meet:
+        meet(met)
+    elif met:
+        warnings.warn(told(met, fingerprint, "not on record, see meet="), stacklevel=3)
 
 
 def _hashes(reduced: Iterable[str]) -> np.ndarray:

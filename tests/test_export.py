@@ -48,7 +48,7 @@ def test_what_is_exported_predicts_as_what_was_scored(
     bundle = open_bundle(tmp_path / "model")
     formulas = prepared.dataset.formulas
     expected = scored.predict(prepared.features.matrix)
-    np.testing.assert_array_equal(bundle.predict(formulas), expected)
+    np.testing.assert_array_equal(bundle.answer(formulas).value, expected)
     assert bundle.card == card
     assert (card.trained.trial, card.validation.value) == (best.number, best.value)
 

@@ -112,12 +112,14 @@ def test_a_refit_is_the_config_trained_on_every_row(
     direct = FittedModel(trial.family, trial.config, x.shape[1], learner.model())
     found = open_bundle(tmp_path / "model").predict(prepared.dataset.formulas)
     np.testing.assert_array_equal(found, direct.predict(x))
-    old = open_bundle(tmp_path / "before").predict(prepared.dataset.formulas)
+    old = open_bundle(tmp_path / "before").answer(prepared.dataset.formulas).value
     assert not np.array_equal(found, old)
     assert (card.refit, card.validation, card.test) == (len(y), before.validation, None)
     assert card.target_range == (y.min(), y.max())
     readme = (tmp_path / "model" / README).read_text()
     assert f"on all {len(y)} rows, validation and test rows among them" in readme
+    assert "from the errors of the same config, before it was trained on them too, on the" in readme
+    assert "intervals from its errors on the" in (tmp_path / "before" / README).read_text()
     assert "- test: nobody has looked" in readme
 
 

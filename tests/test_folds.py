@@ -223,13 +223,13 @@ def test_the_card_of_a_model_of_folds_says_so(store_with_folds: tuple[str, Path]
         assert words in readme, words
     assert "cover a little less than they say" not in readme
     bundle = open_bundle(folder / "model")
-    assert bundle.predict(["AlTi"]).shape == (1,)
+    assert bundle.predict(["AlTi3"]).shape == (1,)
     both = export("woods", url, folder / "both", ensemble=4)
     assert both.validation.value <= card.validation.value
     once = export("woods", url, folder / "once", refit=True)
     assert once.refit == 60
     assert "is the mean of 3" not in (folder / "once" / README).read_text()
-    assert open_bundle(folder / "once").predict(["AlTi"]).shape == (1,)
+    assert open_bundle(folder / "once").predict(["AlTi3"]).shape == (1,)
 
 
 def test_a_study_on_folds_is_analysed_replayed_and_divided(

@@ -40,7 +40,7 @@ def test_the_model_that_was_scored_is_the_one_that_is_exported(
     test = prepared.split.test
     stored = kept(identity(row), look.how.predictions)
     assert stored is not None
-    said = bundle.predict([prepared.dataset.formulas[place] for place in test])
+    said = bundle.answer([prepared.dataset.formulas[place] for place in test]).value
     np.testing.assert_array_equal(said, stored.predicted)
     assert card.test is not None
     assert card.test.scores == dict(look.scores)
@@ -50,6 +50,7 @@ def test_the_model_that_was_scored_is_the_one_that_is_exported(
     readme = (tmp_path / "model" / README).read_text()
     assert f"was trained on the {card.joined} rows of training and validation part" in readme
     assert "not of the model in this folder" not in readme
+    assert "before it was trained on them too, on the" in readme
     plain = export(study, studies, tmp_path / "plain")
     assert plain.joined is None
     assert "not of the model in this folder" in (tmp_path / "plain" / README).read_text()

@@ -21,7 +21,7 @@ from fesearch.glance import put_on_record
 from fesearch.handle import StudyHandle
 from fesearch.holdout import holdout
 from fesearch.predict import predict_file
-from fesearch.sealed import Met, Sealed
+from fesearch.sealed import Met, Sealed, met_in
 from fesearch.search.prepare import prepare_again
 from fesearch.store.how import Trained
 from fesearch.store.results import Store
@@ -44,10 +44,10 @@ def parts(url: str) -> tuple[list[str], list[str]]:
 def test_a_formula_is_known_by_its_hash() -> None:
     sealed = Sealed.of(["AlTi", "NaCl", "AlTi"])
     assert len(sealed.hashes) == 2
-    assert sealed.among(["AlTi", "FeO", "AlTi", "NaCl"]) == 3
-    assert sealed.among([]) == 0
+    assert sealed.met(["AlTi", "FeO", "AlTi", "NaCl"]).rows == 3
+    assert sealed.met([]).rows == 0
     again = Sealed.from_arrays(sealed.arrays(), formulas=2)
-    assert again.among(["NaCl"]) == 1
+    assert again.met(["NaCl"]).rows == 1
     first = hashlib.sha256(b"AlTi").hexdigest()[:16]
     assert Sealed.of(["AlTi"]).hashes.tolist() == [int(first, 16)]  # on every platform
 
@@ -71,8 +71,8 @@ def test_the_bundle_knows_the_test_formulas_and_no_others(studies: str, model: P
     train, test = parts(studies)
     bundle = open_bundle(model)
     assert bundle.card.split.sealed == len(test)
-    assert bundle.in_test(map(reduced, test)) == len(test)
-    assert bundle.in_test(map(reduced, train)) == 0
+    assert met_in(bundle.sealed, map(reduced, test)).rows == len(test)
+    assert met_in(bundle.sealed, map(reduced, train)).rows == 0
     for text in test:
         assert text.encode() not in (model / SEALED).read_bytes()
 
@@ -80,7 +80,7 @@ def test_the_bundle_knows_the_test_formulas_and_no_others(studies: str, model: P
 def test_a_refit_has_learned_them_and_nothing_is_sealed(studies: str, tmp_path: Path) -> None:
     card = export("forests", studies, tmp_path / "refit", refit=True)
     assert card.split.sealed is None
-    assert open_bundle(tmp_path / "refit").in_test(map(reduced, parts(studies)[1])) == 0
+    assert open_bundle(tmp_path / "refit").sealed is None
     assert not (tmp_path / "refit" / SEALED).exists()
 
 
@@ -181,6 +181,18 @@ def test_predictions_from_python_are_on_record_too(studies: str) -> None:
     assert (look.study, look.rows, look.how.trained) == ("forests", 2, Trained.PREDICTED)
 
 
+def test_a_bundle_in_python_warns_unless_it_is_told_whom_to_tell(studies: str, model: Path) -> None:
+    train, test = parts(studies)
+    bundle = open_bundle(model)
+    with pytest.warns(UserWarning, match="^2 of these .* not on record, see meet=") as caught:
+        found = bundle.predict([train[0], *test[:2]])
+    assert caught[0].filename == __file__
+    met: list[Met] = []
+    assert bundle.predict([train[0], *test[:2]], meet=met.append).tolist() == found.tolist()
+    assert bundle.predict(train[:3], meet=met.append).shape == (3,)
+    assert [one.rows for one in met] == [2]
+
+
 def test_rows_of_a_file_are_counted_before_it_is_there(
     studies: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -239,6 +251,6 @@ def test_a_file_of_hashes_is_what_the_card_speaks_of(model: Path) -> None:
         open_bundle(model)
 
 
-def test_a_model_of_an_older_version_has_none(model: Path) -> None:
+def test_a_model_of_an_older_version_has_none(studies: str, model: Path) -> None:
     bundle = replace(open_bundle(model), sealed=None)
-    assert bundle.in_test(["AlTi"]) == 0
+    assert len(bundle.predict([parts(studies)[1][0]])) == 1  # in silence
