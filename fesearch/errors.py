@@ -1,5 +1,10 @@
 """Errors a person can act on: what happened, with which value, and what to type next."""
 
+import re
+
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and line feed, and those that turn the direction of writing."""
+
 
 class FesearchError(Exception):
     """A failure with its remedy.
@@ -53,6 +58,11 @@ class StudyNotFoundError(FesearchError):
 def quoted(text: str, width: int = 40) -> str:
     """``text`` in quotes on one line, cut to ``width`` characters, for use in a message."""
     return repr(text if len(text) <= width else f"{text[: width - 1]}…")
+
+
+def printable(text: str) -> str:
+    """``text`` without what a terminal would obey: names and units may come from anywhere."""
+    return _COMMANDS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def counted(count: int, noun: str, one: str = "", several: str = "") -> str:

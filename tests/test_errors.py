@@ -10,6 +10,7 @@ from fesearch.errors import (
     NoResultError,
     StudyNotFoundError,
     counted,
+    printable,
     quoted,
 )
 
@@ -45,3 +46,9 @@ def test_text_in_messages_stays_on_one_line(text: str, shown: str) -> None:
 def test_numbers_of_things_agree_with_their_words() -> None:
     assert [counted(n, "trial") for n in (0, 1, 2)] == ["0 trials", "1 trial", "2 trials"]
     assert [counted(n, "row", "has", "have") for n in (1, 3)] == ["1 row has", "3 rows have"]
+
+
+def test_a_terminal_is_given_no_commands() -> None:
+    text = "Å³/atom, two\tcolumns\nand lines: 鉄"
+    assert printable(text) == text
+    assert printable("a\x1b[31m\r\x7f\x85\u2066b") == r"a\x1b[31m\r\x7f\x85\u2066b"

@@ -4,14 +4,16 @@ import csv
 import gzip
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bundled import edit, vouched
 
 from fesearch import predict as predicting
 from fesearch import tabular
-from fesearch.bundle import Bundle, open_bundle
+from fesearch.bundle import CARD, Bundle, open_bundle
 from fesearch.cli.app import run
 from fesearch.errors import InputError
 from fesearch.export import export
@@ -125,8 +127,9 @@ def test_the_file_read_is_not_the_file_written(bundle: Bundle, tmp_path: Path) -
     with pytest.raises(InputError, match=r"none\.csv cannot be read: No such file"):
         predict_file(bundle, tmp_path / "none.csv", tmp_path / "in.csv")
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match=r"folder\.csv' is no file"):
         predict_file(bundle, tmp_path / "in.csv", tmp_path / "folder.csv")
+    assert not (tmp_path / ".folder.csv.partial").exists()  # it was refused before the work
     assert (tmp_path / "in.csv").read_text() == ROWS
 
 
@@ -144,6 +147,45 @@ def test_a_full_disk_is_not_taken_for_a_bad_source(
     message = f"'{tmp_path / 'out.csv'}' cannot be written: No space left on device."
     assert caught.value.message == message
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_row_without_a_finite_prediction_cannot_be_predicted(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    def wild(x: np.ndarray) -> np.ndarray:
+        return np.where(np.arange(len(x)) == 1, np.inf, 0.5)
+
+    bundle = replace(bundle, predictors=((wild,),))
+    why = "the model gives no finite number"
+    with pytest.raises(InputError, match=rf"^1 of 2 compounds .*'CrFe' \({why}\)"):
+        bundle.predict(["AlTi", "CrFe"])
+    source, to = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"formula": "AlTi"}\n{"formula": "CrFe"}\n')
+    with pytest.raises(InputError, match=f"line 2: {why}"):
+        predict_file(bundle, source, to)
+    assert predict_file(bundle, source, to, on_bad="keep").bad == 1
+    first, second = map(json.loads, to.read_text().splitlines())
+    assert (first["prediction"], first["error"]) == (0.5, None)
+    assert (second["prediction"], second["error"]) == (None, why)
+
+
+def test_a_terminal_obeys_no_word_of_a_card(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\x1b[2J\x9b\u202eV"
+    edit(folder / CARD, lambda card: card | {"unit": evil, "target": evil})
+    vouched(folder)
+    (tmp_path / "in.csv").write_text("formula\nAlTi3\n")
+    words = ["--file", str(tmp_path / "in.csv"), "--to", str(tmp_path / "out.csv")]
+    for given in (["AlTi3"], words):
+        assert run(["predict", str(folder), *given]) == 0
+        said = "".join(capsys.readouterr())
+        assert r"\x1b[2J\x9b\u202eV" in said
+        assert said.isascii()
+    edit(folder / CARD, lambda card: card | {evil: 1})
+    vouched(folder)
+    assert run(["predict", str(folder), "AlTi3"]) == 2
+    assert r"'\x1b[2J\x9b\u202eV' is wrong" in capsys.readouterr().err
 
 
 def test_formulas_are_printed_with_prediction_and_unit(

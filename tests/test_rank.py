@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from ranked import looked
 
 from fesearch.cli.app import run
+from fesearch.cli.output import Column, show
 from fesearch.cli.rank import ENSEMBLES
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.joint import holdout_ensemble
@@ -183,6 +184,8 @@ def test_markdown_and_latex_are_tables_for_papers(
     assert out.index("\\toprule") < out.index("\\midrule") < out.index("\\bottomrule")
     assert "random\\_forest & " in out
     assert "\\# & study" in out
+    show([{"a": 1}], [Column("a", unit="μB \u212b·K⁻¹")], "latex")
+    assert "a ($\\mu$B \\AA{}·K$^-$¹)" in capsys.readouterr().out
 
 
 def test_what_is_said_beside_a_table_is_a_comment_in_latex_and_escaped_in_markdown(

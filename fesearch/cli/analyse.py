@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fesearch.cli.options import FormatOption, StorageOption
-from fesearch.cli.output import Column, Format, page, progress, show
+from fesearch.cli.output import Column, Format, jsonable, page, progress, show
 from fesearch.csvrow import write_row
 from fesearch.errors import InputError, counted
 from fesearch.paths import atomic_write, storage_url
@@ -175,7 +175,7 @@ def _json(analysis: "Analysis", finding: "Finding") -> str:
         "detail": list(finding.detail.rows()),
         "units": units,
     }
-    return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(jsonable(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 _TABLES: Mapping[str, Callable[["Analysis", "Finding"], str]] = MappingProxyType(

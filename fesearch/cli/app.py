@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from fesearch import __version__
-from fesearch.errors import FesearchError
+from fesearch.errors import FesearchError, printable
 
 INTERRUPTED = 130
 
@@ -200,7 +200,7 @@ def _options_first(arguments: Sequence[str]) -> list[str]:
 def _failed(message: str, hint: str, code: int, arguments: Sequence[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exc()
-    print(message, hint, sep="\n", file=sys.stderr)
+    print(printable(message), printable(hint), sep="\n", file=sys.stderr)
     return code
 
 
@@ -209,10 +209,17 @@ def _interrupted() -> int:
     return INTERRUPTED
 
 
+class _Printable(logging.Formatter):
+    """Lines of a log without what a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def _log_to_stderr(level: int) -> None:
     """Send the package's log to stderr, from ``level`` on."""
     logger = logging.getLogger("fesearch")
     logger.setLevel(level)
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Printable("%(message)s"))
     logger.handlers = [handler]

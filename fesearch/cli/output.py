@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from fesearch.csvrow import write_row
+from fesearch.errors import printable
 
 Format = Literal["table", "json", "csv"]
 PaperFormat = Literal["table", "json", "csv", "markdown", "latex"]
@@ -49,7 +50,7 @@ class Column:
     def heading(self) -> str:
         """Title and unit, as printed."""
         title = self.title or self.key.replace("_", " ")
-        return f"{title} ({self.unit})" if self.unit else title
+        return printable(f"{title} ({self.unit})" if self.unit else title)
 
 
 def show(
@@ -65,7 +66,7 @@ def show(
     """
     shown = [Column(column) if isinstance(column, str) else column for column in columns]
     if format == "json":
-        print(json.dumps([_jsonable(row) for row in rows], indent=2, ensure_ascii=False))
+        print(json.dumps([jsonable(row) for row in rows], indent=2, ensure_ascii=False))
     elif format == "csv":
         _print_csv(rows, [column.key for column in shown])
     else:
@@ -77,7 +78,7 @@ def show(
 
 def remark(format: PaperFormat, *lines: str) -> None:
     """Print what is said beside a table on stdout: as a comment in LaTeX, escaped in Markdown."""
-    for line in (one for text in lines for one in text.splitlines() or [""]):
+    for line in (one for text in lines for one in printable(text).split("\n")):
         if format == "latex":
             print(f"% {line}".rstrip())
         elif format == "markdown":
@@ -95,13 +96,13 @@ def detail(
         units: key -> unit, printed behind the value in the table.
     """
     if format == "json":
-        print(json.dumps(_jsonable(facts), indent=2, ensure_ascii=False))
+        print(json.dumps(jsonable(facts), indent=2, ensure_ascii=False))
     elif format == "csv":
         _print_csv([facts], list(facts))
     else:
         width = max(map(len, facts), default=0)
         for key, value in facts.items():
-            unit = f" {units[key]}" if key in units else ""
+            unit = f" {printable(units[key])}" if key in units else ""
             first, *more = f"{_cell(value)}{unit}".split("\n")
             print(f"{key.replace('_', ' '):<{width}}  {first}")
             for line in more:
@@ -236,7 +237,11 @@ def _tex(text: str) -> str:
         ">": "\\textgreater{}",
         "±": "$\\pm$",
         "²": "$^2$",
-        "µ": "$\\mu$",
+        "µ": "$\\mu$",  # two signs that look alike, and two for Å
+        "μ": "$\\mu$",
+        "\u212b": "\\AA{}",
+        "⁻": "$^-$",
+        "−": "$-$",
         "–": "--",
         "…": "--",
     }
@@ -248,7 +253,7 @@ def _print_csv(rows: Sequence[Row], keys: list[str]) -> None:
     every = list(dict.fromkeys([*keys, *(key for row in rows for key in row)]))
     write_row(sys.stdout, every)
     for row in rows:
-        values = [_jsonable(row.get(key)) for key in every]
+        values = [jsonable(row.get(key)) for key in every]
         write_row(sys.stdout, (json.dumps(v) if isinstance(v, dict | list) else v for v in values))
 
 
@@ -268,7 +273,7 @@ def _cell(value: Any) -> str:
         return ", ".join(map(_cell, value)) or MISSING
     if isinstance(value, float):
         return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
-    return str(value)
+    return printable(str(value))
 
 
 def _inner(value: Any) -> str:
@@ -278,12 +283,12 @@ def _inner(value: Any) -> str:
     return "none" if value is None else _cell(value)
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
     """A value in JSON's types; numbers that JSON has no word for are null."""
     if isinstance(value, Mapping):
-        return {str(key): _jsonable(entry) for key, entry in value.items()}
+        return {str(key): jsonable(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_jsonable(entry) for entry in value]
+        return [jsonable(entry) for entry in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):

@@ -9,7 +9,7 @@ import typer
 
 from fesearch.cli.options import FamilyFileOption, FormatOption, StorageOption
 from fesearch.cli.output import Column, Format, progress, show
-from fesearch.errors import InputError, counted
+from fesearch.errors import InputError, counted, printable
 from fesearch.paths import storage_url
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def predict(
             file=sys.stderr,
         )
     print(
-        f"Wrote {counted(done.rows, 'prediction')} of {bundle.card.target} to {to}.",
+        f"Wrote {counted(done.rows, 'prediction')} of {printable(bundle.card.target)} to {to}.",
         file=sys.stderr,
     )
 
