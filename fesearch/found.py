@@ -11,9 +11,10 @@ from fesearch import rank
 from fesearch.errors import NoResultError, StudyNotFoundError
 from fesearch.overviews import Ranking
 from fesearch.paths import artifacts_at
+from fesearch.rank import Table
 from fesearch.record import TrialResult
 from fesearch.store.results import Store
-from fesearch.store.types import StudySummary
+from fesearch.store.types import RankedTrial, StudySummary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,16 +49,23 @@ class Handle(ABC):
     def names(self) -> tuple[str, ...]:
         """Of the studies it is made of, in the store."""
 
-    def rank(self, *, every: bool = False) -> Ranking:
+    def rank(self, *, every: bool = False, beside: str | None = None) -> Ranking:
         """The best trial of each family, the best first; or ``every`` trial.
+
+        Args:
+            beside: published values to show below the rankings, see ``published.read``.
 
         Raises:
             NoResultError: no trial is usable.
+            InputError: there are no such values.
         """
-        if not (names := self.names):
-            raise StudyNotFoundError(f"Of '{self.name}' no study is left.", "fesearch.studies()")
+        from fesearch import published
+
+        publication = None if beside is None else published.read(beside)
         with artifacts_at(self.artifacts):  # the predictions there are compared
-            return Ranking(rank.tables(self.url, studies=names, every=every))
+            tables = self._tables(every)
+            repeated = rank.repeated_tables(self.url, studies=self.names)
+            return Ranking(tables, repeated, publication)
 
     @property
     def best(self) -> TrialResult:
@@ -241,9 +249,16 @@ class Handle(ABC):
             found = {one.study.name: one for one in store.studies()}
             return [found[name] if name in found else _missing(store, name) for name in self.names]
 
-    def _first(self) -> Any:
+    def _tables(self, every: bool = False) -> list[Table]:
+        """Its ranking under each key."""
+        if not (names := self.names):
+            raise StudyNotFoundError(f"Of '{self.name}' no study is left.", "fesearch.studies()")
+        return rank.tables(self.url, studies=names, every=every)
+
+    def _first(self) -> RankedTrial:
         """The best of all, as it is ranked."""
-        return self.rank()[0].entries[0].trial
+        with artifacts_at(self.artifacts):
+            return self._tables()[0].entries[0].trial
 
 
 def _row(study: str, trial: TrialResult, state: str) -> dict[str, Any]:

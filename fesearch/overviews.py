@@ -1,40 +1,82 @@
 """Rankings and lists of studies as Python and notebooks show them."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
 
 from fesearch import notebook, rank
 from fesearch.errors import counted, quoted
 from fesearch.metrics import title_of
-from fesearch.rankrows import picked, rows_of
+from fesearch.rankrows import picked, repeated_row, rows_of
+from fesearch.repeats import RepeatedTable
 from fesearch.store.types import Look, StudySummary
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fesearch.published import Publication
+
 
 class Ranking(tuple[rank.Table, ...]):
-    """Tables of what was trained on identical divisions, as ``fesearch rank`` prints them."""
+    """Tables of what was trained on identical divisions, as ``fesearch rank`` prints them.
 
-    __slots__ = ()
+    Attributes:
+        repeated: those over repeated divisions whose test parts were looked at.
+        beside: published values, shown below the rankings of their divisions; None without.
+    """
+
+    repeated: tuple[RepeatedTable, ...]
+    beside: "Publication | None"
+
+    def __new__(
+        cls,
+        tables: Iterable[rank.Table],
+        repeated: Iterable[RepeatedTable] = (),
+        beside: "Publication | None" = None,
+    ) -> Self:
+        made = super().__new__(cls, tables)
+        made.repeated, made.beside = tuple(repeated), beside
+        return made
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """A row for each entry of every table."""
+        """A row for each entry of every table; see ``rows``."""
         import pandas as pd
 
         return pd.DataFrame(self.rows())
 
     def rows(self) -> list[dict[str, Any]]:
-        """Each entry, and each ensemble that was looked at, as ``fesearch rank --format json``.
+        """All that ``fesearch rank --format json`` says.
 
-        A score on the test part is None while that is sealed.
+        That is each entry and each ensemble that was looked at, those over repeated divisions, and
+        published values. A score on the test part is None while that is sealed.
         """
-        return [row for table in self for row in rows_of(table)]
+        from fesearch import published
+
+        found = [row for table in self for row in rows_of(table)]
+        for table in self.repeated:
+            found += [repeated_row(table, at, one) for at, one in enumerate(table.contenders, 1)]
+        for every in (*self, *self.repeated):
+            found += published.rows_of(every, published.beside(self.beside, every))
+        return found
 
     def __repr__(self) -> str:
-        return "\n".join(_brief(table) for table in self)
+        return "\n".join([*map(_brief, self), *map(_brief_repeated, self.repeated)])
 
     def _repr_html_(self) -> str:
-        return "".join(_entries(table) + _ensembles(table) for table in self)
+        single = (_entries(one) + _ensembles(one) + self._published(one) for one in self)
+        over = (_contenders(one) + self._published(one) for one in self.repeated)
+        return "".join([*single, *over])
+
+    def _published(self, table: rank.Table | RepeatedTable) -> str:
+        """The published values of a ranking's division; nothing where there are none."""
+        from fesearch.published import beside, mae_unit
+
+        heading = f"test MAE {in_brackets(mae_unit(table))}".rstrip()
+        rows = [
+            {"model": one.name, heading: one.test, "source": one.source}
+            for one in beside(self.beside, table)
+        ]
+        title = "Published values; none was run here, or is part of a test or tie"
+        return notebook.table(title, rows) if rows else ""
 
 
 def _brief(table: rank.Table) -> str:
@@ -50,6 +92,43 @@ def _brief(table: rank.Table) -> str:
     joint = f", {counted(more, 'ensemble')}" if more else ""
     return notebook.brief(
         "ranking", f"{table.data}, {table.summary.key.target}", f"{said.rstrip()}{joint}"
+    )
+
+
+def _brief_repeated(table: RepeatedTable) -> str:
+    """A ranking over a repeated division in one line."""
+    best, count = table.contenders[0], len(table.contenders)
+    title = title_of(table.key.metric)
+    said = (
+        f"{counted(count, 'contender')} on {table.division.spec}, first {best.family}, "
+        f"test {title} {best.test.get(table.key.metric)} {table.unit}"
+    )
+    what = f"{table.data}, {table.key.target}"
+    return notebook.brief("ranking over divisions", what, said.rstrip())
+
+
+def _contenders(table: RepeatedTable) -> str:
+    """A ranking over a repeated division."""
+    unit, metric = in_brackets(table.unit), table.key.metric
+    title = title_of(metric)
+    return notebook.table(
+        f"{table.data}, {table.key.target}: mean ± SD over {table.division.spec}",
+        [
+            {
+                "#": position,
+                "study": ", ".join(dict.fromkeys(study for study, _ in one.trials)),
+                "family": one.family,
+                "searched": one.searched.value,
+                "trained": one.trained.value,
+                "divisions": len(one.scores),
+                f"validation {title} {unit}".rstrip(): one.validation,
+                f"test {title} {unit}".rstrip(): one.test.get(metric),
+                "95 % of MAE": _low_high(one.interval),
+                "ties": one.ties,
+                "parameters": one.parameters,
+            }
+            for position, one in enumerate(table.contenders, 1)
+        ],
     )
 
 
@@ -92,7 +171,10 @@ def _ensembles(table: rank.Table) -> str:
 
 
 def _interval(look: Look | None) -> str | None:
-    interval = look.how.interval if look else None
+    return _low_high(look.how.interval if look else None)
+
+
+def _low_high(interval: tuple[float, float] | None) -> str | None:
     return interval and " … ".join(map(notebook.text, interval))
 
 

@@ -33,6 +33,9 @@ class Spread:
     sd: float | None
     count: int
 
+    def __str__(self) -> str:
+        return f"{self.mean:.4g}" + ("" if self.sd is None else f" ± {self.sd:.2g}")
+
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread | None":
         """That of some scores; None where there are none."""

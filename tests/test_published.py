@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import pickle
 import re
 from pathlib import Path
 
@@ -68,6 +69,26 @@ def test_a_value_is_beside_the_ranking_of_its_division_alone(folds: str) -> None
     found = {line.name: line.test for line in beside(publication, over)}
     assert list(found) == ["CrabNet (mat2vec)", "Roost", "CrabNet (one-hot)", names[3]]
     assert found["Roost"] == Spread.of([0.0792, 0.0767, 0.0808])
+
+
+def test_python_shows_what_the_command_prints(
+    folds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = StudyHandle("first", folds).rank(beside="mp_e_form_folds")
+    words = ["rank", "--study", "first", "--beside", "mp_e_form_folds", "--format", "json"]
+    assert run(words) == 0
+    assert json.loads(json.dumps(found.rows())) == json.loads(capsys.readouterr().out)
+    assert [row["family"] for row in found.rows()].count("Roost") == 2  # of one fold and of all
+    single, over = repr(found).splitlines()
+    assert single.startswith("<ranking 'folds, h_form': 1 entry on column:fold0")
+    assert over.startswith("<ranking over divisions 'folds, h_form': 1 contender on column:fold0+")
+    html = found._repr_html_()
+    assert html.count("Published values; none was run here") == 2
+    assert "mean ± SD over column:fold0+fold1+fold2" in html
+    assert "<td>0.0789 ± 0.0021</td>" in html
+    again = pickle.loads(pickle.dumps(found))
+    assert (again, again.rows()) == (found, found.rows())
+    assert "Published" not in StudyHandle("first", folds).rank()._repr_html_()
 
 
 def test_without_a_division_it_is_beside_every_ranking(studies: str) -> None:

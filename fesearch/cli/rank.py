@@ -136,9 +136,7 @@ def _shown(table: ranking.Table, entry: ranking.Entry) -> dict[str, Any]:
 
 
 def _plus_minus(spread: Spread | None) -> str | None:
-    if spread is None:
-        return None
-    return f"{spread.mean:.4g}" + ("" if spread.sd is None else f" ± {spread.sd:.2g}")
+    return None if spread is None else str(spread)
 
 
 def _columns(table: ranking.Table) -> list[Column | str]:
