@@ -14,7 +14,7 @@ from fesearch.dataset import Dataset
 from fesearch.errors import InputError
 from fesearch.features import build
 from fesearch.featureset import Inputs
-from fesearch.finalists import finalists, kept_model
+from fesearch.finalists import finalists, kept_model, refuse_driven
 from fesearch.intake import Wanted
 from fesearch.metrics import METRICS
 from fesearch.record import TrialResult
@@ -90,7 +90,8 @@ def score_file(
         StudyNotFoundError: there is none of a name.
         NoResultError: there is no usable trial.
         InputError: a row of the file cannot be used, its unit is another, the studies do not go
-            together, or the weights of a finalist are not kept.
+            together, the weights of a finalist are not kept, or rows are of the test part while a
+            study is being driven. Nobody has looked then.
     """
     with Store.look(url) as store:
         studies = store.named([names] if isinstance(names, str) else names)
@@ -104,6 +105,10 @@ def score_file(
     matrices = {name: _matrix(path, rows, one, progress) for name, one in prepared.items()}
     told = _shared(first, rows.reduced, (first.split.train, first.split.val))
     sealed = _shared(first, rows.reduced, (first.split.test,))
+    if sealed.any():
+        with Store.look(url) as store:
+            for row in studies:
+                refuse_driven(store, row)
     [target] = wanted.targets
     truth, everything = rows.target(target), np.arange(len(rows))
     metrics = {**METRICS, first.metric.name: first.metric}.values()

@@ -66,6 +66,19 @@ def refuse_mixed(rows: Sequence[StudyRow]) -> None:
             )
 
 
+def refuse_driven(store: Store, row: StudyRow) -> None:
+    """Refuse a look at the test part that could guide trials.
+
+    Raises:
+        InputError: a driver is at work on the study.
+    """
+    if store.driven(row):
+        raise InputError(
+            f"The study '{row.name}' is still being searched; a look now would guide its trials.",
+            f"Wait for its end, or type: fesearch study stop {row.name}",
+        )
+
+
 def kept_model(row: StudyRow, prepared: Prepared, trial: TrialResult) -> FittedModel:
     """The model of a trial, scored again on the validation part: it is the one on record.
 

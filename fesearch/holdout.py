@@ -10,7 +10,7 @@ import numpy as np
 from fesearch.desk import Desk, looks_anew
 from fesearch.errors import InputError
 from fesearch.features import available
-from fesearch.finalists import finalists, kept_model
+from fesearch.finalists import finalists, kept_model, refuse_driven
 from fesearch.record import TrialResult
 from fesearch.search import resources
 from fesearch.search.prepare import Prepared, Progress, divisions, prepare_again
@@ -210,11 +210,3 @@ def refuse_without_test(row: StudyRow, prepared: Prepared, splits: Sequence[Spli
                 if prepared.repeated is not None and split is prepared.split
                 else "Choose a --split with a test part before the search.",
             )
-
-
-def refuse_driven(store: Store, row: StudyRow) -> None:
-    if store.driven(row):
-        raise InputError(
-            f"The study '{row.name}' is still being searched; a look now would guide its trials.",
-            f"Wait for its end, or type: fesearch study stop {row.name}",
-        )

@@ -8,7 +8,8 @@ from fesearch.chosen import Chosen, all_searched, picks_of, several
 from fesearch.desk import Desk, Together, looks_anew
 from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError
-from fesearch.holdout import Holdout, Scored, Sealed, refuse_driven
+from fesearch.finalists import refuse_driven
+from fesearch.holdout import Holdout, Scored, Sealed
 from fesearch.intervals import Calibration
 from fesearch.predictions import Predictions
 from fesearch.search.prepare import Progress

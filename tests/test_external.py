@@ -11,6 +11,8 @@ from fesearch.errors import InputError
 from fesearch.external import score_file
 from fesearch.intake import Wanted
 from fesearch.rank import tables
+from fesearch.search.prepare import prepare_again
+from fesearch.store.results import Store
 
 WANTED = Wanted({"h_form": ""}, formula="formula")
 
@@ -58,3 +60,19 @@ def test_a_search_over_families_goes_by_its_name(
     assert {row["study"] for row in rows} == {"nets", "forests"}
     assert run(words) == 0
     assert capsys.readouterr().out.split()[0] == "study"
+
+
+def test_rows_of_the_test_part_are_no_look_while_a_study_is_driven(
+    studies: str, file: Path, tmp_path: Path
+) -> None:
+    with Store.open(studies) as store:
+        prepared = prepare_again(store.study("nets"))
+        store.acquire(store.study("nets"))
+    file.write_text("formula,h_form\nMg2Si,-0.2\nNa3P,-0.4\n")
+    score_file(["nets", "forests"], studies, file, WANTED)  # of other compounds
+    sealed = tmp_path / "sealed.csv"
+    sealed.write_text(f"formula,h_form\n{prepared.dataset.formulas[prepared.split.test[0]]},-0.2\n")
+    with pytest.raises(InputError, match="'nets' is still being searched; a look now would guide"):
+        score_file(["nets", "forests"], studies, sealed, WANTED)
+    with Store.open(studies) as store:
+        assert store.looks() == []
