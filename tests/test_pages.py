@@ -19,7 +19,7 @@ from test_report import Reader
 from test_snapshot import mounts
 
 from fesearch.dashboard import pictures
-from fesearch.dashboard.contents import varying
+from fesearch.dashboard.contents import running, varying
 from fesearch.dashboard.pages import Pages
 from fesearch.holdout import holdout
 from fesearch.record import Decision, Fault, Report, TrialResult, TrialSpec, TrialState
@@ -59,6 +59,18 @@ def text(pages: Pages, address: str) -> str:
     sources = page.attributes("script", "src") + page.attributes("a", "href")
     assert all(one.startswith(("/", "#")) for one in sources)
     return " ".join(" ".join(page.words).split())
+
+
+def count_calls(patch: pytest.MonkeyPatch, owner: type, name: str) -> list[Any]:
+    """What a method is called with from now on."""
+    before, calls = getattr(owner, name), list[Any]()
+
+    def counted(*given: Any) -> Any:
+        calls.append(given)
+        return before(*given)
+
+    patch.setattr(owner, name, counted)
+    return calls
 
 
 def number(url: str, name: str) -> int:
@@ -151,7 +163,9 @@ def test_what_is_not_there_is_said_on_a_page(pages: Pages, address: str) -> None
     assert "To the first page" in said
 
 
-def test_a_running_study_is_seen_live(pages: Pages, studies: str) -> None:
+def test_a_running_study_is_seen_live(
+    pages: Pages, studies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Store.open(studies) as store:
         lease = store.acquire(store.study("nets"))
         store.set_state(lease, StudyState.RUNNING)
@@ -170,6 +184,10 @@ def test_a_running_study_is_seen_live(pages: Pages, studies: str) -> None:
         assert f'data-renew="{place}/live"' in html
         assert '<noscript><meta http-equiv="refresh"' in html
         assert "0.001 2 depth=4" in text(pages, f"{place}/live")
+        with monkeypatch.context() as patch:
+            asked = count_calls(patch, Store, "driven")
+            assert [one["state"] for one in running(studies)] == ["RUNNING"]
+        assert len(asked) == 1
         assert "inf" in text(pages, f"{place}/trials/7")
         ended = TrialResult(
             7, "irnet", {"depth": 4}, 1, TrialState.FAIL, fault=Fault.DIVERGED, reason="diverged: ∞"

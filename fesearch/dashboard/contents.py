@@ -67,7 +67,8 @@ def running(url: str) -> list[dict[str, Any]]:
     """The studies that a driver is at work on, as they stand."""
     with Store.look(url) as store:
         rows = [row for row in store.study_rows() if row.state is StudyState.RUNNING]
-        return [_progress(store, row) for row in rows if store.driven(row)]
+        found = [_progress(store, row) for row in rows]
+    return [one for one in found if one["state"] != KILLED]
 
 
 def progress(url: str, identity: int) -> dict[str, Any]:
@@ -268,7 +269,7 @@ def _line(store: Store, summary: StudySummary) -> dict[str, Any]:
     portfolio = row.definition.get("portfolio") or {}
     return {
         "row": row,
-        "state": _state(store, row),
+        "state": _state(row, row.state is StudyState.RUNNING and store.driven(row)),
         "ended": sum(count for state, count in summary.trials.items() if state.finished),
         "failed": summary.trials[TrialState.FAIL],
         "best": summary.best,
@@ -278,10 +279,9 @@ def _line(store: Store, summary: StudySummary) -> dict[str, Any]:
     }
 
 
-def _state(store: Store, row: StudyRow) -> str:
+def _state(row: StudyRow, driven: bool) -> str:
     """Where a study stands; one that says RUNNING without a live driver was killed."""
-    killed = row.state is StudyState.RUNNING and not store.driven(row)
-    return KILLED if killed else row.state.value
+    return KILLED if row.state is StudyState.RUNNING and not driven else row.state.value
 
 
 def _progress(store: Store, row: StudyRow) -> dict[str, Any]:
@@ -290,7 +290,7 @@ def _progress(store: Store, row: StudyRow) -> dict[str, Any]:
     found = best[0] if best and best[0].value is not None else None
     return {
         "row": row,
-        "state": _state(store, row),
+        "state": _state(row, words[TrialState.RUNNING] == TrialState.RUNNING.value),
         "counts": counts,
         "words": words,
         "ended": sum(count for state, count in counts.items() if state.finished),
