@@ -105,8 +105,9 @@ class Parts(_Plain):
 
     Attributes:
         folds: inner folds of the training part that configs were scored on, if they were.
-        sealed: distinct formulas of the test part, whose hashes are in a file; None where there
-            are no test rows, all rows were trained on, or an older version exported.
+        sealed: distinct formulas of the test part, or of all test parts that a search was outside
+            of, whose hashes are in a file; None where there are no test rows, all rows were trained
+            on, or an older version exported.
     """
 
     spec: str

@@ -123,7 +123,7 @@ def export(
         chosen = several(studies, ensemble, refitted=refit, device=device)
     if program is not None:
         chosen = _with_programs(chosen, program)
-    sealed = None if refit else _sealed(chosen[0].study.prepared)
+    sealed = _sealed(chosen[0].study.prepared, refit)
     calibration, card = _calibrated(chosen, refit, sealed, look)
     try:
         with atomic_folder(to) as folder:
@@ -186,10 +186,10 @@ def _with_programs(chosen: Sequence[Chosen], kind: ProgramKind) -> list[Chosen]:
     return found
 
 
-def _sealed(prepared: Prepared) -> Sealed | None:
-    """The formulas of the test rows, if there are any."""
-    test = prepared.split.test
-    return Sealed.of(prepared.dataset.reduced[row] for row in test) if test.size else None
+def _sealed(prepared: Prepared, refit: bool) -> Sealed | None:
+    """The formulas of the test rows that were not learned, if there are any."""
+    rows = prepared.sealed(refit=refit)
+    return Sealed.of(prepared.dataset.reduced[row] for row in rows) if rows.size else None
 
 
 def _fill(

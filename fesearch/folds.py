@@ -167,10 +167,16 @@ class Mean:
 
 
 def parts(arrays: Arrays) -> list[Arrays]:
-    """The arrays of the model of each fold; none where the arrays are those of a single model."""
+    """The arrays of the model of each fold; none where the arrays are those of a single model.
+
+    Raises:
+        InputError: there is an array beside those of the folds, or a fold is left out.
+    """
     found: list[Arrays] = []
     while arrays and (one := section(arrays, _PREFIX.format(len(found)))):
         found.append(one)
+    if found and sum(map(len, found)) < len(arrays):
+        raise broken(f"The model has arrays beside those of its {len(found)} folds.")
     return found
 
 

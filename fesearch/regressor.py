@@ -237,17 +237,17 @@ class FesearchRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.best_score_ = best.trial.value
         self.trials_ = self.study_.trials
         self._features = searched.prepared.features.name
-        self._origin = None if self.refit or self._numbers else self._sealed(searched)
+        self._origin = None if self._numbers else self._sealed(searched)
         if folder is not None:
             for one in folders:
                 weakref.finalize(self.study_, shutil.rmtree, one, ignore_errors=True)
 
     def _sealed(self, searched: Searched) -> Origin | None:
-        """The test part of the division; None where it has no rows."""
+        """The test part of the division; None where no row of it is left that is not learned."""
         row, prepared = searched.row, searched.prepared
-        if not (test := prepared.split.test).size:
+        if not (rows := prepared.sealed(refit=self.refit)).size:
             return None
-        sealed = Sealed.of(prepared.dataset.reduced[place] for place in test)
+        sealed = Sealed.of(prepared.dataset.reduced[place] for place in rows)
         return Origin(sealed, row.key, row.name, self.best_trial_.number, self.storage)
 
     def _keys(self) -> dict[str, Any]:

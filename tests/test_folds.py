@@ -232,6 +232,11 @@ def test_the_card_of_a_model_of_folds_says_so(store_with_folds: tuple[str, Path]
     assert open_bundle(folder / "once").predict(["AlTi3"]).shape == (1,)
 
 
+def test_a_fold_that_is_left_out_is_missed() -> None:
+    with pytest.raises(InputError, match="has arrays beside those of its 1 folds"):
+        parts({"fold.0.x": np.zeros(1), "fold.2.x": np.zeros(1)})
+
+
 def test_a_study_on_folds_is_analysed_replayed_and_divided(
     store_with_folds: tuple[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,6 +84,27 @@ def test_a_refit_has_learned_them_and_nothing_is_sealed(studies: str, tmp_path: 
     assert not (tmp_path / "refit" / SEALED).exists()
 
 
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_search_outside_of_several_test_parts_leaves_all_of_them_sealed(
+    studies: str, tmp_path: Path, refit: bool
+) -> None:
+    split = "repeated:divisions=2,member=outside"
+    searched.search(studies, "out", "random_forest", [searched.SMALL_FOREST], split=split)
+    with Store.open(studies) as store:
+        prepared = prepare_again(store.study("out"))
+    assert prepared.repeated is not None
+    tested = {int(row) for member in prepared.repeated.members for row in member.test}
+    assert len(tested) > len(prepared.repeated.members[0].test)
+    card = export("out", studies, tmp_path / "model", refit=refit)
+    assert card.split.sealed == len(tested)
+    formulas = [prepared.dataset.formulas[row] for row in sorted(tested)]
+    assert run(["predict", str(tmp_path / "model"), *formulas, "NaCl"]) == 0
+    with Store.open(studies) as store:
+        (look,) = store.looks()
+        assert look == store.looks(store.study("out").key)[0]
+    assert (look.rows, look.how.trained) == (len(tested), Trained.PREDICTED)
+
+
 def test_predictions_of_test_rows_are_said_and_on_record(
     studies: str, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,6 +77,19 @@ class Prepared:
         """The repeated division and all its members, where the study is on or outside them."""
         return None if self.repeated is None else divisions(self.dataset, self.repeated)
 
+    def sealed(self, *, refit: bool = False) -> np.ndarray:
+        """Rows of test parts that its models have not learned, (k,) places in the data set.
+
+        They are those of its division, or of a study outside the test parts of several divisions
+        those of all of them.
+
+        Args:
+            refit: a model was trained once more, on all rows of the division.
+        """
+        if self.split.test.size or self.repeated is None:
+            return self.split.test[:0] if refit else self.split.test
+        return np.unique(np.concatenate([one.test for one in self.repeated.members]))
+
     @cached_property
     def development(self) -> Development:
         """Training and validation rows."""
