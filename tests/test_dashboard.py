@@ -290,7 +290,7 @@ def test_the_token_becomes_a_cookie_that_scripts_cannot_read() -> None:
     status, headers = answers[0]
     assert status == "303 See Other"
     assert ("Location", "/") in headers
-    kept = "fesearch-token=secret; Path=/; HttpOnly; SameSite=Strict"
+    kept = "fesearch-token=secret; Path=/; HttpOnly; SameSite=Lax"
     assert ("Set-Cookie", kept) in headers
 
 

@@ -71,7 +71,8 @@ class Guard:
     def _without_token(self, environ: Environ) -> Refusal | None:
         typed = parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[0]
         if self._is_token(typed):
-            kept = f"{COOKIE}={typed}; Path=/; HttpOnly; SameSite=Strict"
+            # Lax: a Strict one would not come with who follows a link in a mail or a chat
+            kept = f"{COOKIE}={typed}; Path=/; HttpOnly; SameSite=Lax"
             return Refusal("303 See Other", "Welcome.", (("Location", "/"), ("Set-Cookie", kept)))
         try:
             morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)

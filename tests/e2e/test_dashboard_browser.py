@@ -5,13 +5,20 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from wsgiref.simple_server import make_server
 
 import optuna
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from fesearch.dashboard.connections import QuietHandler
+from fesearch.dashboard.guard import Application, Environ, Guard
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -113,3 +120,35 @@ def test_optunas_pages_work_in_it_and_change_nothing(address: str, browser: Brow
         with pytest.raises(urllib.error.HTTPError, match="405") as refused:
             urllib.request.urlopen(request, timeout=10)
         refused.value.close()
+
+
+@contextmanager
+def served(application: Application) -> Iterator[int]:
+    """The port at which an application answers."""
+    with make_server("127.0.0.1", 0, application, handler_class=QuietHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.slow
+def test_the_address_with_the_token_may_be_a_link_on_another_site(browser: Browser) -> None:
+    def page_of(body: str) -> Application:
+        def answer(environ: Environ, start: Callable[..., Any]) -> list[bytes]:
+            start("200 OK", [("Content-Type", "text/html")])
+            return [body.encode()]
+
+        return answer
+
+    with served(Guard(page_of("let in"), "secret")) as inside:
+        link = f'<a href="http://127.0.0.1:{inside}/?token=secret">dashboard</a>'
+        with served(page_of(link)) as outside:
+            page = browser.new_page()
+            page.goto(f"http://localhost:{outside}/")  # to a browser another site than 127.0.0.1
+            page.get_by_role("link", name="dashboard").click()
+            expect(page.get_by_text("let in")).to_be_visible()
+            page.close()
