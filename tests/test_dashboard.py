@@ -61,7 +61,7 @@ def serving(server: Server) -> Iterator[Server]:
 def ask(
     server: Server, method: str, path: str, body: str | None = None, **headers: str
 ) -> tuple[int, str]:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)  # optuna-dashboard is imported first
     connection.request(method, path, body, headers)
     answer = connection.getresponse()
     text = answer.read().decode()
