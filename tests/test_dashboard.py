@@ -61,7 +61,8 @@ def serving(server: Server) -> Iterator[Server]:
 def ask(
     server: Server, method: str, path: str, body: str | None = None, **headers: str
 ) -> tuple[int, str]:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)  # optuna-dashboard is imported first
+    # A minute: optuna-dashboard is imported for its first page.
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     connection.request(method, path, body, headers)
     answer = connection.getresponse()
     text = answer.read().decode()
