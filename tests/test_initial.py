@@ -11,6 +11,7 @@ from torch import nn
 from fesearch.family import FAMILIES
 from fesearch.nets.conv import GridNet
 from fesearch.nets.layers import Norm, Run, Shortcut
+from fesearch.nets.recurrent import GATE_BIAS, SequenceNet
 from fesearch.nets.stack import Stack
 
 
@@ -47,6 +48,18 @@ def test_convolutions_without_norm_begin_with_weights_of_glorot(norm: bool) -> N
     )
     layers = [layer for layer in net.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
     assert [glorot(layer) for layer in layers] == [not norm] * 5
+
+
+def test_the_rnn_begins_with_weights_of_glorot_and_open_forget_gates() -> None:
+    torch.manual_seed(0)
+    net = SequenceNet(hidden=16, highways=2, dropout=0.0)
+    assert glorot(net.key)
+    assert glorot(net.output)
+    for highway in net.highways:
+        assert (highway.gate.bias == GATE_BIAS).all()  # type: ignore[union-attr]
+    gates = net.lstm.bias_ih_l0.view(4, 16)
+    assert (gates[1] > 0.7).all()
+    assert (gates[[0, 2, 3]].abs() <= 0.25).all()
 
 
 DNN = FAMILIES.get("dnn")

@@ -4,12 +4,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from fesearch.nets.initial import begin
 from fesearch.nets.sequence import ELEMENTS, Elements
 
 MOST_ATTENDED = 2
 """Elements whose vectors go on to the highway layers, by Huang and Ling (2020)."""
 GATE_BIAS = -1.0
 """Highway gates begin nearly closed: a deep net begins as a shallow one (Srivastava 2015)."""
+FORGET_BIAS = 1.0
+"""Forget gates of an LSTM begin open, as TensorFlow's do (Jozefowicz 2015)."""
 
 
 class SequenceNet(nn.Module):
@@ -35,6 +38,11 @@ class SequenceNet(nn.Module):
         self.highways = nn.Sequential(*(Highway(width) for _ in range(highways)))
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(width, 1)
+        begin(self)
+        with torch.no_grad():
+            self.lstm.bias_ih_l0[hidden : 2 * hidden] += FORGET_BIAS
+        for highway in self.highways:
+            nn.init.constant_(highway.gate.bias, GATE_BIAS)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         elements = Elements.of(x)
@@ -60,7 +68,6 @@ class Highway(nn.Module):
         super().__init__()
         self.layer = nn.Linear(width, width)
         self.gate = nn.Linear(width, width)
-        nn.init.constant_(self.gate.bias, GATE_BIAS)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         gate = torch.sigmoid(self.gate(x))
