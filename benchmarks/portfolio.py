@@ -40,6 +40,7 @@ def alone(line: dict[str, Any], study: Any, seconds: int, seed: int) -> dict[str
     sets = [word for key in terms for word in ("--set", f"{key}={study[key]}")]
     start(
         *(family, "--name", f"{family}-alone", "--preset", study["preset"]),
+        *("--sampler", study["sampler"]),  # the study of that name may have another one
         *("--features", study["features"], "--trials", "10000", *sets, *words(seconds, seed)),
     )
     [found] = lines("alone", f"{family}-alone")

@@ -55,7 +55,7 @@ def test_weights_and_optimizer_stay_fp32() -> None:
     learner = learner_of(family, {**small(family), "precision": "bf16"}, linear(rows=100))
     seen = []
     assert isinstance(learner, NetLearner)
-    learner._net.register_forward_hook(lambda net, given, found: seen.append(found.dtype))
+    learner.net.register_forward_hook(lambda net, given, found: seen.append(found.dtype))
     learner.advance()
     assert seen[0] is torch.bfloat16  # training, behind the last layer
     assert seen[-1] is torch.float32  # validation

@@ -1,16 +1,19 @@
 """Room for a study: refused before it starts where it cannot suffice, with what to type."""
 
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from small import small
 
 from fesearch.errors import InputError
 from fesearch.hardware import Memory
 from fesearch.search import room
+from fesearch.split import Development
 
 
 @pytest.fixture
@@ -79,3 +82,48 @@ def test_a_disk_that_has_no_room(free: Any, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_room_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     assert room.room(tmp_path / "a" / "b") > 0
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes GPUs with so many bytes of memory, and looks whether a study of networks has room."""
+    x, y = np.zeros((640, 145), "f4"), np.zeros(640)
+    rows = Development(x, y, x[:64], y[:64])
+
+    def asked(memory: float, share: float, **space: Any) -> str:
+        monkeypatch.setattr(room.device, "devices", lambda: [("H100", int(memory))] * 2)
+        study = small(preset="full", space=space, gpus=2, gpus_per_trial=share)
+        return room.check_gpus(study, study.search_space(), rows)
+
+    return asked
+
+
+def test_a_first_config_that_has_no_room_on_a_shared_gpu_is_refused(gpus: Any) -> None:
+    one = {"depth": 17, "width": 1.0, "batch_size": 64, "optimizer": "adam"}
+    assert gpus(10e9, 0.1, **one) == ""
+    with pytest.raises(InputError) as caught:
+        gpus(1.9e9, 0.2, **one)
+    assert caught.value.message == (
+        "The first config of irnet takes 0.09 GB of GPU memory at least, and each of 5 trials on a "
+        "GPU has 0.08 GB."
+    )
+    assert caught.value.hint == "Give --gpus-per-trial 0.25."
+    assert gpus(1.9e9, 0.25, **one) == ""
+    with pytest.raises(InputError, match=r"and a GPU has 0\.05 GB") as caught:
+        gpus(0.35e9, 1.0, **one)
+    assert "--set space.batch_size=64" in (caught.value.hint or "")
+
+
+def test_a_largest_config_that_has_none_is_told_of(gpus: Any) -> None:
+    said = gpus(3e9, 0.25)
+    assert re.match(
+        r"Networks of the space take up to [0-9]\.\d\d GB of GPU memory, and each of 4 trials on a "
+        r"GPU has 0\.45 GB: trials that find none",
+        said,
+    )
+    assert gpus(80e9, 0.25) == ""
+
+
+def test_of_other_families_and_elsewhere_nothing_is_known(gpus: Any) -> None:
+    study = small(gpus=1, gpus_per_trial=0.1, address="head:6379")
+    assert room.check_gpus(study, study.search_space(), None) == ""  # type: ignore[arg-type]

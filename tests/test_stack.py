@@ -173,7 +173,7 @@ def test_a_family_has_the_shortcut_of_its_paper(name: str, shortcut: Shortcut, c
     data = Development(train_x=x, train_y=y, val_x=x, val_y=y)
     learner = family.build({**BEST, "width": 1 / 16}, data, seed=1, threads=1, device="cpu")
     assert isinstance(learner, NetLearner)
-    assert sum(block.shortcut is not None for block in blocks(learner._net)) == count
+    assert sum(block.shortcut is not None for block in blocks(learner.net)) == count
 
 
 def test_runs_of_the_deepest_irnet_may_be_written_apart_as_published() -> None:

@@ -77,15 +77,15 @@ class NetLearner:
         if self._device.type == "cuda":
             compute_in_fp32()
         with _seeded(self._device, seed, "weights"):
-            self._net = make().to(self._device)
+            self.net = make().to(self._device)
         self._optimizer = Optimizer(
             str(self._config["optimizer"]),
-            self._net.parameters(),
+            self.net.parameters(),
             decay=float(self._config["weight_decay"]),  # type: ignore[arg-type]
             momentum=float(self._config.get("momentum") or 0.0),
         )
         self._loss = _LOSSES[str(self._config["loss"])]
-        self._batch_size = int(self._config["batch_size"])  # type: ignore[arg-type]
+        self.batch_size = int(self._config["batch_size"])  # type: ignore[arg-type]
         self._rate = float(self._config["learning_rate"])  # type: ignore[arg-type]
         self._schedule = Schedule(str(self._config["schedule"]), epochs(self._config))
         output = self._config.get("output_activation")
@@ -105,7 +105,7 @@ class NetLearner:
     @property
     def parameters(self) -> int:
         """Trained numbers: weights, biases, and the two of batch norm a unit."""
-        return sum(weight.numel() for weight in self._net.parameters())
+        return sum(weight.numel() for weight in self.net.parameters())
 
     @cached_property
     def _rows(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -122,10 +122,10 @@ class NetLearner:
     def steps(self) -> Stepping:
         """How it trains a batch; it holds the rows."""
         x, y, _ = self._rows
-        size = min(self._batch_size, len(y))
+        size = min(self.batch_size, len(y))
         lasts = 1 if self._released else epochs(self._config) or 1  # epochs, until it is let go of
         return stepping(
-            Step(self._net, self._optimizer, self._loss, x, y, str(self._config["precision"])),
+            Step(self.net, self._optimizer, self._loss, x, y, str(self._config["precision"])),
             str(self._config["optimizer"]),
             size=size,
             planned=len(y) // size * lasts,
@@ -144,9 +144,9 @@ class NetLearner:
     def advance(self) -> np.ndarray:
         """Train one epoch; predictions (n_val,) float64 after it."""
         _, y, val_x = self._rows
-        self._net.train()
+        self.net.train()
         with _seeded(self._device, self._seed, "epoch", self._epoch), self.steps.running():
-            order = batches(torch.randperm(len(y)).to(self._device), self._batch_size)
+            order = batches(torch.randperm(len(y)).to(self._device), self.batch_size)
             generators.go_on(self._drawn, self._device)
             self._drawn = {}
             for step, rows in enumerate(order[self._batch :], start=self._batch):
@@ -154,14 +154,14 @@ class NetLearner:
                 self._batch = step + 1
                 self._look()
         self._epoch, self._batch = self._epoch + 1, 0
-        predictions = self._scaling.prediction(_outputs(self._net, val_x))
+        predictions = self._scaling.prediction(_outputs(self.net, val_x))
         self._schedule.seen(float(np.mean(np.abs(predictions - self._data.val_y))))
         return predictions
 
     def model(self) -> Arrays:
         """Copies of weights and batch-norm statistics, and the scaling."""
         return {
-            **prefixed(_numpy(self._net.state_dict()), "net."),
+            **prefixed(_numpy(self.net.state_dict()), "net."),
             **prefixed(self._scaling.arrays(), "scaling."),
         }
 
@@ -175,7 +175,7 @@ class NetLearner:
             **prefixed(self._drawn or generators.states(self._device), "random."),
         }
         return {
-            **prefixed(_numpy(self._net.state_dict()), "net."),
+            **prefixed(_numpy(self.net.state_dict()), "net."),
             **prefixed(_numpy(self._optimizer.state()), "optimizer."),
             **prefixed(self._schedule.arrays(), "schedule."),
             "epoch": np.array(self._epoch, np.int64),
@@ -193,7 +193,7 @@ class NetLearner:
         apart = ("schedule.", "random.")
         rest = {name: checkpoint[name] for name in checkpoint if not name.startswith(apart)}
         number = Layout((), np.dtype(np.int64))
-        expected = {**_net_layout(self._net), "epoch": number, "features": number}
+        expected = {**_net_layout(self.net), "epoch": number, "features": number}
         within = "batch" in rest
         if within:
             expected["batch"] = number
@@ -206,14 +206,14 @@ class NetLearner:
             self._check_batch(int(rest["batch"]))
         generators.check_states(drawn, within=within)
         self._schedule.restore(schedule)
-        self._net.load_state_dict(_tensors(section(checkpoint, "net.")))
+        self.net.load_state_dict(_tensors(section(checkpoint, "net.")))
         self._optimizer.restore(_tensors(section(checkpoint, "optimizer.")))
         vars(self).pop("steps", None)  # a graph writes into the optimizer's state of before
         self._epoch = int(checkpoint["epoch"])
         self._batch, self._drawn = int(rest["batch"]) if within else 0, drawn
 
     def _check_batch(self, done: int) -> None:
-        count = len(batches(torch.arange(len(self._data.train_y)), self._batch_size))
+        count = len(batches(torch.arange(len(self._data.train_y)), self.batch_size))
         if not 1 <= done <= count:
             raise broken(f"The checkpoint is after batch {done} of an epoch of {count}.")
 
@@ -222,7 +222,7 @@ class NetLearner:
         number = np.dtype(np.float32)
         return {
             f"optimizer.{index}.{name}": Layout(() if name == "step" else weight.shape, number)
-            for index, weight in enumerate(self._net.parameters())
+            for index, weight in enumerate(self.net.parameters())
             for name in names
         }
 
@@ -254,24 +254,24 @@ class NetPredictor:
         if torch.device(device).type == "cuda":
             compute_in_fp32()
         with torch.device("meta"):
-            self._net = make()
+            self.net = make()
         weights = {name: arrays[name] for name in arrays if not name.startswith("scaling.")}
-        check(weights, _net_layout(self._net), "model")
+        check(weights, _net_layout(self.net), "model")
         check_finite(weights, "model")
         _check_variances(weights)
         self._scaling = Scaling.from_arrays(section(arrays, "scaling."), width=width)
-        self._net.load_state_dict(_tensors(section(weights, "net.")), assign=True)
-        self._net.to(device)
+        self.net.load_state_dict(_tensors(section(weights, "net.")), assign=True)
+        self.net.to(device)
         self._device = device
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Predictions (n,) float64 for features (n, d)."""
         scaled = torch.from_numpy(self._scaling.features(x)).to(self._device)
-        return self._scaling.prediction(_outputs(self._net, scaled))
+        return self._scaling.prediction(_outputs(self.net, scaled))
 
     def whole(self) -> nn.Module:
         """The network with its scaling as one module; see ``program.Portable``."""
-        return Whole(self._net, self._scaling).to(self._device)
+        return Whole(self.net, self._scaling).to(self._device)
 
 
 def batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:

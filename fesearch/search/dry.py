@@ -83,6 +83,8 @@ def run(study: Study, progress: Progress | None = None, settled_for: int | None 
             "There is no GPU here, so steps were measured on the CPU: trials on the cluster's GPUs "
             "take less time. For a better estimate repeat it on one of its nodes"
         )
+    if said := room.check_gpus(prepared.study, prepared.space, prepared.development):
+        warnings.append(said)
     if study.address is None and memory.high > free_memory:
         fewer = max(1, int(plan.parallel * free_memory / memory.high))
         warnings.append(

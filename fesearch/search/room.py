@@ -1,12 +1,16 @@
 """Room for a study, asked for before it starts: memory for its workers, disk for its files."""
 
+import math
 import shutil
 import sys
 from pathlib import Path
 
 from fesearch import estimate, hardware
 from fesearch.errors import InputError, counted
+from fesearch.nets import device
 from fesearch.paths import artifacts_dir
+from fesearch.registry import short_name
+from fesearch.space import Config, Float, Int, Space
 from fesearch.split import Development
 from fesearch.study import Study
 
@@ -16,6 +20,10 @@ LEAST_OF_A_WORKER, LEAST_WITH_TORCH = 150e6, 250e6
 """Bytes of its own, before any data, below which no worker is: of Python, Ray and scikit-learn, and
 of a network's. Measured with ray 2.60 and torch 2.13: 107 MB for ridge, 163 MB for a forest, 242 MB
 with torch, without the connection to Ray; beside them 80 to 120 MB of libraries that all share."""
+
+OF_CUDA = 300e6
+"""Bytes of CUDA itself and its libraries on a GPU, for each process, at least: commonly 300 to 500
+MB, by card and driver; not measured here."""
 
 
 def check(study: Study, data: float, parallel: int, ended: int = 0) -> None:
@@ -55,6 +63,58 @@ def check(study: Study, data: float, parallel: int, ended: int = 0) -> None:
             f"and {there / 1e6:.0f} MB are free at '{artifacts_dir()}'.",
             "Make room, or set FESEARCH_ARTIFACTS to another disk.",
         )
+
+
+def check_gpus(study: Study, space: Space, data: Development) -> str:
+    """Refuse a study whose first config has no room on a GPU beside the trials it shares it with.
+
+    Returns:
+        what to know where the largest config has none; else an empty text.
+
+    Raises:
+        InputError: says what it takes and what there is, and what to type.
+    """
+    if not study.gpus or study.address is not None:
+        return ""
+    from fesearch.nets.footprint import footprint
+
+    family = study.declared_family()
+    first = family.first(space)
+    if short_name(family.name) != family.name or (least := footprint(family, first, data)) is None:
+        return ""  # the user's own: nothing is known of it
+    sharing = max(1, int(1 / study.gpus_per_trial))
+    memory = min((size for _, size in device.devices()[: study.gpus]), default=math.inf)
+    there = memory / sharing - OF_CUDA
+    beside = f"each of {sharing} trials on a GPU has" if sharing > 1 else "a GPU has"
+    if least > there:
+        fitting = int(memory // (least + OF_CUDA))
+        fewer = math.floor(1000 / fitting) / 1000 if fitting else 0.0
+        raise InputError(
+            f"The first config of {family.name} takes {least / 1e9:.2f} GB of GPU memory at least, "
+            f"and {beside} {max(there, 0) / 1e9:.2f} GB.",
+            f"Give --gpus-per-trial {fewer:g}."
+            if fitting
+            else "Leave out what makes it large, as in --set space.batch_size=64.",
+        )
+    most = footprint(family, _largest(space, first), data) or 0
+    if most <= there:
+        return ""
+    return (
+        f"Networks of the space take up to {most / 1e9:.2f} GB of GPU memory, and {beside} "
+        f"{there / 1e9:.2f} GB: trials that find none are tried again alone, or fail"
+    )
+
+
+def _largest(space: Space, config: Config) -> Config:
+    """The config with each number at its largest."""
+    for name in space.parameters:
+        domain = space.active(name, config)
+        if isinstance(domain, Int | Float):
+            config = space.nearest({**config, name: domain.high})
+        elif domain is not None:
+            numbers = [one for one in domain.options if isinstance(one, int | float)]
+            config = space.nearest({**config, name: max(numbers)}) if numbers else config
+    return config
 
 
 def least_of_a_worker(study: Study) -> float:

@@ -1,5 +1,6 @@
 """Studies from start to end: created, gone on with, deleted."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
@@ -28,6 +29,8 @@ from fesearch.search.settle import settled
 from fesearch.store.results import Store
 from fesearch.store.types import StudyState
 from fesearch.study import PLACE, Study
+
+_log = logging.getLogger(__name__)
 
 
 def start(
@@ -220,6 +223,8 @@ def _check_room(prepared: Prepared, ended: int = 0) -> None:
     if prepared.study.address is None:
         side_by_side = room.parallel(prepared.study, hardware.cores())
         room.check(prepared.study, room.bytes_of(prepared.development), side_by_side, ended)
+        if said := room.check_gpus(prepared.study, prepared.space, prepared.development):
+            _log.warning("%s.", said)
 
 
 def _exists(name: str, url: str) -> bool:
