@@ -80,6 +80,12 @@ def of_keys(keys: Mapping[str, Any], source: str) -> Portfolio:
             "Leave one of them out; --families goes with a study file without a family, such as "
             "all_families.",
         )
+    if (earlier := rest.get("warm_start")) is not None and len(families) > 1:
+        raise InputError(
+            f"The study '{source}' has warm_start = {earlier}, which is of one family, and "
+            f"{len(families)} families.",
+            f"Say it of that one alone, as in --set each.{families[0]}.warm_start={earlier}",
+        )
     each = rest.pop("each", {})
     if not isinstance(each, Mapping) or not all(isinstance(one, Mapping) for one in each.values()):
         raise InputError(

@@ -72,6 +72,7 @@ def test_its_name_is_known_wherever_that_of_a_study_is(
         ({"each": {"ridge": 3}}, "has each = {'ridge': 3}"),
         ({"each": {"rigde": {}}}, "There is no family 'rigde'"),
         ({"trials": None}, "has no budget for its 3 families to share"),
+        ({"warm_start": "old"}, "has warm_start = old, which is of one family, and 3 families."),
         ({"each": {"ridge": {"trails": 3}}}, "has an unknown key 'trails'"),
     ],
 )
