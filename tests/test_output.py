@@ -110,3 +110,13 @@ def test_progress_is_silent_when_quiet(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(("seconds", "text"), [(8, "8 s"), (61, "1 min 1 s"), (7260, "2 h 1 min")])
 def test_durations(seconds: float, text: str) -> None:
     assert output._duration(seconds) == text
+
+
+def test_a_terminal_obeys_no_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    unit = "\x1b[2J"
+    output.show([{"a": 1}], [output.Column("a", unit=unit)])
+    output.detail({"a": 1}, units={"a": unit})
+    output.remark("table", f"in {unit}")
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert out.count(r"\x1b[2J") == 3
