@@ -35,14 +35,15 @@ class SequenceNet(nn.Module):
         self.key = nn.Linear(hidden, hidden)
         self.score = nn.Linear(hidden, 1, bias=False)
         width = 2 * hidden + MOST_ATTENDED * ELEMENTS
-        self.highways = nn.Sequential(*(Highway(width) for _ in range(highways)))
+        layers = [Highway(width) for _ in range(highways)]
+        self.highways = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(width, 1)
         begin(self)
         with torch.no_grad():
-            self.lstm.bias_ih_l0[hidden : 2 * hidden] += FORGET_BIAS
-        for highway in self.highways:
-            nn.init.constant_(highway.gate.bias, GATE_BIAS)
+            self.lstm.get_parameter("bias_ih_l0")[hidden : 2 * hidden] += FORGET_BIAS
+        for layer in layers:
+            nn.init.constant_(layer.gate.bias, GATE_BIAS)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         elements = Elements.of(x)
