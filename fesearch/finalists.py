@@ -22,11 +22,23 @@ def ranked(store: Store, row: StudyRow) -> list[TrialResult]:
     Raises:
         NoResultError: there is none.
     """
-    trials = {trial.number: trial for trial in store.trials(row)}
-    order = [one.number for one in store.ranking(**asdict(row.key)) if one.study == row.name]
+    return [trial for _, trial in ranked_together(store, [row])]
+
+
+def ranked_together(store: Store, rows: Sequence[StudyRow]) -> list[tuple[StudyRow, TrialResult]]:
+    """The usable trials of studies, such as those of a search over many families, the best first.
+
+    Raises:
+        NoResultError: there is none.
+        InputError: the studies have different keys.
+    """
+    refuse_mixed(rows)
+    names = {row.name: row for row in rows}
+    trials = {(row.name, trial.number): trial for row in rows for trial in store.trials(row)}
+    order = [one for one in store.ranking(**asdict(rows[0].key)) if one.study in names]
     if not order:
-        raise nothing_usable(row.name, trials.values())
-    return [trials[number] for number in order]
+        raise nothing_usable(rows[0].name, trials.values())
+    return [(names[one.study], trials[one.study, one.number]) for one in order]
 
 
 def finalists(

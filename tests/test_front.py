@@ -97,6 +97,29 @@ def test_best_shows_the_front_of_a_study_with_objectives(studies):
     assert "front" not in plain
 
 
+def test_best_shows_the_front_of_all_families_of_a_search(studies):
+    import searched
+
+    from fesearch.cli.app import app
+
+    common = {"preset": "full", "objectives": ["parameters"]}
+    for name, family, config in (
+        ("all-irnet", "irnet", searched.SMALL_NET),
+        ("all-random_forest", "random_forest", searched.SMALL_FOREST),
+    ):
+        more = {"max_epochs": 2} if family == "irnet" else {}
+        searched.search(studies, name, family, [config], **common, **more)
+    searched.join(studies, "all", ["all-irnet", "all-random_forest"])
+    found = json.loads(CliRunner().invoke(app, ["best", "all", "--format", "json"]).stdout)
+    front = {one["study"]: one for one in found["front"]}
+    best = front[found["study"]]
+    assert (found["trial"], found["parameters"]) == (best["trial"], best["parameters"])
+    assert found["val_mae"] == min(one["value"] for one in found["front"])
+    assert {one["unit"] for one in found["front"]} <= {"epochs", "trees"}
+    table = CliRunner().invoke(app, ["best", "all"]).stdout
+    assert table.split("\n\n")[1].split()[0] == "study"
+
+
 def test_best_shows_latencies_and_how_many_trials_have_none(studies):
     import searched
 

@@ -17,7 +17,10 @@ _COLUMNS = {
 
 
 def best(
-    study: Annotated[str, typer.Argument(help="Its name, as in `fesearch study list`.")],
+    study: Annotated[
+        str,
+        typer.Argument(help="Its name, as in `fesearch study list`, or of a search over families."),
+    ],
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
@@ -25,14 +28,15 @@ def best(
 
     For a study with objectives beside the metric, also the trials that no other one beats in all.
     """
-    from fesearch.finalists import ranked
+    from fesearch.finalists import ranked_together
     from fesearch.front import front
     from fesearch.store.results import Store
 
     with Store.look(storage_url(storage)) as store:
-        row = store.study(study)
-        trials = ranked(store, row)
-    found = trials[0]
+        pairs = ranked_together(store, store.named([study]))
+    row, found = pairs[0]
+    studies = {id(trial): one for one, trial in pairs}
+    trials = [trial for _, trial in pairs]
     value = f"val_{row.key.metric}"
     facts = {
         "study": row.name,
@@ -56,22 +60,26 @@ def best(
         return
     rows = [
         {
+            "study": studies[id(one)].name,
             "trial": one.number,
             "value": one.value,
             "parameters": one.parameters,
             "seconds": one.seconds,
             "latency_us": one.latency_us,
             "resource": one.resource,
+            "unit": one.unit,
             "state": one.state.value,
             "config": dict(one.config),
         }
         for one in front(trials, objectives, row.direction)
     ]
+    many = row.name != study
     shown: list[Column | str] = [
+        *(["study"] if many else []),
         "trial",
         Column("value", f"validation {title_of(row.key.metric)}", row.unit),
         *(_COLUMNS[name] for name in objectives),
-        Column("resource", found.unit),
+        *(["resource", "unit"] if many else [Column("resource", found.unit)]),
         "state",
         "config",
     ]
