@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,13 +118,17 @@ RAY = """#!/bin/bash
 echo "$*" >> "$STUBS/ray.said"
 exec sleep 60
 """
+PYTHON = f"""#!/bin/bash
+exec '{sys.executable}' "$@"
+"""
+"""It is among the programs of an installation, and need not be elsewhere."""
 
 
 @pytest.fixture
 def stubs(tmp_path: Path) -> Slurm:
     """Stub programs of SLURM, and of fesearch and Ray beside them."""
     made = Slurm.at(tmp_path / "stubs", {})
-    for name, text in (("fesearch", FESEARCH), ("ray", RAY)):
+    for name, text in (("fesearch", FESEARCH), ("ray", RAY), ("python", PYTHON)):
         (made.folder / name).write_text(text)
         (made.folder / name).chmod(0o755)
     return made
