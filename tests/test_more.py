@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import searched
+import sqlalchemy as sa
 from driven import results
 from small import SPACE, Watch, furnished
 
@@ -21,6 +22,7 @@ from fesearch.search.core import LATE, Core
 from fesearch.search.more import extend_all
 from fesearch.search.portfolio import Looks
 from fesearch.store.results import Store
+from fesearch.store.schema import STUDIES
 from fesearch.store.studies import PORTFOLIO
 
 
@@ -126,6 +128,11 @@ def test_what_each_family_has_reached_is_ranked_when_their_time_is_over(house: s
     made = many("over", families=["ridge", "irnet"], each={"irnet": {"space": SPACE}})
     portfolio.begin(made, house, watched(Watch(3, lambda core: core.stop("for a while"))))
     assert [name for name, _ in standings.ahead("over", house)] == ["over-irnet"]
+    with Store.open(house) as store, store.write() as connection:  # begun on a larger machine
+        row = store.study("over-irnet")
+        definition = {**row.definition, "study": {**row.definition["study"], "cpus": 9999}}
+        here = sa.update(STUDIES).where(STUDIES.c.id == row.id)
+        connection.execute(here.values(definition=definition))
     portfolio._conclude(made, house, math.inf)
     assert standings.ahead("over", house) == []
     (trial,) = results(house, "over-irnet")

@@ -286,10 +286,16 @@ def _conclude(portfolio: Portfolio, url: str, deadline: float) -> None:
 
     So what it has reached is ranked, and of use. The best of all does, however late it is.
     """
+    studies = {study.name: study for study in portfolio.studies.values()}
     for index, (name, _) in enumerate(ahead(portfolio.name, url)):
         if index and time.monotonic() >= deadline:
             return
-        resume(name, url, seconds=0.0, concluding=True)
+        resume(name, url, seconds=0.0, concluding=True, place=_place(studies[name]))
+
+
+def _place(study: Study) -> dict[str, Any]:
+    """Where a study is searched in this run, which may be elsewhere than where it was begun."""
+    return {key: getattr(study, key) for key in PLACE}
 
 
 def _run(
@@ -318,7 +324,7 @@ def _run(
                 seconds=seconds,
                 overrun=overrun,
                 afford=True,
-                place={key: getattr(study, key) for key in PLACE},
+                place=_place(study),
                 progress=looks.progress,
                 watchers=watchers,
             )
