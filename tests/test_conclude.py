@@ -86,6 +86,17 @@ def test_a_run_that_is_to_be_gone_on_with_ends_none(url: str, whole: tuple[Any, 
     assert story(url, "deep") == whole
 
 
+def test_a_run_beyond_the_time_of_its_study_is_the_last_until_there_is_another(url: str) -> None:
+    timed_out(url, 2)
+    with Store.open(url) as store, store.write() as connection:
+        connection.exec_driver_sql("UPDATE fesearch_studies SET seconds = 3600")
+    outcome = start.resume("deep", url, time_limit="1h", watchers=[Watch(1, late)])
+    first, child = outcome.results
+    assert (child.parent, child.state, child.reason) == (0, TrialState.PRUNED, LATE)
+    assert child.resource == first.resource + 1
+    assert kept(outcome.row, MODEL) == {0, 1}
+
+
 @pytest.mark.parametrize("damage", ["lost", "of another value"])
 def test_one_whose_checkpoint_is_of_no_use_waits(
     damage: str, url: str, monkeypatch: pytest.MonkeyPatch

@@ -34,10 +34,11 @@ class Allowance:
     afterwards: bool = False
     concluding: bool = False
 
-    @property
-    def is_last(self) -> bool:
-        """The time of the study is over with that of the run."""
-        return self.concluding or self.seconds is None
+    def is_last(self, study: Study, spent: float) -> bool:
+        """Whether the time of the study is over with that of a run that begins after ``spent``."""
+        if self.concluding or self.seconds is None:
+            return True
+        return study.time_limit is not None and spent >= duration(study.time_limit)
 
     def left(self, study: Study, spent: float) -> float | None:
         """Seconds from now on, of a study that has worked for ``spent``; None is no limit."""

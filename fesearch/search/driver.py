@@ -132,7 +132,7 @@ def _at_work(
         tasks = budget.renew, lambda: projection.write(wait=False)
         with heartbeat.attending(core, *tasks), interrupt.stops(core):
             _search(store, lease, core, budget, prepared)
-            if core.stopped == LATE and allowance.is_last:
+            if core.stopped == LATE and allowance.is_last(study, row.seconds):
                 _conclude(core, prepared.development.width)
     return core
 
