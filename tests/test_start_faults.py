@@ -110,9 +110,9 @@ def test_the_command_line_points_on_where_time_ran_out_before_the_first_trial_en
     words = ["--data", searched.DATA, "--trials", "9", "--max-epochs", "9999", "--pruner", "none"]
     sets = [part for key, value in SPACE.items() for part in ("--set", f"space.{key}={value}")]
     started = ["study", "start", "irnet", *words, "--set", "runner=inline", *sets]
-    assert run([*started, "--time-limit", "0.1s"]) == 3
+    assert run([*started, "--time-limit", "0.001s"]) == 3
     stopped = "Stopped: the time limit is reached; no trial is usable yet."
     again = "Go on with:  fesearch study resume irnet --time-limit"
-    assert capsys.readouterr().err.endswith(f"{stopped}\n{again} 0.1s\n")
-    assert run(["study", "resume", "irnet", "--time-limit", "0.2s"]) == 3
-    assert capsys.readouterr().err.endswith(f"{stopped}\n{again} 0.2s\n")
+    assert capsys.readouterr().err.endswith(f"{stopped}\n{again} 0.001s\n")
+    assert run(["study", "resume", "irnet", "--time-limit", "0.002s"]) == 3
+    assert capsys.readouterr().err.endswith(f"{stopped}\n{again} 0.002s\n")
