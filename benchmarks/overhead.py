@@ -6,7 +6,8 @@ runs trials that train nothing (``trivial_family.py``), each case as its own pro
 
 - ``plain`` and ``fesearch``: Ray Tune with its own OptunaSearch and ASHA on SQLite, and fesearch;
   40 trials of up to 10 reports, two at a time, ASHA on, the start and end of Ray counted for both;
-- ``sqlite`` and ``postgresql``: fesearch without Ray, 1,000 trials of 20 reports, none stopped;
+- ``sqlite`` and ``postgresql``: fesearch without Ray, 1,000 trials of 20 reports, none stopped: the
+  first of a study, and the same with 10,000 finished ones behind them (9,000 of 2 reports between);
 - ``many``: 11,000 trials of 2 reports on SQLite; the first thousand, and the last, which has
   10,000 finished trials behind it; and how much memory each trial between them took;
 - ``ray``: 1,100 such trials on Ray, two at a time; the first hundred and the last.
@@ -20,6 +21,7 @@ benchmarks/results/. ``--smoke`` does a twentieth of it.
 import argparse
 import json
 import logging
+import os
 import resource
 import subprocess
 import sys
@@ -31,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from _results import write
+from trivial_family import BEST_AFTER
 
 HERE = Path(__file__).resolve().parent
 FAMILY = HERE / "trivial_family.py"
@@ -101,6 +104,35 @@ def many(case: str, trials: int, url: str, **keys: Any) -> list[Figures]:
     ]
 
 
+def behind(case: str, trials: int, url: str) -> list[Figures]:
+    """As many trials of 20 reports twice: with none behind them, and with ten times as many.
+
+    Those between have no better value after their first report, and patience for one.
+    """
+    from fesearch.search.extend import extend
+    from fesearch.search.start import resume
+
+    os.environ.pop(BEST_AFTER, None)
+    marks = Marks()
+    found = [search(trials, 20, url, marks, runner="inline", pruner="none", patience=1)]
+    os.environ[BEST_AFTER] = "1"
+    extend("trivial", url, trials=f"+{9 * trials}")
+    resume("trivial", url)
+    del os.environ[BEST_AFTER]
+    first, last = 10 * trials, 11 * trials - 1
+    marks = Marks(first, last)
+    extend("trivial", url, trials=f"+{trials}")
+    resume("trivial", url, watchers=[marks])
+    seconds = marks.times[last] - marks.times[first]
+    found.append(
+        {"seconds": seconds, "trials": last - first, "reports": 20 * (last - first), "mib": peak()}
+    )
+    return [
+        {"case": f"{case}, behind {count}", **one}
+        for count, one in zip((0, first), found, strict=True)
+    ]
+
+
 def plain(trials: int, reports: int, url: str, *, reuse: bool) -> Figures:
     """The same by Ray Tune with OptunaSearch and ASHA, as their documentation has it.
 
@@ -152,16 +184,16 @@ def once(case: str, url: str, scale: float) -> list[Figures]:
     """One case, in this process and folder."""
     logging.getLogger("fesearch").setLevel(logging.ERROR)
     few, middle, long = (max(11, int(count * scale)) for count in (40, 1000, 11_000))
+    if case in ("sqlite", "postgresql"):
+        return behind(case, middle, url)
     if case == "many":
         return many(case, long, url, runner="inline")
     if case == "ray":
         return many(case, max(22, long // 10), url, runner="ray", cpus=2)
-    if case.startswith("plain"):
-        found = plain(few, 10, url, reuse=case != "plain")
-    elif case == "fesearch":
+    if case == "fesearch":
         found = search(few, 10, url, Marks(), runner="ray", cpus=2)
     else:
-        found = search(middle, 20, url, Marks(), runner="inline", pruner="none")
+        found = plain(few, 10, url, reuse=case != "plain")
     return [{"case": case, **found}]
 
 
