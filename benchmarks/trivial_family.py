@@ -31,7 +31,8 @@ class Learner:
 
     def advance(self):
         self.steps += 1
-        return self.target + (self.start - self.target + 1.0) * self.speed / min(self.steps, self.best_after)
+        progress = self.speed / min(self.steps, self.best_after)
+        return self.target + (self.start - self.target + 1.0) * progress
 
     def model(self):
         return {"start": np.array([self.start])}
