@@ -1,6 +1,4 @@
-"""Budgets, chosen configs and a change of drivers, by the real command in real processes."""
-
-import signal
+"""Budgets that are extended and chosen configs, by the real command in real processes."""
 
 import pytest
 from driven import check_optuna_agrees, results, story, study_row
@@ -48,46 +46,6 @@ def check_whole(lab: Lab, whole: str) -> None:
     assert results(lab.url, "deep") == results(whole, "whole")
     check_optuna_agrees(lab.url, "deep")
     assert study_row(lab.url, "deep").state == "COMPLETE"
-    assert list(study_folder(study_row(lab.url, "deep")).glob("ray-*")) == []
-
-
-@pytest.mark.parametrize(("sent", "runner"), [(signal.SIGTERM, "ray"), (signal.SIGINT, "inline")])
-def test_a_signal_stops_and_the_study_is_resumed(
-    sent: signal.Signals, runner: str, lab: Lab, whole: str
-) -> None:
-    words = ["--trials", "6", "--max-epochs", "60", *RUNNERS[runner]]
-    driver = lab.begin("study", "start", *NETS, *words, "--name", "deep")
-    wait_for(lambda: at_work(lab), "trials are at work")
-    driver.send_signal(sent)
-    assert driver.wait(PATIENCE) == 130
-    assert study_row(lab.url, "deep").state == "STOPPED"
-    lab.run("study", "resume", "deep")
-    check_whole(lab, whole)
-
-
-@pytest.mark.parametrize("runner", RUNNERS)
-def test_a_driver_is_taken_over_from_and_ends_by_itself(runner: str, lab: Lab, whole: str) -> None:
-    words = ["--trials", "2", "--max-epochs", "9999", *RUNNERS[runner]]
-    first = lab.begin("study", "start", *NETS, *words, "--name", "deep", to="first-")
-    wait_for(lambda: any(one.resource for one in trials(lab)), "a trial has reported")
-    lab.run("study", "resume", "deep", code=2)
-    assert f"is being driven by process {first.pid} on " in lab.err
-    second = lab.begin("study", "resume", "deep", "--take-over", to="second-")
-    assert first.wait(PATIENCE) == 1
-    said = (lab.folder / "first-err").read_text()
-    assert f"Another process has taken over this study: process {second.pid} on " in said
-    assert said.endswith("Leave the study to it; see: fesearch study list\n")
-    assert "Traceback" not in said
-    reached = trials(lab)[0].resource
-    wait_for(lambda: trials(lab)[0].resource > reached + 60, "the second one goes on")
-    lab.run("study", "stop", "deep")
-    assert second.wait(PATIENCE) in (0, 3)
-    assert "Stopped: stopped on request" in (lab.folder / "second-err").read_text()
-    assert wait_for(lambda: not lab.processes(), "all processes have ended")
-    ours, theirs = story(lab.url, "deep")[1], story(whole, "whole")[1]
-    first_trial = [line for line in ours if line[0] == 0]
-    assert [line[1] for line in first_trial] == list(range(1, len(first_trial) + 1))
-    assert first_trial[:59] == theirs[:59]  # at 60 the other one ends
     assert list(study_folder(study_row(lab.url, "deep")).glob("ray-*")) == []
 
 

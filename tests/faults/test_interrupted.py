@@ -1,65 +1,29 @@
-"""Searches that are interrupted, as users interrupt them: the real command, Ray, signals, kills."""
+"""Searches that are interrupted, as users and batch systems interrupt them, and go on."""
 
 import os
 import re
 import signal
 import subprocess
+from typing import Any
 
 import pytest
-from driven import check_whole, results, story, study_row
-from lab import PATIENCE, Lab, kill, sets, wait_for
+from driven import check_whole, results, study_row
+from faulty import INLINE, NETS, RANDOM, now
+from lab import PATIENCE, Lab, sets, wait_for
 
-from fesearch.errors import FesearchError
-from fesearch.record import TrialResult, TrialState
+from fesearch.record import TrialState
 from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.folder import trial_folder
 from fesearch.search.worker import LOG
 
 pytestmark = pytest.mark.slow
 
-SMALL = ["space.depth=3", "space.width=0.125", "space.batch_size=32"]
-NETS = ["irnet", "--data", "alloys", "--seed", "1", *sets(*SMALL)]
-RATES = sets("space.learning_rate=[1e-2, 1e-3, 1e-4]")
-LONG = [*NETS, *RATES, "--trials", "6", "--max-epochs", "60", "--sampler", "random"]
-LONG += ["--pruner", "none"]
-INLINE = sets("runner=inline")
 
-
-@pytest.fixture(scope="module")
-def undisturbed(house: Lab) -> list[TrialResult]:
-    """The trials of the study ``LONG`` where nothing disturbs it."""
-    house.run("study", "start", *LONG, *INLINE, "--name", "undisturbed")
-    return results(house.url, "undisturbed")
-
-
-def ended(lab: Lab, name: str, count: int) -> bool:
-    """Whether so many trials have ended."""
-    try:
-        return sum(result.state.finished for result in results(lab.url, name)) >= count
-    except FesearchError:
-        return False  # there is no study yet
-
-
-def reported(lab: Lab, name: str) -> set[int]:
-    """Numbers of the running trials that have reported."""
-    return {r.number for r in results(lab.url, name) if not r.state.finished and r.resource}
-
-
-def test_killed_inline_and_resumed_with_the_same_decisions(lab: Lab) -> None:
-    words = [*NETS, *RATES, "--trials", "10", "--max-epochs", "27", *INLINE]
-    lab.run("study", "start", *words, "--name", "whole")
-    driver = lab.begin("study", "start", *words, "--name", "deep")
-    wait_for(lambda: ended(lab, "deep", 2), "two trials have ended")
-    os.kill(driver.pid, signal.SIGSTOP)
-    second = lab.begin("study", "resume", "deep")
-    assert second.wait(PATIENCE) == 2
-    assert lab.err.startswith(f"The study 'deep' is being driven by process {driver.pid} on ")
-    kill(driver)
-    (listed,) = [row for row in lab.json("study", "list") if row["name"] == "deep"]
-    assert listed["state"] == "KILLED"
-    lab.run("study", "resume", "deep")
-    check_whole(lab, "deep", 10)
-    assert story(lab.url, "deep") == story(lab.url, "whole")
+def halfway(lab: Lab) -> bool:
+    """Whether a trial has ended and another one has reported."""
+    found = now(lab.url, "deep")
+    running = any(one.resource and not one.state.finished for one in found)
+    return running and any(one.state.finished for one in found)
 
 
 def check_interrupted(lab: Lab, driver: "subprocess.Popen[bytes]") -> list[int]:
@@ -80,23 +44,24 @@ def check_interrupted(lab: Lab, driver: "subprocess.Popen[bytes]") -> list[int]:
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_with_ray_and_resumed(
-    sent: signal.Signals, lab: Lab, undisturbed: list[TrialResult]
+    sent: signal.Signals, lab: Lab, undisturbed: dict[str, Any]
 ) -> None:
     """A terminal sends Ctrl-C to the whole process group, and batch systems SIGTERM."""
-    driver = lab.begin("study", "start", *LONG, "--name", "deep", "--cpus", "2")
-    wait_for(lambda: ended(lab, "deep", 1) and reported(lab, "deep"), "a trial has ended")
+    driver = lab.begin("study", "start", *NETS, *RANDOM, "--name", "deep", "--cpus", "2")
+    wait_for(lambda: halfway(lab), "a trial has ended and another one has reported")
     os.killpg(driver.pid, sent)
     halted = check_interrupted(lab, driver)
 
     lab.run("study", "resume", "deep")
-    check_whole(lab, "deep", 6)
-    assert results(lab.url, "deep") == undisturbed
+    check_whole(lab, "deep", 8)
+    whole = undisturbed["random"][0]
+    assert results(lab.url, "deep") == whole
     for number in halted:
         log = trial_folder(study_row(lab.url, "deep"), number) / LOG
         lines = log.read_text().splitlines()
         assert sum(" goes on after " in line for line in lines) == 1
         trained = [line for line in lines if re.match(r"\S+ \d+: mae ", line)]
-        assert len(trained) == undisturbed[number].resource  # each epoch once
+        assert len(trained) == whole[number].resource  # each epoch once
 
 
 def test_ctrl_c_inline_does_not_wait_for_the_end_of_an_epoch(lab: Lab) -> None:
