@@ -4,7 +4,7 @@
 
 On fold 0 of mp_e_form, of which only training and validation rows are read: ``study start
 all_families`` for the budget, then for each of the two families that it ranks best a study of that
-family alone, with the same space, rungs and seed, and the whole budget. Printed and written to
+family alone, with the same preset, rungs and seed, and the whole budget. Printed and written to
 benchmarks/results/: the best validation MAE of each family in each search, what it got (trials and
 hours), and ratios to the best of the searches of one family: 1.01 is 1 % worse. A trial that was
 halted with its search is not ranked; the best value of any is written beside. Features lie in the

@@ -146,5 +146,6 @@ FAMILY = Family(
     build=build,
     load=load,
     check=LIMITS.check,
+    capacity="units",  # a study with little time leaves out the largest ones
     gpu=True,
 )

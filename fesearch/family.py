@@ -142,6 +142,9 @@ class Family:
             ``settable``.
         settable: parameters that neither space has and a study may set; a config without them
             means what ``unstated`` says.
+        capacity: the number among its parameters that makes larger models and longer epochs, such
+            as a width: a study with little time leaves out the upper end of its range. None for
+            none.
         layers: a config's network as a text, which its parameter ``layers`` takes; None where no
             parameter is called so.
         resource: what its training is counted in.
@@ -186,6 +189,7 @@ class Family:
     element_weights: "Callable[[Arrays, Sequence[str]], Mapping[str, np.ndarray]] | None" = None
     unstated: Config = field(default_factory=dict)
     settable: Mapping[str, Entry] = field(default_factory=dict)
+    capacity: str | None = None
     layers: Callable[[Config], str] | None = None
 
     def space(self, preset: str) -> Space:

@@ -46,7 +46,7 @@ class Study(BaseModel):
         trial_time_limit: of a trial's computation, which ends at its next report then.
         retries: how often a trial whose worker is lost begins again from its checkpoint.
         max_epochs: end of a trial, for families that count epochs (default: its config's own, such
-            as that of a schedule, or else the family's).
+            as that of a schedule, or else the family's; earlier where a time limit asks for it).
         patience: resource without a better validation metric after which a trial ends (default: the
             family's own, but none where a schedule of the learning rate comes to an end).
         sampler: "tpe" (tree-structured Parzen estimator), "gp" (Gaussian process), "cmaes", "qmc"

@@ -75,6 +75,7 @@ BROKEN = {
         family(published=Space({"a": Choice((2,), source="a test")})),
         {"best_is_a_published_config"},
     ),
+    "a size that no config has": (family(capacity="width"), {"its_capacity_is_a_number"}),
     "a length of no whole number of steps": (
         family(resource=STEPPED, length=lambda config: 45),
         {"a_config_is_trained_as_long_as_it_says"},
@@ -195,7 +196,7 @@ def test_every_check_says_what_it_asks() -> None:
     for check in CHECKS:
         assert check.__doc__
         assert check.__doc__.splitlines()[0].endswith(".")
-    assert len(CHECKS) == len(set(CHECKS)) == 30
+    assert len(CHECKS) == len(set(CHECKS)) == 31
 
 
 def test_another_process_trains_ones_own_and_tells_what_went_wrong(tmp_path: Path) -> None:

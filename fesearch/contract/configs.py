@@ -28,6 +28,17 @@ def best_is_a_published_config(family: Family) -> None:
     family.check(family.best)
 
 
+def its_capacity_is_a_number(family: Family) -> None:
+    """What it says makes larger models is a number in each of its spaces."""
+    if family.capacity is None:
+        return
+    for preset in PRESETS:
+        for config in (family.first(family.space(preset)), *corners(family.space(preset))):
+            value = config.get(family.capacity)
+            number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+            require(number, f"'{family.capacity}' is {value!r} in a config of the {preset} space.")
+
+
 def configs_of_a_space_pass_the_check(family: Family) -> None:
     """Corners and drawn configs are possible, and still are when they come back from JSON."""
     for preset in PRESETS:

@@ -134,6 +134,7 @@ FAMILY = Family(
     unstated=UNSTATED,
     settable=SETTABLE,
     suits=suits,
+    capacity="head_size",
     length=epochs,
     features="element_sequence",
     gpu=True,

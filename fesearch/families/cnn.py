@@ -159,6 +159,7 @@ FAMILY = Family(
     unstated=UNSTATED,
     settable=SETTABLE,
     suits=suits,
+    capacity="channels",
     length=epochs,
     features="element_grid",
     gpu=True,

@@ -96,6 +96,7 @@ FAMILY = Family(
     implied=beside_layers,
     unstated=UNSTATED,
     settable=SETTABLE,
+    capacity="width",
     layers=in_layers("none"),
     length=epochs,
     gpu=True,

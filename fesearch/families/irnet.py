@@ -72,6 +72,7 @@ FAMILY = Family(
     implied=beside_layers,
     unstated=UNSTATED,
     settable=SETTABLE,
+    capacity="width",
     layers=in_layers("layer"),
     length=epochs,
     gpu=True,

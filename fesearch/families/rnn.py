@@ -132,6 +132,7 @@ FAMILY = Family(
     unstated=UNSTATED,
     settable=SETTABLE,
     suits=suits,
+    capacity="hidden",
     length=epochs,
     features="element_sequence",
     gpu=True,

@@ -61,6 +61,7 @@ FAMILY = Family(
     implied=beside_layers,
     unstated=UNSTATED,
     settable=SETTABLE,
+    capacity="width",
     layers=in_layers("block"),
     length=epochs,
     gpu=True,

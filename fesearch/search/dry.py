@@ -11,9 +11,9 @@ from fesearch.nets.device import gpu_count
 from fesearch.paths import artifacts_dir
 from fesearch.portfolio import Portfolio
 from fesearch.search import burst, resources, room
-from fesearch.search.portfolio import of_each
-from fesearch.search.prepare import Prepared, Progress, prepare
-from fesearch.search.settle import settled
+from fesearch.search.portfolio import of_each, prospects
+from fesearch.search.prepare import Prepared, Progress
+from fesearch.search.settle import OWN, Prospects, ready
 from fesearch.search.shares import first_share, parts
 from fesearch.study import Study
 
@@ -54,21 +54,20 @@ class Total:
     disk: Range
 
 
-def run(study: Study, progress: Progress | None = None, settled_for: int | None = None) -> Outlook:
+def run(study: Study, progress: Progress | None = None, prospects: Prospects = OWN) -> Outlook:
     """Prepare a study as its start would, train a few of its configs for a step or two, and stop.
 
     Nothing is written but features, to the cache.
 
     Args:
-        settled_for: trials that its sampler and rungs are to suit, where it gets more later.
+        prospects: what it is likely to get in all, where that is not what it says itself.
 
     Raises:
         InputError: its start would refuse it.
     """
     study = study.in_full()
     resources.check(study)
-    study, _, why = settled(study, settled_for)
-    prepared = prepare(study, progress)
+    prepared, _, why = ready(study, prospects, progress)
     samples = burst.measure(prepared)
     limit = None if study.time_limit is None else duration(study.time_limit)
     plan = burst.plan(prepared, room.parallel(study, resources.cores(study)), limit)
@@ -130,7 +129,7 @@ def run_all(
         resources.check(study)
 
     def taken(study: Study) -> Total:
-        outlook = run(_first_share(portfolio, study), progress, portfolio.settled_for)
+        outlook = run(_first_share(portfolio, study), progress, prospects(portfolio))
         told(outlook)
         return Total(outlook.seconds, outlook.memory, outlook.disk)
 

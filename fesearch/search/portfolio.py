@@ -24,7 +24,8 @@ from fesearch.search.heartbeat import ON_REQUEST
 from fesearch.search.held import Held
 from fesearch.search.prepare import Progress
 from fesearch.search.roles import Watcher
-from fesearch.search.shares import Turn
+from fesearch.search.settle import Prospects
+from fesearch.search.shares import Turn, all_shares
 from fesearch.search.standings import ahead, members, recorded, spent, upcoming
 from fesearch.search.start import resume, start
 from fesearch.store.outage import PATIENCE, LostError, Outage, UnreachableError
@@ -120,6 +121,13 @@ def go_on(
     if place:
         portfolio = of_keys({**portfolio.keys, **place}, name)
     return _drive(portfolio, url, looks or Looks(), seconds, take_over)
+
+
+def prospects(portfolio: Portfolio) -> Prospects:
+    """What a family is likely to get that is among the best to the end: the others matter less."""
+    seconds = portfolio.seconds
+    likely = None if seconds is None else all_shares(len(portfolio.studies), seconds)
+    return Prospects(portfolio.settled_for, likely)
 
 
 def of_each(
@@ -338,7 +346,7 @@ def _run(
             progress=looks.progress,
             watchers=watchers,
             noted={PORTFOLIO: dict(portfolio.keys)},
-            settled_for=portfolio.settled_for,
+            prospects=prospects(portfolio),
         )
 
 

@@ -1,17 +1,60 @@
 """What a study leaves to its budget, settled when it is started, so that it stays as it is."""
 
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+from fesearch import hardware
+from fesearch.duration import duration
+from fesearch.estimate import CROWDING
+from fesearch.nets.device import gpu_count
+from fesearch.registry import short_name
+from fesearch.search import pace, room
 from fesearch.search.auto import picked
 from fesearch.search.halving import FACTOR, first_rung, reductions
+from fesearch.search.prepare import Prepared, Progress, prepare
 from fesearch.search.pruner import PRUNERS
 from fesearch.search.sampler import SAMPLERS
+from fesearch.search.stopwatch import Stopwatch, UnmeasuredError
+from fesearch.space import Config
 from fesearch.study import Study
 
 LARGER_FACTOR = 4
 MANY_TRIALS = LARGER_FACTOR**4
 """Trials from which on the larger factor is taken: four of them are left after three reductions."""
+
+SHORTEST = 60.0
+"""Seconds of a time limit: to measure how fast a shorter one is spent takes too much of it."""
+_log = logging.getLogger(__name__)
+
+
+class Prospects(NamedTuple):
+    """What a study is likely to get in all, where that is not what it says itself.
+
+    Attributes:
+        trials: that its sampler and rungs are to suit; None is its own budget.
+        seconds: that its epochs are to suit; None is its own time limit.
+    """
+
+    trials: int | None = None
+    seconds: float | None = None
+
+
+OWN = Prospects()
+
+
+class Ready(NamedTuple):
+    """A study that can begin: settled, and in memory.
+
+    Attributes:
+        prepared: of the settled study.
+        asked, why: see ``Settled``.
+    """
+
+    prepared: Prepared
+    asked: Mapping[str, Any]
+    why: tuple[str, ...]
 
 
 class Settled(NamedTuple):
@@ -26,6 +69,27 @@ class Settled(NamedTuple):
     study: Study
     asked: Mapping[str, Any]
     why: tuple[str, ...]
+
+
+def ready(study: Study, prospects: Prospects = OWN, progress: Progress | None = None) -> Ready:
+    """Settle a study and prepare it; where it has a time limit, its epochs are measured.
+
+    Raises:
+        InputError: see ``settled`` and ``prepare.prepare``.
+    """
+    found = settled(study, prospects.trials)  # what cannot be is refused before data are read
+    prepared = prepare(found.study, progress)
+    fitted = _fitted(study, prospects, prepared)
+    if not fitted.keys:
+        return Ready(prepared, found.asked, found.why + fitted.why)
+    as_asked = study.resolved(prepared.target)
+    found = settled(study.model_copy(update=fitted.keys), prospects.trials)
+    study = found.study.resolved(prepared.target)
+    # A schedule ends no later than a trial, so with an earlier end the space is another, too.
+    was = {key: getattr(as_asked, key) for key in ("max_epochs", "space")}
+    asked = {key: value for key, value in was.items() if value != getattr(study, key)}
+    prepared = replace(prepared, study=study, space=study.search_space())
+    return Ready(prepared, {**found.asked, **asked}, found.why + fitted.why)
 
 
 def settled(study: Study, trials: int | None = None) -> Settled:
@@ -71,3 +135,28 @@ def _terms(study: Study) -> dict[str, int]:
         there = max(len(PRUNERS.get(study.pruner).rungs(grace, factor, maximum)), 1)
         terms["brackets"] = min(study.brackets or there, there)
     return {key: value for key, value in terms.items() if getattr(study, key) != value}
+
+
+def _fitted(study: Study, prospects: Prospects, prepared: Prepared) -> pace.Fitted:
+    """What the time of a study settles of it; nothing where that cannot be measured here."""
+    limit = duration(study.time_limit) if study.time_limit is not None else None
+    seconds = limit if prospects.seconds is None else prospects.seconds
+    elsewhere = study.address is not None or (study.gpus and not gpu_count())
+    if seconds is None or seconds < SHORTEST or elsewhere or not pace.is_open(study):
+        return pace.Fitted({})
+    parallel = room.parallel(study, hardware.cores())
+    of_a_trial = duration(study.trial_time_limit) if study.trial_time_limit is not None else None
+    time = pace.Time.of(seconds, prospects.trials or study.budget(), parallel, of_a_trial)
+    crowded = CROWDING if parallel > 1 else 1.0
+    prefix = "" if prospects.seconds is None else f"each.{short_name(study.family)}."
+    _log.info("Measuring an epoch of %s, for there is a time limit.", study.family)
+    try:
+        with Stopwatch(prepared, "cuda" if study.gpus else "cpu", seconds) as watch:
+
+            def measured(config: Config) -> float:
+                return crowded * watch.seconds(config)
+
+            return pace.fitted(study, time, measured, prefix)
+    except UnmeasuredError as error:
+        _log.info("How long an epoch takes was not measured: %s.", error)
+        return pace.Fitted({})

@@ -69,6 +69,13 @@ def first_share(families: int, budget: float, *, whole: bool = False) -> float:
     return max(1.0, share // 1) if whole else share
 
 
+def all_shares(families: int, budget: float) -> float:
+    """What a family gets in all that is in every round."""
+    each = parts(families)
+    shares = (part / count for part, count in zip(each, rounds(families), strict=True))
+    return budget * sum(shares) / sum(each)
+
+
 def next_turn(standings: Sequence[Standing], budget: float, *, whole: bool = False) -> Turn | None:
     """Who is next, or None: the budget is spent, or nobody can go on.
 

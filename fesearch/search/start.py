@@ -19,13 +19,12 @@ from fesearch.search.prepare import (
     Prepared,
     Progress,
     log_few_rows,
-    prepare,
     prepare_again,
     study_of,
     versions,
 )
 from fesearch.search.roles import Watcher
-from fesearch.search.settle import settled
+from fesearch.search.settle import OWN, Prospects, ready
 from fesearch.store.results import Store
 from fesearch.store.types import StudyState
 from fesearch.study import PLACE, Study
@@ -44,7 +43,7 @@ def start(
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
     noted: Mapping[str, Any] | None = None,
-    settled_for: int | None = None,
+    prospects: Prospects = OWN,
 ) -> Outcome:
     """Create a study and search until its budget is spent or it is stopped.
 
@@ -57,7 +56,7 @@ def start(
             value.
         afterwards: leave some of its own time limit for the test part and the export.
         noted: what else its definition is to tell.
-        settled_for: trials that its sampler and rungs are to suit, where it gets more later.
+        prospects: what it is likely to get in all, where that is not what it says itself.
         progress: of the features.
         watchers: told of every trial.
 
@@ -88,11 +87,10 @@ def start(
     earlier = _earlier(study, url)
     refuse_taken(url, study.name)
     resources.check(study)
-    study, asked, why = settled(study, settled_for)
-    prepared = prepare(study, progress)
+    prepared, asked, why = ready(study, prospects, progress)
     _check_room(prepared)
     prepared.split.log_leakage()
-    log_few_rows(prepared, settled_for or study.budget())
+    log_few_rows(prepared, prospects.trials or prepared.study.budget())
     with Store.open(url) as store:
         if prepared.siblings:
             store.record_division(*prepared.siblings)
@@ -103,7 +101,7 @@ def start(
                 "asked": asked,
                 "why": why,
                 FOLDER: new_folder(study.name),
-                "ahead": driver.side_by_side(study),
+                "ahead": driver.side_by_side(prepared.study),
                 "own": sources.recorded(prepared.study),
                 "priors": earlier.priors(prepared) if earlier else [],
                 **(noted or {}),

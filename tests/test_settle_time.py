@@ -1,0 +1,237 @@
+"""What the time of a study settles when it starts, from what an epoch takes to what is stored."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import searched
+from own_files import forget
+from portfolios import many
+from small import SPACE, Watch, furnished, small
+
+from fesearch.archive import write
+from fesearch.cli.app import run as command
+from fesearch.errors import InputError
+from fesearch.search import dry, portfolio, settle, start
+from fesearch.search.extend import extend
+from fesearch.search.prepare import Prepared, study_of
+from fesearch.search.settle import OWN, Prospects, ready
+from fesearch.search.stopwatch import UnmeasuredError
+from fesearch.space import Config
+
+OPEN = {name: value for name, value in SPACE.items() if name != "width"}
+
+
+def wide(name: str = "wide", **keys: Any) -> Any:
+    """A study that leaves width and end open, with half an hour."""
+    given = {"preset": "full", "max_epochs": None, "space": OPEN, "time_limit": "30m"}
+    return small(name, **{**given, **keys})
+
+
+class Clock:
+    """A stopwatch that says without looking: 90 seconds for networks of full width."""
+
+    asked: list[Config] = []  # noqa: RUF012  of all of them
+
+    def __init__(self, *_: object) -> None:
+        """It needs nothing."""
+
+    def __enter__(self) -> "Clock":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """It holds nothing."""
+
+    def seconds(self, config: Config) -> float:
+        self.asked.append(config)
+        width = config["width"]
+        assert isinstance(width, float)
+        return 2.0 + 88.0 * width**2
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
+    """The configs that are measured."""
+    monkeypatch.setattr(settle, "Stopwatch", Clock)
+    monkeypatch.setattr(Clock, "asked", [])
+    return Clock.asked
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with furnished(tmp_path_factory.mktemp("house")) as url:
+        yield url
+
+
+def test_what_time_has_settled_is_stored_and_the_same_words_go_on_with_it(
+    url: str, asked: list[Config]
+) -> None:
+    study = wide(trials=3)
+    stops = Watch(2, lambda core: core.stop("later"))
+    outcome = start.start(study, url, watchers=[stops])
+    assert len(asked) == 3  # as it is, at its narrowest, and between
+    stored = study_of(outcome.row)
+    width = stored.space["width"]
+    assert width["low"] == 0.125
+    assert 0.4 < width["high"] < 0.5
+    assert stored.end() == stored.max_epochs == pytest.approx(30, abs=2)
+    assert stored.grace == stored.max_epochs // 3  # of its own end: three trials, reduced once
+    assert stored.space["epochs"]["high"] == stored.max_epochs
+    assert outcome.results[0].config["width"] == width["high"]
+    assert [line.split()[0] for line in stops.notes[:2]] == ["width", "max_epochs"]
+    recorded = outcome.row.definition
+    assert recorded["asked"]["max_epochs"] is recorded["asked"]["grace"] is None
+    assert "width" not in recorded["asked"]["space"]
+    asked.clear()
+    stops = Watch(2, lambda core: core.stop("later"))
+    again = start.start(study, url, or_resume=True, watchers=[stops])
+    assert study_of(again.row) == stored
+    start.resume("wide", url, watchers=[Watch(2, lambda core: core.stop("later"))])
+    said = study.model_copy(update={"max_epochs": stored.max_epochs, "space": stored.space})
+    start.start(said, url, or_resume=True, watchers=[Watch(1, lambda core: core.stop("later"))])
+    assert asked == []
+    assert stored.max_epochs is not None
+    extend("wide", url, max_epochs=2 * stored.max_epochs)
+    later = start.start(study, url, or_resume=True, watchers=[Watch(1, lambda c: c.stop("later"))])
+    assert study_of(later.row).max_epochs == 2 * stored.max_epochs
+    with pytest.raises(InputError, match=r"was started with space = .*, not .*'high': 31"):
+        start.start(study.model_copy(update={"max_epochs": 31}), url, or_resume=True)
+    other = study.model_copy(update={"space": {**OPEN, "width": 0.25}})
+    with pytest.raises(InputError, match="was started with space = "):
+        start.start(other, url, or_resume=True)
+
+
+def test_an_archive_has_the_space_that_was_searched(
+    url: str, asked: list[Config], tmp_path: Path
+) -> None:
+    stops = Watch(2, lambda core: core.stop("later"))
+    outcome = start.start(wide("kept"), url, watchers=[stops])
+    write("kept", url, tmp_path / "kept.zip")
+    assert outcome.row.definition["study"]["space"]["width"]["high"] < 0.5
+    assert (tmp_path / "kept.zip").stat().st_size > 0
+
+
+class ToldError(Exception):
+    """What is to be measured for an outlook."""
+
+
+def tell(prepared: Prepared) -> None:
+    raise ToldError(prepared.study)
+
+
+def test_a_dry_run_says_what_the_start_settles(
+    url: str, asked: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dry.burst, "measure", tell)
+    with pytest.raises(ToldError) as caught:
+        dry.run(wide())
+    [study] = caught.value.args
+    assert study == ready(wide()).prepared.study
+    assert study.max_epochs < 40
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"time_limit": None},
+        {"time_limit": "59s"},
+        {"time_limit": "0.001s"},
+        {"address": "head:6379"},
+        {"gpus": 1},
+        {"space": SPACE, "max_epochs": 4},
+        {"family": "random_forest", "preset": "published", "space": {}},
+    ],
+    ids=str,
+)
+def test_it_is_not_measured_where_that_is_of_no_use(
+    url: str, asked: list[Config], keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "gpu_count", lambda: 0)
+    study = wide(**{"runner": "ray", "cpus": 1, **keys})
+    found = ready(study)
+    assert asked == []
+    assert found.prepared.study.max_epochs == study.max_epochs
+    assert set(found.asked) <= {"grace", "reduction_factor"}
+
+
+def test_a_config_that_cannot_be_measured_leaves_all_as_it_is(
+    url: str, asked: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: Clock, config: Config) -> float:
+        raise UnmeasuredError("the process died")
+
+    monkeypatch.setattr(Clock, "seconds", fails)
+    found = ready(wide())
+    assert found.prepared.study.max_epochs is None
+    assert found.why == ()
+
+
+def test_trials_side_by_side_take_longer(url: str, asked: list[Config]) -> None:
+    alone, beside = (ready(wide(runner="ray", cpus=n, space=SPACE)) for n in (1, 2))
+    one, two = alone.prepared.study.max_epochs, beside.prepared.study.max_epochs
+    assert one is not None
+    assert two is not None
+    assert two == pytest.approx(one / 1.5, abs=1)
+
+
+def test_a_family_that_shares_time_has_what_it_likely_gets(
+    url: str, asked: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys: dict[str, Any] = {"families": "irnet, ridge", "time_limit": "30m", "trials": None}
+    made = many("shared", **keys, each={"irnet": {"space": OPEN}})
+    likely = portfolio.prospects(made)
+    assert likely == (100, pytest.approx(1500.0))  # a sixth in a round of two, two thirds alone
+    assert portfolio.prospects(many("trials")) == (12, None)
+    given: list[Any] = []
+
+    def begun(study: Any, url: str, *, prospects: Prospects = OWN, **how: Any) -> Any:
+        found = ready(study, prospects).prepared.study
+        given.append((found.family, prospects, found.max_epochs))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(portfolio, "start", begun)
+    with pytest.raises(KeyboardInterrupt):
+        portfolio.begin(made, url)
+    family, passed, end = given[0]
+    assert (family, passed) == ("irnet", likely)
+    assert end == pytest.approx(30, abs=2)  # of an eighth of the time: that is what a trial has
+    monkeypatch.setattr(dry.burst, "measure", tell)
+    with pytest.raises(ToldError) as caught:
+        dry.run_all(made, lambda outlook: None, lambda family, why: None)
+    assert caught.value.args[0].max_epochs == end
+
+
+@pytest.mark.slow
+def test_really_measured_a_slow_network_is_made_narrower(url: str) -> None:
+    """An epoch of 24 steps through 48 layers takes a second or two at full width."""
+    space = {**OPEN, "depth": 48, "batch_size": 2, "optimizer": "adam"}
+    stops = Watch(1, lambda core: core.stop("later"))
+    study = wide("real", space=space, time_limit="1m", trials=100)
+    outcome = start.start(study, url, watchers=[stops])
+    stored = study_of(outcome.row)
+    assert stored.space["width"]["high"] < 1.0
+    assert stored.max_epochs is not None
+    assert 10 <= stored.max_epochs < 500
+    assert outcome.results[0].config["width"] == stored.space["width"]["high"]
+    stops = Watch(1, lambda core: core.stop("later"))
+    again = start.start(study, url, or_resume=True, watchers=[stops])
+    assert study_of(again.row) == stored
+
+
+def test_the_command_says_what_it_has_settled(
+    url: str, asked: list[Config], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    forget(monkeypatch)
+    words = ["study", "start", "irnet", "--data", searched.DATA, "--set", "runner=inline"]
+    words += ["--time-limit", "30m", "--trials", "1", "--max-epochs", "1", "--set", "space.depth=3"]
+    assert command([*words, "--name", "said", "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)[0]["config"]["width"] == 1.0  # as it is published
+    assert "an epoch of the first config takes about" not in err  # one fits well
+    words[words.index("--max-epochs") + 1] = "30"
+    monkeypatch.setattr(Clock, "seconds", lambda self, config: 300.0 * config["width"])  # type: ignore[operator]
+    assert command([*words, "--name", "told", "--set", "patience=1"]) == 0
+    warning = " with width 1, so 6 are done in 30m of 30m; for smaller networks add --preset full, "
+    assert warning in capsys.readouterr().err
