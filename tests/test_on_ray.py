@@ -18,6 +18,7 @@ from driven import check_optuna_agrees
 from small import SPACE, Watch
 from test_fault_kinds import DIED, NODE
 
+from fesearch.nets.optimizer import Optimizer
 from fesearch.own import family_of
 from fesearch.record import Fault, TrialResult, TrialSpec, TrialState
 from fesearch.search import on_ray, start
@@ -301,7 +302,7 @@ from fesearch.nets.optimizer import Optimizer
 step = Optimizer.step
 
 def slow(optimizer, rate):
-    time.sleep(1.0)
+    time.sleep(0.6)
     step(optimizer, rate)
 
 Optimizer.step = slow
@@ -309,8 +310,11 @@ FAMILY = replace(IRNET, name="slow")
 """
 
 
-def test_a_search_that_is_to_stop_ends_no_epoch_first(search: Any, sqlite_url: str) -> None:
-    """An epoch takes half a minute here; another driver ends it."""
+def test_a_search_that_is_to_stop_ends_no_epoch_first(
+    search: Any, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch takes twenty seconds here; another driver ends it."""
+    monkeypatch.setattr(Optimizer, "step", Optimizer.step)  # ``SLOW`` is to end with this test
 
     class Stopping(Watch):
         def began(self, spec: TrialSpec, resumed: bool) -> None:
