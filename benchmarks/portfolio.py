@@ -8,11 +8,13 @@ family alone, with the same preset, rungs and seed, and the whole budget. Printe
 benchmarks/results/: the best validation MAE of each family in each search, what it got (trials and
 hours), and ratios to the best of the searches of one family: 1.01 is 1 % worse. A trial that was
 halted with its search is not ranked; the best value of any is written beside. Features lie in the
-cache. ``--smoke`` takes every 50th row, a minute and three families.
+cache. ``--beside FAMILY`` runs that one search alone at the same time as the other, each on half of
+the cores. ``--smoke`` takes every 50th row, a minute and three families.
 """
 
 import argparse
 import math
+import multiprocessing
 import os
 import tempfile
 from pathlib import Path
@@ -25,6 +27,8 @@ SPLIT = "column:fold0"
 NAME = "all_families"
 ALONE = 2  # families that are searched alone afterwards
 LONGEST = "element_sequence:longest=10"
+LIKELY = 100  # trials that the rungs of many families are settled for
+CORES = os.sched_getaffinity(0)
 
 
 def words(seconds: int, seed: int) -> list[str]:
@@ -73,17 +77,40 @@ def lines(search: str, *names: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda line: (line["val_mae"] is None, line["val_mae"] or 0.0))
 
 
-def measure(seconds: int, seed: int, smoke: bool) -> list[dict[str, Any]]:
+def halves() -> tuple[set[int], set[int]]:
+    """The cores that the two searches have which run at the same time."""
+    cores = sorted(CORES)
+    return set(cores[: len(cores) // 2]), set(cores[len(cores) // 2 :])
+
+
+def apart(family: str, seconds: int, seed: int) -> None:
+    """The search of one family, on its half of the cores; with rungs for as many trials as many."""
+    os.sched_setaffinity(0, halves()[1])
+    start(
+        *(family, "--name", f"{family}-alone", "--preset", "full"),
+        *("--trials", str(LIKELY), *words(seconds, seed)),
+    )
+
+
+def measure(seconds: int, seed: int, smoke: bool, beside: str | None) -> list[dict[str, Any]]:
     """All searches; every line with its ratio to the best search of one family."""
     from fesearch.search.standings import members
     from fesearch.store.results import Store
 
+    context = multiprocessing.get_context("spawn")
     url = os.environ["FESEARCH_STORAGE"]
     few = ["--families", "lightgbm,random_forest,ridge"] if smoke else []
+    if beside is not None:
+        other = context.Process(target=apart, args=(beside, seconds, seed))
+        other.start()
+        os.sched_setaffinity(0, halves()[0])
     start(NAME, *few, *words(seconds, seed))
     names = [one.study.name for one in members(NAME, url)]
     found = lines("together", *names)
-    for line in found[:ALONE]:
+    if beside is not None:
+        other.join()
+        found += lines("alone", f"{beside}-alone")
+    for line in found[:ALONE] if beside is None else ():
         with Store.open(url, create=False) as store:
             study = store.study(f"{NAME}-{line['family']}").definition["study"]
         found.append(alone(line, study, seconds, seed))
@@ -105,6 +132,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=1800, help="of each of the three searches")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--every", type=int, default=1, help="take every so many rows")
+    parser.add_argument("--beside", metavar="FAMILY", help="alone at the same time; no others")
     parser.add_argument("--folder", type=Path, help="to work in and leave all there")
     parser.add_argument("--smoke", action="store_true")
     given = parser.parse_args()
@@ -117,7 +145,8 @@ def main() -> None:
         imported(file)
         for features in ("magpie", "element_grid", LONGEST):
             run("features", "build", "mp_e_form", "--features", features)
-        found = measure(60 if given.smoke else given.seconds, given.seed, given.smoke)
+        seconds = 60 if given.smoke else given.seconds
+        found = measure(seconds, given.seed, given.smoke, given.beside)
     for line in found:
         print(line)
     if every == 1:
