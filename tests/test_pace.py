@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fesearch.family import FAMILIES
-from fesearch.search.pace import FEWEST, USEFUL, Time, fitted, is_open, largest, lowest, narrowed
+from fesearch.search.pace import (
+    FEWEST,
+    USEFUL,
+    Time,
+    UnmeasuredError,
+    fitted,
+    is_open,
+    largest,
+    lowest,
+    narrowed,
+)
 from fesearch.space import Choice, Config, Domain, Float, Int, Space
 from fesearch.study import Study
 
@@ -56,8 +66,8 @@ def test_the_largest_value_is_about_as_fast_as_wanted(
         asked.append(value)
         return fixed + grows * (value / now) ** power
 
-    found = largest(pace, domain, now, wanted)
     low = lowest(domain)
+    found = largest(pace, domain, low, now, wanted)
     assert low <= found <= now
     if pace(now) <= 1.25 * wanted:
         assert found == now
@@ -108,8 +118,8 @@ def test_networks_are_as_wide_as_useful_trainings_allow() -> None:
     assert domain["high"] == pytest.approx(0.447, abs=0.02)  # 20 s, 30 of which are 10 minutes
     assert found.keys["max_epochs"] == pytest.approx(USEFUL, abs=2)
     width, end = found.why
-    assert width.startswith(f"width up to {domain['high']:g}: an epoch of the first config takes ")
-    assert "about 1m32s with width 1, and 19s with that; " in width
+    assert width.startswith(f"width up to {domain['high']:g}: an epoch takes about 1m32s with ")
+    assert "with width 1, and 19s with that; " in width
     assert "give --set space.width=…" in width
     assert end.startswith(f"max_epochs {found.keys['max_epochs']}: ")
     assert end.endswith(f"fesearch study extend deep --max-epochs {2 * found.keys['max_epochs']}")
@@ -122,7 +132,33 @@ def test_one_that_is_slow_at_its_narrowest_has_ten_epochs_and_one_that_fits_is_l
     assert fitted(irnet(), HALF_AN_HOUR, squared(0.1, 0.1)) == ({}, ())
     long = fitted(irnet(), HALF_AN_HOUR, squared(5.0))
     assert long.keys == {"max_epochs": 120}  # many epochs, if not all
-    assert fitted(irnet(), HALF_AN_HOUR, squared(0.0, 2000.0)) == ({}, ())  # none fits
+    none = fitted(irnet(), HALF_AN_HOUR, squared(0.0, 2000.0))
+    assert none == ({}, ("an epoch takes about 33m20s, and there are 30m",))
+
+
+def test_networks_larger_than_the_first_one_are_as_wide_as_useful_trainings_allow() -> None:
+    found = fitted(irnet(), HALF_AN_HOUR, squared(15.0))
+    assert found.keys["space"]["width"]["high"] == 1.1  # 18 s; 2.0 takes a minute
+    assert found.keys["max_epochs"] == 40  # of the first one, which is as it was
+    assert found.why[0].startswith("width up to 1.1: an epoch takes about 1m with width 2, and 18s")
+
+
+def test_what_is_known_of_the_first_config_serves_where_no_other_could_be_measured() -> None:
+    def pace(config: Config) -> float:
+        if config["width"] != 1.0:
+            raise UnmeasuredError("others have taken too long")
+        return 60.0
+
+    assert fitted(irnet(), HALF_AN_HOUR, pace).keys == {"max_epochs": 10}
+    with pytest.raises(UnmeasuredError):
+        fitted(irnet(space={"width": 0.5}), HALF_AN_HOUR, pace)
+
+
+def test_no_schedule_is_promised_a_later_end() -> None:
+    cosine = irnet(space={"width": 1.0, "schedule": "cosine"})
+    [line] = fitted(cosine, HALF_AN_HOUR, lambda config: 20.0).why
+    assert line.startswith("max_epochs 30: ")
+    assert "study extend" not in line
 
 
 def test_what_the_study_says_stays() -> None:
@@ -156,11 +192,11 @@ def test_the_published_space_stays_and_says_what_to_type() -> None:
     assert (only.keys, len(only.why)) == ({}, 1)
 
 
-def test_a_list_of_sizes_is_shortened() -> None:
+def test_a_published_list_of_sizes_stays() -> None:
     asked = Study(name="heads", family="attention")
     found = fitted(asked, HALF_AN_HOUR, lambda config: float(config["head_size"]))  # type: ignore[arg-type]
-    assert found.keys["space"] == {"head_size": [16]}
-    assert found.keys["max_epochs"] == 37
+    assert found.keys == {"max_epochs": 18}
+    assert "--set space.head_size=" in found.why[0]
 
 
 @pytest.mark.parametrize("name", FAMILIES.names())

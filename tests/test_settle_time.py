@@ -16,9 +16,9 @@ from fesearch.cli.app import run as command
 from fesearch.errors import InputError
 from fesearch.search import dry, portfolio, settle, start
 from fesearch.search.extend import extend
-from fesearch.search.prepare import Prepared, study_of
+from fesearch.search.pace import UnmeasuredError
+from fesearch.search.prepare import study_of
 from fesearch.search.settle import OWN, Prospects, ready
-from fesearch.search.stopwatch import UnmeasuredError
 from fesearch.space import Config
 
 OPEN = {name: value for name, value in SPACE.items() if name != "width"}
@@ -117,8 +117,8 @@ class ToldError(Exception):
     """What is to be measured for an outlook."""
 
 
-def tell(prepared: Prepared) -> None:
-    raise ToldError(prepared.study)
+def tell(prepared: Any, *_: object) -> None:
+    raise ToldError(getattr(prepared, "study", prepared))
 
 
 def test_a_dry_run_says_what_the_start_settles(
@@ -156,16 +156,26 @@ def test_it_is_not_measured_where_that_is_of_no_use(
     assert set(found.asked) <= {"grace", "reduction_factor"}
 
 
+@pytest.mark.parametrize("error", [UnmeasuredError("it died"), OSError(28, "No space left")])
 def test_a_config_that_cannot_be_measured_leaves_all_as_it_is(
-    url: str, asked: list[Config], monkeypatch: pytest.MonkeyPatch
+    url: str, asked: list[Config], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fails(self: Clock, config: Config) -> float:
-        raise UnmeasuredError("the process died")
+        raise error
 
     monkeypatch.setattr(Clock, "seconds", fails)
     found = ready(wide())
     assert found.prepared.study.max_epochs is None
     assert found.why == ()
+
+
+def test_nothing_is_measured_of_what_has_no_room(
+    url: str, asked: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start.room, "check", tell)
+    with pytest.raises(ToldError):
+        start.start(wide("large"), url)
+    assert asked == []
 
 
 def test_trials_side_by_side_take_longer(url: str, asked: list[Config]) -> None:
@@ -184,6 +194,7 @@ def test_a_family_that_shares_time_has_what_it_likely_gets(
     likely = portfolio.prospects(made)
     assert likely == (100, pytest.approx(1500.0))  # a sixth in a round of two, two thirds alone
     assert portfolio.prospects(many("trials")) == (12, None)
+    assert portfolio.prospects(many("short", **{**keys, "time_limit": "80s"})) == (100, None)
     given: list[Any] = []
 
     def begun(study: Any, url: str, *, prospects: Prospects = OWN, **how: Any) -> Any:

@@ -1,19 +1,21 @@
 """How long an epoch takes: measured in another process, in bounded time."""
 
+import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import searched
 from own_files import EXAMPLE, forget
-from small import small
+from small import small, wait_for
 
 from fesearch.search import stopwatch
+from fesearch.search.pace import UnmeasuredError
 from fesearch.search.prepare import Prepared, prepare
-from fesearch.search.stopwatch import Stopwatch, UnmeasuredError, thinned
+from fesearch.search.stopwatch import Stopwatch, thinned
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +74,49 @@ def test_a_process_that_dies_is_said(prepared: Prepared, monkeypatch: pytest.Mon
         watch.seconds(prepared.family.first(prepared.space))
 
 
+def test_after_a_while_no_other_is_measured(prepared: Prepared) -> None:
+    with Stopwatch(prepared, "cpu", -1.0) as watch, pytest.raises(UnmeasuredError, match="others"):
+        watch.seconds(prepared.family.first(prepared.space))
+
+
+def test_what_is_no_answer_is_said(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopwatch, "_PROGRAM", "print('Welcome')")
+    with Stopwatch(prepared, "cpu") as watch, pytest.raises(UnmeasuredError, match="'Welcome'"):
+        watch.seconds(prepared.family.first(prepared.space))
+
+
+def test_the_process_ends_where_nobody_is_left_to_ask(prepared: Prepared) -> None:
+    """As when the one that asks is killed."""
+    config = prepared.family.first(prepared.space)
+    slow = {**config, "depth": 48, "width": 4.0, "batch_size": 2}  # an epoch takes long
+    with Stopwatch(prepared, "cpu") as watch:
+        watch.seconds(config)
+        child = watch._child
+        assert child is not None
+        assert child.stdin is not None
+        watch._say(asdict(watch._spec(slow)))
+        assert watch._answer(60.0) == 0.0  # it is built
+        child.stdin.close()
+        assert child.wait(10) == 0
+
+
 def test_families_of_peoples_own_are_measured_and_may_print(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     forget(monkeypatch)
     building = "    return MyLearner(config, data, seed, threads, device)"
-    said = EXAMPLE.read_text().replace(building, f"    print('here I am')\n{building}")
+    noise = "    import os; print('here I am'); os.write(1, b'5\\n'); os.system('sleep 600 &')\n"
+    said = EXAMPLE.read_text().replace(building, f"{noise}{building}")
     (tmp_path / "my_net.py").write_text(said)
     own = [str(tmp_path / "my_net.py")]
     study = replace(prepared, study=small(family="my_net", own=own, space={}).in_full())
     mine = replace(study, family=study.study.declared_family())
     with Stopwatch(mine, "cpu") as watch:
         assert watch.seconds(mine.family.best) > 0
+        child = watch._child
+    assert child is not None
+    with pytest.raises(ProcessLookupError):  # nor is what it has begun there
+        wait_for(lambda: os.killpg(child.pid, 0))
 
 
 def test_rows_are_drawn_from_all_and_validation_rows_in_proportion(prepared: Prepared) -> None:
@@ -121,7 +154,7 @@ import os
 os.environ["FESEARCH_CACHE_DIR"] = os.environ["FESEARCH_ARTIFACTS"] = os.getcwd()
 import searched
 searched.save_data()
-from small import small
+from small import small, wait_for
 from fesearch.search.prepare import prepare
 from fesearch.search.stopwatch import Stopwatch
 prepared = prepare(small())

@@ -5,6 +5,7 @@ It follows from how long an epoch of the first config takes, which ``stopwatch``
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from fesearch.duration import spelled
@@ -20,6 +21,10 @@ FEWEST = 10
 """Epochs: below, rungs would compare trials that have hardly begun."""
 _ABOUT = 1.25  # times longer than wanted is no reason for another network
 _TRIES = 3
+
+
+class UnmeasuredError(Exception):
+    """How long an epoch of a config takes is not known; its trials will say why."""
 
 
 class Fitted(NamedTuple):
@@ -66,91 +71,128 @@ def fitted(study: Study, time: Time, pace: Callable[[Config], float], prefix: st
     Nothing is, where not one epoch of the smallest fits.
 
     Args:
-        pace: config -> seconds of an epoch.
+        pace: config -> seconds of an epoch; where it raises UnmeasuredError, the size stays.
         prefix: of the study's keys where they are set, such as "each.irnet.".
+
+    Raises:
+        UnmeasuredError: of the first config.
     """
-    family = study.declared_family()
-    first = _first(study)
+    family, first = study.declared_family(), _first(study)
     pace = _once(pace)
     taken = pace(first)
     wanted = time.part / min(USEFUL, family.end(first, study.max_epochs))
     keys: dict[str, Any] = {}
     why: list[str] = []
-    if taken > _ABOUT * wanted and (name := _capacity(study, first)) is not None:
-        where = f"--set {prefix}space.{name}"
-        long = f"an epoch of the first config takes about {_about(taken)}"
-        most, at_most, domain = _smaller(study, name, pace, wanted)
-        if domain is not None:
-            keys["space"] = {**study.space, name: narrowed(domain, most)}
-            why.append(
-                f"{name} up to {most:g}: {long} with {name} {first[name]:g}, and "
-                f"{_about(at_most)} with that; for all of the space give {where}=…"
-            )
-            taken = at_most
-        elif most < number(first, name):
-            why.append(
-                f"{long} with {name} {first[name]:g}, so {int(time.part / taken)} are done in "
-                f"{_about(time.part)} of {_about(time.seconds)}; for smaller networks add --preset "
-                f"full, or {where}={most:g}"
-            )
+    if (name := _capacity(study, first)) is not None:
+        with suppress(UnmeasuredError):
+            if (domain := _open_domain(study, name)) is not None:
+                keys, why = _smaller(study, name, domain, pace, wanted, prefix)
+            elif taken > _ABOUT * wanted:
+                why = _too_large(study, name, time, pace, wanted, prefix)
+    if keys:
+        first = _first(study.model_copy(update=keys))
+        taken = pace(first)
     if taken > time.seconds:
-        return Fitted({}, () if keys else tuple(why))
+        none = f"an epoch takes about {_about(taken)}, and there are {_about(time.seconds)}"
+        return Fitted({}, tuple(why) if why and not keys else (none,))
     if _end_is_open(study) and (end := _end(study, time.part, taken)) is not None:
         keys["max_epochs"] = end
+        later = f"; later: fesearch study extend {study.name} --max-epochs {2 * end}"
         why.append(
-            f"max_epochs {end}: an epoch of the first config takes about {_about(taken)}, and "
-            f"there are {_about(time.seconds)}; later: "
-            f"fesearch study extend {study.name} --max-epochs {2 * end}"
+            f"max_epochs {end}: an epoch of the first config takes about {_about(taken)}, and a "
+            f"trial is to take about {_about(time.part)} of {_about(time.seconds)}"
+            f"{later if family.extendable(first) else ''}"
         )
     return Fitted(keys, tuple(why))
 
 
 def _smaller(
-    study: Study, name: str, pace: Callable[[Config], float], wanted: float
-) -> tuple[float, float, Domain | None]:
-    """The largest value of a capacity that is fast enough, and the seconds of an epoch with it.
-
-    Returns:
-        the domain that it is of, too: None where the preset has no smaller one, so that it is of
-        the full space.
-    """
-    family, space, first = study.declared_family(), study.search_space(), _first(study)
-    own, full = (_numbers(one.parameters.get(name)) for one in (space, family.full))
-    now = number(first, name)
-    narrows = own is not None and lowest(own) < now
+    study: Study,
+    name: str,
+    domain: Domain,
+    pace: Callable[[Config], float],
+    wanted: float,
+    prefix: str,
+) -> tuple[dict[str, Any], list[str]]:
+    """The space without the values of a capacity that are too slow, and why; or neither."""
+    first = _first(study)
+    size, top = number(first, name), highest(domain)
 
     def at(value: float) -> float:
         return pace({**first, name: value})
 
-    among = own if narrows else full
-    most = now if among is None else largest(at, among, now, wanted)
-    return most, at(most), own if narrows else None
+    if at(size) > _ABOUT * wanted:
+        low, top = lowest(domain), size
+    elif at(top) > _ABOUT * wanted:
+        low = size
+    else:
+        return {}, []
+    most = largest(at, domain, low, top, wanted)
+    line = (
+        f"{name} up to {most:g}: an epoch takes about {_about(at(top))} with {name} {top:g}, and "
+        f"{_about(at(most))} with that; for all of the space give --set {prefix}space.{name}=…"
+    )
+    return {"space": {**study.space, name: narrowed(domain, most)}}, [line]
 
 
-def largest(pace: Callable[[float], float], domain: Domain, now: float, wanted: float) -> float:
-    """The largest value of a domain, up to ``now``, at which an epoch takes about so many seconds.
+def _too_large(
+    study: Study,
+    name: str,
+    time: Time,
+    pace: Callable[[Config], float],
+    wanted: float,
+    prefix: str,
+) -> list[str]:
+    """What a person might type whose space has no smaller networks; nothing where none would do."""
+    first = _first(study)
+    size = number(first, name)
+    full = _numbers(study.declared_family().full.parameters.get(name))
+    if full is None:
+        return []
 
-    Or the lowest, where none is as fast. Between two measured values an epoch is taken to consist
-    of a part that does not depend on the value and one that grows with its square, as the weights
-    of a layer do; where it takes longer still, that is measured and the next value is smaller.
+    def at(value: float) -> float:
+        return pace({**first, name: value})
+
+    most = largest(at, full, lowest(full), size, wanted)
+    if most >= size:
+        return []
+    return [
+        f"an epoch of the first config takes about {_about(at(size))} with {name} {size:g}, so "
+        f"{int(time.part / at(size))} are done in {_about(time.part)} of {_about(time.seconds)}; "
+        f"for smaller networks add --preset full, or --set {prefix}space.{name}={most:g}"
+    ]
+
+
+def largest(
+    pace: Callable[[float], float], domain: Domain, low: float, high: float, wanted: float
+) -> float:
+    """The largest value of a domain between two at which an epoch takes about so many seconds.
+
+    Or ``low``, where none is as fast. Between two measured values an epoch is taken to consist of a
+    part that does not depend on the value and one that grows with its square, as the weights of a
+    layer do; where it takes longer still, that is measured and the next value is smaller.
 
     Args:
         pace: value -> seconds of an epoch.
     """
-    low, high = lowest(domain), now
     for _ in range(_TRIES):
         if low >= high or pace(high) <= _ABOUT * wanted:
             return high
         if pace(low) >= wanted:
             return low
         share = (wanted - pace(low)) / (pace(high) - pace(low))
-        high = _below(domain, math.sqrt(low**2 + share * (high**2 - low**2)))
+        high = max(low, _below(domain, math.sqrt(low**2 + share * (high**2 - low**2))))
     return high
 
 
 def lowest(domain: Domain) -> float:
     """The smallest number of a domain of numbers."""
     return min(_options(domain)) if isinstance(domain, Choice) else domain.low
+
+
+def highest(domain: Domain) -> float:
+    """The largest number of a domain of numbers."""
+    return max(_options(domain)) if isinstance(domain, Choice) else domain.high
 
 
 def narrowed(domain: Domain, most: float) -> Any:
@@ -201,6 +243,13 @@ def _capacity(study: Study, first: Config) -> str | None:
     name = study.declared_family().capacity
     said = study.warm_start is not None or name in study.space
     return None if said or name not in first else name
+
+
+def _open_domain(study: Study, name: str) -> Domain | None:
+    """The domain of a parameter that may be narrowed: of several numbers, and not published."""
+    domain = _numbers(study.search_space().parameters.get(name))
+    several = domain is not None and lowest(domain) < highest(domain)
+    return domain if several and study.preset != "published" else None
 
 
 def _numbers(entry: Entry | None) -> Domain | None:

@@ -25,7 +25,7 @@ from fesearch.search.held import Held
 from fesearch.search.prepare import Progress
 from fesearch.search.roles import Watcher
 from fesearch.search.settle import Prospects
-from fesearch.search.shares import Turn, all_shares
+from fesearch.search.shares import Turn, all_shares, first_share
 from fesearch.search.standings import ahead, members, recorded, spent, upcoming
 from fesearch.search.start import resume, start
 from fesearch.store.outage import PATIENCE, LostError, Outage, UnreachableError
@@ -34,6 +34,8 @@ from fesearch.store.types import StudyState
 from fesearch.study import PLACE, Study
 
 T = TypeVar("T")
+LEAST_SHARE = 15.0
+"""Seconds of a family's first share from which on its epochs are measured."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,14 @@ def go_on(
 
 
 def prospects(portfolio: Portfolio) -> Prospects:
-    """What a family is likely to get that is among the best to the end: the others matter less."""
-    seconds = portfolio.seconds
-    likely = None if seconds is None else all_shares(len(portfolio.studies), seconds)
-    return Prospects(portfolio.settled_for, likely)
+    """What a family is likely to get that is among the best to the end: the others matter less.
+
+    Of a first share of a few seconds, none are to be spent on measuring what could follow it.
+    """
+    seconds, families = portfolio.seconds, len(portfolio.studies)
+    if seconds is None or first_share(families, seconds) < LEAST_SHARE:
+        return Prospects(portfolio.settled_for)
+    return Prospects(portfolio.settled_for, all_shares(families, seconds))
 
 
 def of_each(

@@ -1,12 +1,13 @@
 """What a study leaves to its budget, settled when it is started, so that it stays as it is."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from fesearch import hardware
 from fesearch.duration import duration
+from fesearch.errors import first_line
 from fesearch.estimate import CROWDING
 from fesearch.nets.device import gpu_count
 from fesearch.registry import short_name
@@ -16,7 +17,7 @@ from fesearch.search.halving import FACTOR, first_rung, reductions
 from fesearch.search.prepare import Prepared, Progress, prepare
 from fesearch.search.pruner import PRUNERS
 from fesearch.search.sampler import SAMPLERS
-from fesearch.search.stopwatch import Stopwatch, UnmeasuredError
+from fesearch.search.stopwatch import Stopwatch
 from fesearch.space import Config
 from fesearch.study import Study
 
@@ -71,14 +72,23 @@ class Settled(NamedTuple):
     why: tuple[str, ...]
 
 
-def ready(study: Study, prospects: Prospects = OWN, progress: Progress | None = None) -> Ready:
+def ready(
+    study: Study,
+    prospects: Prospects = OWN,
+    progress: Progress | None = None,
+    check: Callable[[Prepared], None] = lambda prepared: None,
+) -> Ready:
     """Settle a study and prepare it; where it has a time limit, its epochs are measured.
+
+    Args:
+        check: refuses it before anything of it is trained.
 
     Raises:
         InputError: see ``settled`` and ``prepare.prepare``.
     """
     found = settled(study, prospects.trials)  # what cannot be is refused before data are read
     prepared = prepare(found.study, progress)
+    check(prepared)
     fitted = _fitted(study, prospects, prepared)
     if not fitted.keys:
         return Ready(prepared, found.asked, found.why + fitted.why)
@@ -157,6 +167,6 @@ def _fitted(study: Study, prospects: Prospects, prepared: Prepared) -> pace.Fitt
                 return crowded * watch.seconds(config)
 
             return pace.fitted(study, time, measured, prefix)
-    except UnmeasuredError as error:
-        _log.info("How long an epoch takes was not measured: %s.", error)
+    except (pace.UnmeasuredError, OSError) as error:  # no room for its rows, or its process
+        _log.info("How long an epoch takes was not measured: %s.", first_line(error))
         return pace.Fitted({})

@@ -87,8 +87,8 @@ def start(
     earlier = _earlier(study, url)
     refuse_taken(url, study.name)
     resources.check(study)
-    prepared, asked, why = ready(study, prospects, progress)
-    _check_room(prepared)
+    prepared, asked, why = ready(study, prospects, progress, _check_room)
+    _check_gpus(prepared)
     prepared.split.log_leakage()
     log_few_rows(prepared, prospects.trials or prepared.study.budget())
     with Store.open(url) as store:
@@ -164,6 +164,7 @@ def resume(
         store.record_division(prepared.division)
         if row.state is not StudyState.COMPLETE:
             _check_room(prepared, sum(one.state.finished for one in store.trials(row)))
+            _check_gpus(prepared)
         allowance = Allowance(limit, overrun, afterwards, concluding)
         return driver.drive(store, url, row, prepared, watchers, allowance, take_over)
 
@@ -221,8 +222,12 @@ def _check_room(prepared: Prepared, ended: int = 0) -> None:
     if prepared.study.address is None:
         side_by_side = room.parallel(prepared.study, hardware.cores())
         room.check(prepared.study, room.bytes_of(prepared.development), side_by_side, ended)
-        if said := room.check_gpus(prepared.study, prepared.space, prepared.development):
-            _log.warning("%s.", said)
+
+
+def _check_gpus(prepared: Prepared) -> None:
+    """Refuse a study whose first config has no room on a GPU; warn where others have none."""
+    if said := room.check_gpus(prepared.study, prepared.space, prepared.development):
+        _log.warning("%s.", said)
 
 
 def _exists(name: str, url: str) -> bool:

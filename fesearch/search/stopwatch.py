@@ -8,12 +8,14 @@ for a search once more.
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, Queue
@@ -25,6 +27,7 @@ import numpy as np
 from fesearch.errors import first_line
 from fesearch.own import Source, run
 from fesearch.record import TrialSpec
+from fesearch.search.pace import UnmeasuredError
 from fesearch.search.prepare import Prepared
 from fesearch.search.threads import pin
 from fesearch.seeds import derive
@@ -34,19 +37,22 @@ from fesearch.trial import run as train
 
 ROWS, ROWS_OF_GPU = 2000, 20_000
 """Training rows of a measurement; on a GPU, where an epoch of a few batches is all beginning."""
+MOST_NUMBERS = 50_000_000
+"""Of these rows, which are written to a disk that may be a part of the memory."""
 TO_BEGIN = 60.0
 """Seconds until the first network may be built: what it needs is loaded from some slow disk."""
 PATIENCE = 20.0
 """Seconds after which a measurement is ended: it is known to take as long, then, and no more."""
+IN_ALL = 90.0
+"""Seconds after which no further one is begun."""
 _STEPS = 6
 """At most, with the first one, which has in it what is done once; the fastest one counts."""
 _FEWEST, _ENOUGH, _MOST = 3, 0.3, 5.0
 """Steps and seconds that are enough, since others have the cores at times; seconds that are."""
-_PROGRAM = "from fesearch.search.stopwatch import answer; answer()"
-
-
-class UnmeasuredError(Exception):
-    """A config cannot be trained, or not there; its trials will say why."""
+_PROGRAM = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from fesearch.search.stopwatch import answer; answer()"
+)
 
 
 class Stopwatch:
@@ -56,18 +62,20 @@ class Stopwatch:
 
     Args:
         device: "cpu" or "cuda".
-        seconds: that the study has: a measurement takes no more than a small part of them.
+        seconds: that the study has: measurements take no more than a small part of them.
     """
 
     def __init__(self, prepared: Prepared, device: str, seconds: float = math.inf) -> None:
         self._prepared, self._device = prepared, device
         self._to_begin = min(TO_BEGIN, seconds / 3)
-        self._patience = min(PATIENCE, seconds / 10)
+        self._patience = min(PATIENCE, max(seconds / 10, 2 * _MOST))
+        self._in_all = min(IN_ALL, seconds / 5)
         self._child: subprocess.Popen[str] | None = None
         self._lines: Queue[str] = Queue()
 
     def __enter__(self) -> "Stopwatch":
         self._folder = tempfile.TemporaryDirectory(prefix="fesearch-", ignore_cleanup_errors=True)
+        self._until = time.monotonic() + self._in_all
         return self
 
     def __exit__(
@@ -83,42 +91,48 @@ class Stopwatch:
         """Of an epoch on all training rows, with its validation; no more than it was waited for.
 
         Raises:
-            UnmeasuredError: it cannot be trained there, or the process died.
+            UnmeasuredError: it cannot be trained there, the process died, or measurements have
+                taken too long.
         """
-        development, family = self._prepared.development, self._prepared.family
-        rows = min(len(development.train_y), ROWS_OF_GPU if self._device == "cuda" else ROWS)
+        if time.monotonic() > self._until:
+            raise UnmeasuredError(f"others have taken {self._in_all:g} s")
+        development, step = self._prepared.development, self._prepared.family.resource.step
+        most = ROWS_OF_GPU if self._device == "cuda" else ROWS
+        most = min(most, max(2, MOST_NUMBERS // development.width))
+        rows = min(len(development.train_y), most)
         if self._child is None:
             self._begin(thinned(development, rows))
-        steps = family.steps(config, _STEPS * family.resource.step)
-        spec = TrialSpec(
-            number=0,
-            family=family.name,
-            config=dict(config),
-            seed=derive(self._prepared.study.seed, "stopwatch"),
-            steps=steps,
-            metric=self._prepared.metric.name,
-            threads=self._prepared.study.cpus_per_trial,
-            device=self._device,
-        )
-        self._say(asdict(spec))
+        self._say(asdict(self._spec(config)))
         if self._answer(self._to_begin) is None:  # it is built
             raise UnmeasuredError(f"the process has not built it in {self._to_begin:g} s")
         taken = self._answer(self._patience)
         if taken is None:
             taken = self._patience
             self._end()
-        return taken / family.resource.step * len(development.train_y) / rows
+        return taken / step * len(development.train_y) / rows
+
+    def _spec(self, config: Config) -> TrialSpec:
+        study, family = self._prepared.study, self._prepared.family
+        return TrialSpec(
+            number=0,
+            family=family.name,
+            config=dict(config),
+            seed=derive(study.seed, "stopwatch"),
+            steps=family.steps(config, _STEPS * family.resource.step),
+            metric=self._prepared.metric.name,
+            threads=study.cpus_per_trial,
+            device=self._device,
+        )
 
     def _begin(self, data: Development) -> None:
         file = Path(self._folder.name) / "rows.npz"
         np.savez(file, **{name: part for name, part in vars(data).items() if part is not None})
-        path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
+        path = [folder or str(Path.cwd()) for folder in sys.path if isinstance(folder, str)]
         self._child = subprocess.Popen(  # noqa: S603  this very Python, with the same packages
-            [sys.executable, "-P", "-c", _PROGRAM],
+            [sys.executable, "-P", "-c", _PROGRAM, json.dumps(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
             text=True,
             process_group=0,  # Ctrl-C is for this process, which ends that one
         )
@@ -144,16 +158,23 @@ class Stopwatch:
             line = self._lines.get(timeout=timeout)
         except Empty:
             return None
-        said = json.loads(line) if line else {"error": "the process died"}
-        if "error" in said:
-            raise UnmeasuredError(said["error"])
-        return float(said["seconds"])
+        if not line:
+            raise UnmeasuredError("the process died")
+        try:
+            said = json.loads(line)
+            seconds = said.get("seconds")
+        except (ValueError, AttributeError):  # what the start of Python printed, on some machines
+            raise UnmeasuredError(f"the process said {line.rstrip()!r}") from None
+        if seconds is None:
+            raise UnmeasuredError(said.get("error"))
+        return float(seconds)
 
     def _end(self) -> None:
         if self._child is None:
             return
         child, self._child = self._child, None
-        child.kill()
+        with suppress(ProcessLookupError):  # it leads a group: what it has begun goes with it
+            os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         for pipe in (child.stdin, child.stdout):
             assert pipe is not None
@@ -187,25 +208,30 @@ def _read(pipe: IO[str], lines: "Queue[str]") -> None:
 
 def answer() -> None:
     """Be the other process: a line of JSON for each question on stdin, and for each answer."""
-    out = sys.stdout
-    with redirect_stdout(sys.stderr):  # families of people's own may print
-        asked = json.loads(sys.stdin.readline())
-        pin(asked["threads"])
-        for path, text in asked["own"]:
-            run(Source(Path(path), text))
-        with np.load(asked["rows"], allow_pickle=False) as parts:
-            data = Development(**parts)
-        for line in sys.stdin:
-            spec = json.loads(line)
-            try:
-                for seconds in _measured(
-                    TrialSpec(**{**spec, "steps": tuple(spec["steps"])}), data
-                ):
-                    out.write(f"{json.dumps({'seconds': seconds})}\n")
-                    out.flush()
-            except (Exception, SystemExit) as error:  # noqa: BLE001  a config may not be trainable
-                out.write(f"{json.dumps({'error': first_line(error)})}\n")
-                out.flush()
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what families and libraries print is no answer
+    asked = json.loads(sys.stdin.readline())
+    questions: Queue[str] = Queue()
+    threading.Thread(target=_listen, args=(questions,), daemon=True).start()
+    pin(asked["threads"])
+    for path, text in asked["own"]:
+        run(Source(Path(path), text))
+    with np.load(asked["rows"], allow_pickle=False) as parts:
+        data = Development(**parts)
+    while True:
+        spec = json.loads(questions.get())
+        try:
+            for seconds in _measured(TrialSpec(**{**spec, "steps": tuple(spec["steps"])}), data):
+                print(json.dumps({"seconds": seconds}), file=out, flush=True)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a config may not be trainable
+            print(json.dumps({"error": first_line(error)}), file=out, flush=True)
+
+
+def _listen(questions: "Queue[str]") -> None:
+    """Pass on what is asked; when nobody is left to ask, end, whatever is being measured."""
+    for line in sys.stdin:
+        questions.put(line)
+    os._exit(0)
 
 
 def _measured(spec: TrialSpec, data: Development) -> Iterator[float]:
