@@ -27,7 +27,6 @@ SPLIT = "column:fold0"
 NAME = "all_families"
 ALONE = 2  # families that are searched alone afterwards
 LONGEST = "element_sequence:longest=10"
-LIKELY = 100  # trials that the rungs of many families are settled for
 CORES = os.sched_getaffinity(0)
 
 
@@ -85,6 +84,8 @@ def halves() -> tuple[set[int], set[int]]:
 
 def apart(family: str, seconds: int, seed: int) -> None:
     """The search of one family, on its half of the cores; with rungs for as many trials as many."""
+    from fesearch.portfolio import LIKELY
+
     os.sched_setaffinity(0, halves()[1])
     start(
         *(family, "--name", f"{family}-alone", "--preset", "full"),
@@ -97,11 +98,12 @@ def measure(seconds: int, seed: int, smoke: bool, beside: str | None) -> list[di
     from fesearch.search.standings import members
     from fesearch.store.results import Store
 
-    context = multiprocessing.get_context("spawn")
     url = os.environ["FESEARCH_STORAGE"]
     few = ["--families", "lightgbm,random_forest,ridge"] if smoke else []
     if beside is not None:
-        other = context.Process(target=apart, args=(beside, seconds, seed))
+        other = multiprocessing.get_context("spawn").Process(
+            target=apart, args=(beside, seconds, seed)
+        )
         other.start()
         os.sched_setaffinity(0, halves()[0])
     start(NAME, *few, *words(seconds, seed))
@@ -110,11 +112,12 @@ def measure(seconds: int, seed: int, smoke: bool, beside: str | None) -> list[di
     if beside is not None:
         other.join()
         found += lines("alone", f"{beside}-alone")
-    for line in found[:ALONE] if beside is None else ():
-        with Store.open(url, create=False) as store:
-            study = store.study(f"{NAME}-{line['family']}").definition["study"]
-        found.append(alone(line, study, seconds, seed))
-        print(found[-1], flush=True)
+    else:
+        for line in found[:ALONE]:
+            with Store.open(url, create=False) as store:
+                study = store.study(f"{NAME}-{line['family']}").definition["study"]
+            found.append(alone(line, study, seconds, seed))
+            print(found[-1], flush=True)
     goal = min(line["val_mae"] or math.inf for line in found if line["search"] == "alone")
     return [
         {"seconds": seconds, "seed": seed, **line, "ratio": ratio(line, goal)} for line in found

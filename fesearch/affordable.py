@@ -11,6 +11,8 @@ from fesearch.hardware import memory
 from fesearch.space import Choice, Config, Int, Space, Value
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from fesearch.family import Family
     from fesearch.split import Development
 
@@ -54,17 +56,22 @@ def drawn(data: "Development", rows: Value) -> "Development":
     Every config of a study is to have the same ones, so no seed draws them, and fewer are among
     more.
     """
-    import numpy as np
-
-    from fesearch.seeds import generator
-
     if rows is None:
         return data
     assert isinstance(rows, int)
     if rows >= len(data.train_y):
         return data
-    chosen = np.sort(generator(0, "rows").permutation(len(data.train_y))[:rows])
+    chosen = some(len(data.train_y), rows)
     return replace(data, train_x=data.train_x[chosen], train_y=data.train_y[chosen])
+
+
+def some(count: int, rows: int) -> "np.ndarray":
+    """The positions of ``rows`` of so many rows, always the same, ascending."""
+    import numpy as np
+
+    from fesearch.seeds import generator
+
+    return np.sort(generator(0, "rows").permutation(count)[:rows])
 
 
 def refuse_too_many(

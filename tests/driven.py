@@ -7,6 +7,7 @@ from typing import Any
 from lab import Lab
 from optuna.trial import TrialState as OptunaState
 
+from fesearch.errors import FesearchError
 from fesearch.record import Fault, TrialResult, TrialState
 from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.folder import study_folder
@@ -19,6 +20,21 @@ def results(url: str, name: str) -> list[TrialResult]:
     """All trials of a study, without their times, which differ from run to run."""
     with Store.open(url, create=False) as store:
         return [replace(one, seconds=0.0, latency=None) for one in store.trials(store.study(name))]
+
+
+def now(url: str, name: str) -> list[TrialResult]:
+    """The same, none where it has not begun."""
+    try:
+        return results(url, name)
+    except FesearchError:
+        return []
+
+
+def halfway(url: str, name: str) -> bool:
+    """Whether a trial has ended and another one has reported."""
+    found = now(url, name)
+    running = any(one.resource and not one.state.finished for one in found)
+    return running and any(one.state.finished for one in found)
 
 
 def story(url: str, name: str) -> tuple[list[TrialResult], list[tuple[Any, ...]]]:

@@ -4,7 +4,7 @@ import os
 import random
 import subprocess
 
-from driven import check_optuna_agrees, results
+from driven import check_optuna_agrees, now, results
 from lab import Lab, sets, wait_for
 
 from fesearch.errors import FesearchError
@@ -23,14 +23,6 @@ NETS += sets(*SMALL, *RATES)
 RANDOM = ["--sampler", "random", "--pruner", "none"]
 """Results then depend on no order of events, so that parallel trials can be compared too."""
 INLINE = sets("runner=inline")
-
-
-def now(url: str, name: str) -> list[TrialResult]:
-    """The trials of a study, none where it has not begun."""
-    try:
-        return results(url, name)
-    except FesearchError:
-        return []
 
 
 def finished(url: str, name: str) -> list[TrialResult]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import searched
@@ -19,7 +19,7 @@ from fesearch.search.extend import extend
 from fesearch.search.pace import UnmeasuredError
 from fesearch.search.prepare import study_of
 from fesearch.search.settle import OWN, Prospects, ready
-from fesearch.space import Config
+from fesearch.space import Config, number
 
 OPEN = {name: value for name, value in SPACE.items() if name != "width"}
 
@@ -33,7 +33,7 @@ def wide(name: str = "wide", **keys: Any) -> Any:
 class Clock:
     """A stopwatch that says without looking: 90 seconds for networks of full width."""
 
-    asked: list[Config] = []  # noqa: RUF012  of all of them
+    asked: ClassVar[list[Config]] = []  # of all of them
 
     def __init__(self, *_: object) -> None:
         """It needs nothing."""
@@ -46,9 +46,7 @@ class Clock:
 
     def seconds(self, config: Config) -> float:
         self.asked.append(config)
-        width = config["width"]
-        assert isinstance(width, float)
-        return 2.0 + 88.0 * width**2
+        return 2.0 + 88.0 * number(config, "width") ** 2
 
 
 @pytest.fixture
@@ -242,7 +240,7 @@ def test_the_command_says_what_it_has_settled(
     assert json.loads(out)[0]["config"]["width"] == 1.0  # as it is published
     assert "an epoch of the first config takes about" not in err  # one fits well
     words[words.index("--max-epochs") + 1] = "30"
-    monkeypatch.setattr(Clock, "seconds", lambda self, config: 300.0 * config["width"])  # type: ignore[operator]
+    monkeypatch.setattr(Clock, "seconds", lambda self, config: 300.0 * number(config, "width"))
     assert command([*words, "--name", "told", "--set", "patience=1"]) == 0
     warning = " with width 1, so 6 are done in 30m of 30m; for smaller networks add --preset full, "
     assert warning in capsys.readouterr().err

@@ -97,7 +97,7 @@ def test_the_process_ends_where_nobody_is_left_to_ask(prepared: Prepared) -> Non
         watch._say(asdict(watch._spec(slow)))
         assert watch._answer(60.0) == 0.0  # it is built
         child.stdin.close()
-        assert child.wait(10) == 0
+        assert child.wait(60) == 0
 
 
 def test_families_of_peoples_own_are_measured_and_may_print(

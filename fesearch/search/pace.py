@@ -59,6 +59,20 @@ class Time(NamedTuple):
         return cls(seconds, part if of_a_trial is None else min(part, of_a_trial))
 
 
+class _Size(NamedTuple):
+    """The capacity of a study's first config.
+
+    Attributes:
+        pace: seconds of an epoch of the first config with another capacity.
+        option: that says which capacities a study has.
+    """
+
+    name: str
+    first: float
+    pace: Callable[[float], float]
+    option: str
+
+
 def is_open(study: Study) -> bool:
     """Whether a study's time can settle anything: it counts epochs, and has not said all itself."""
     counts = study.declared_family().resource.unit == "epochs"
@@ -84,11 +98,13 @@ def fitted(study: Study, time: Time, pace: Callable[[Config], float], prefix: st
     keys: dict[str, Any] = {}
     why: list[str] = []
     if (name := _capacity(study, first)) is not None:
+        at, option = _of_others(pace, first, name), f"--set {prefix}space.{name}"
+        size = _Size(name, number(first, name), at, option)
         with suppress(UnmeasuredError):
             if (domain := _open_domain(study, name)) is not None:
-                keys, why = _smaller(study, name, domain, pace, wanted, prefix)
+                keys, why = _smaller(study, size, domain, wanted)
             elif taken > _ABOUT * wanted:
-                why = _too_large(study, name, time, pace, wanted, prefix)
+                why = _too_large(study, size, time, wanted)
     if keys:
         first = _first(study.model_copy(update=keys))
         taken = pace(first)
@@ -106,60 +122,45 @@ def fitted(study: Study, time: Time, pace: Callable[[Config], float], prefix: st
     return Fitted(keys, tuple(why))
 
 
+def _of_others(
+    pace: Callable[[Config], float], first: Config, name: str
+) -> Callable[[float], float]:
+    return lambda value: pace({**first, name: value})
+
+
 def _smaller(
-    study: Study,
-    name: str,
-    domain: Domain,
-    pace: Callable[[Config], float],
-    wanted: float,
-    prefix: str,
+    study: Study, size: _Size, domain: Domain, wanted: float
 ) -> tuple[dict[str, Any], list[str]]:
     """The space without the values of a capacity that are too slow, and why; or neither."""
-    first = _first(study)
-    size, top = number(first, name), highest(domain)
-
-    def at(value: float) -> float:
-        return pace({**first, name: value})
-
-    if at(size) > _ABOUT * wanted:
-        low, top = lowest(domain), size
-    elif at(top) > _ABOUT * wanted:
-        low = size
+    low, top = lowest(domain), highest(domain)
+    if size.pace(size.first) > _ABOUT * wanted:
+        top = size.first
+    elif size.pace(top) > _ABOUT * wanted:
+        low = size.first
     else:
         return {}, []
-    most = largest(at, domain, low, top, wanted)
+    most = largest(size.pace, domain, low, top, wanted)
+    slow, fast = _about(size.pace(top)), _about(size.pace(most))
     line = (
-        f"{name} up to {most:g}: an epoch takes about {_about(at(top))} with {name} {top:g}, and "
-        f"{_about(at(most))} with that; for all of the space give --set {prefix}space.{name}=…"
+        f"{size.name} up to {most:g}: an epoch takes about {slow} with {size.name} {top:g}, and "
+        f"{fast} with that; for all of the space give {size.option}=…"
     )
-    return {"space": {**study.space, name: narrowed(domain, most)}}, [line]
+    return {"space": {**study.space, size.name: narrowed(domain, most)}}, [line]
 
 
-def _too_large(
-    study: Study,
-    name: str,
-    time: Time,
-    pace: Callable[[Config], float],
-    wanted: float,
-    prefix: str,
-) -> list[str]:
+def _too_large(study: Study, size: _Size, time: Time, wanted: float) -> list[str]:
     """What a person might type whose space has no smaller networks; nothing where none would do."""
-    first = _first(study)
-    size = number(first, name)
-    full = _numbers(study.declared_family().full.parameters.get(name))
+    full = _numbers(study.declared_family().full.parameters.get(size.name))
     if full is None:
         return []
-
-    def at(value: float) -> float:
-        return pace({**first, name: value})
-
-    most = largest(at, full, lowest(full), size, wanted)
-    if most >= size:
+    most = largest(size.pace, full, lowest(full), size.first, wanted)
+    if most >= size.first:
         return []
+    taken = size.pace(size.first)
     return [
-        f"an epoch of the first config takes about {_about(at(size))} with {name} {size:g}, so "
-        f"{int(time.part / at(size))} are done in {_about(time.part)} of {_about(time.seconds)}; "
-        f"for smaller networks add --preset full, or --set {prefix}space.{name}={most:g}"
+        f"an epoch of the first config takes about {_about(taken)} with {size.name} "
+        f"{size.first:g}, so {int(time.part / taken)} are done in {_about(time.part)} of "
+        f"{_about(time.seconds)}; for smaller networks add --preset full, or {size.option}={most:g}"
     ]
 
 

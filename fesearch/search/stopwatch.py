@@ -19,11 +19,11 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, Queue
-from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
 
+from fesearch.affordable import some
 from fesearch.errors import first_line
 from fesearch.own import Source, run
 from fesearch.record import TrialSpec
@@ -78,12 +78,7 @@ class Stopwatch:
         self._until = time.monotonic() + self._in_all
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end()
         self._folder.cleanup()
 
@@ -104,6 +99,7 @@ class Stopwatch:
             self._begin(thinned(development, rows))
         self._say(asdict(self._spec(config)))
         if self._answer(self._to_begin) is None:  # it is built
+            self._end()  # what it says later is no answer to another question
             raise UnmeasuredError(f"the process has not built it in {self._to_begin:g} s")
         taken = self._answer(self._patience)
         if taken is None:
@@ -184,8 +180,8 @@ class Stopwatch:
 
 def thinned(data: Development, rows: int) -> Development:
     """So many of the training rows, drawn evenly, and as large a part of the validation rows."""
-    kept = _drawn(len(data.train_y), rows)
-    val = _drawn(len(data.val_y), max(1, round(len(data.val_y) * rows / len(data.train_y))))
+    kept = some(len(data.train_y), rows)
+    val = some(len(data.val_y), max(1, round(len(data.val_y) * rows / len(data.train_y))))
     return Development(
         data.train_x[kept],
         data.train_y[kept],
@@ -193,10 +189,6 @@ def thinned(data: Development, rows: int) -> Development:
         data.val_y[val],
         None if data.folds is None else data.folds[kept],
     )
-
-
-def _drawn(count: int, kept: int) -> np.ndarray:
-    return np.sort(np.random.default_rng(0).permutation(count)[:kept])
 
 
 def _read(pipe: IO[str], lines: "Queue[str]") -> None:

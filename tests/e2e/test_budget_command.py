@@ -1,11 +1,9 @@
 """Budgets that are extended and chosen configs, by the real command in real processes."""
 
 import pytest
-from driven import check_optuna_agrees, results, story, study_row
+from driven import check_optuna_agrees, halfway, now, results, story, study_row
 from lab import PATIENCE, Lab, sets, wait_for
 
-from fesearch.errors import FesearchError
-from fesearch.record import TrialResult
 from fesearch.search.folder import study_folder
 
 pytestmark = pytest.mark.slow
@@ -25,21 +23,6 @@ def whole(house: Lab) -> str:
     return house.url
 
 
-def trials(lab: Lab) -> list[TrialResult]:
-    """The trials of the study ``deep``, none where it has not begun."""
-    try:
-        return results(lab.url, "deep")
-    except FesearchError:
-        return []
-
-
-def at_work(lab: Lab) -> bool:
-    """Whether a trial has ended and another one has reported."""
-    found = trials(lab)
-    running = any(one.resource and not one.state.finished for one in found)
-    return running and any(one.state.finished for one in found)
-
-
 def check_whole(lab: Lab, whole: str) -> None:
     """The study ``deep`` has the trials of ``whole``, and nothing is left of any driver."""
     assert wait_for(lambda: not lab.processes(), "all processes have ended")
@@ -55,7 +38,7 @@ def test_a_study_that_runs_is_extended_and_given_a_config(
 ) -> None:
     words = ["--trials", "3", "--max-epochs", "600", *RUNNERS[runner]]
     driver = lab.begin("study", "start", *NETS, *words, "--name", "deep", to="driver-")
-    wait_for(lambda: at_work(lab), "trials are at work")
+    wait_for(lambda: halfway(lab.url, "deep"), "trials are at work")
     chosen = lab.json(
         "study", "enqueue", "deep", "--set", "learning_rate=1e-4", "--set", "loss=mse"
     )
@@ -64,7 +47,7 @@ def test_a_study_that_runs_is_extended_and_given_a_config(
     assert (change["key"], change["old"], change["new"]) == ("trials", 3, 5)
     assert driver.wait(PATIENCE) == 0
     assert "trials is 5 now, was 3" in (lab.folder / "driver-err").read_text()
-    found = trials(lab)
+    found = now(lab.url, "deep")
     assert [dict(one.config) for one in found].count(chosen) >= 1
     assert len(found) == 5
     assert all(one.state.finished for one in found)

@@ -1,11 +1,9 @@
 """A family of the user's own as users run it: on Ray, killed, changed, restored, exported."""
 
 import pytest
-from driven import results
+from driven import now, results
 from lab import Lab, kill, wait_for
 from own_files import EXAMPLE, full
-
-from fesearch.errors import FesearchError
 
 pytestmark = pytest.mark.slow
 
@@ -16,10 +14,7 @@ STUDY += ["--set", "space.learning_rate=0.001"]
 
 def ended(lab: Lab) -> int:
     """How many trials have ended."""
-    try:
-        return sum(result.state.finished for result in results(lab.url, "my_net"))
-    except FesearchError:
-        return 0  # there is no study yet
+    return sum(result.state.finished for result in now(lab.url, "my_net"))
 
 
 def test_killed_with_ray_and_resumed_only_with_the_same_code(lab: Lab) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driven import results, story
+from driven import now, results, story
 from faulty import (
     DRAW,
     IN_A_STUDY,
@@ -23,7 +23,6 @@ from faulty import (
     at_work,
     check_whole,
     finished,
-    now,
     training,
 )
 from lab import PATIENCE, Lab, kill, wait_for

@@ -7,8 +7,8 @@ import subprocess
 from typing import Any
 
 import pytest
-from driven import check_whole, results, study_row
-from faulty import INLINE, NETS, RANDOM, now
+from driven import check_whole, halfway, results, study_row
+from faulty import INLINE, NETS, RANDOM
 from lab import PATIENCE, Lab, sets, wait_for
 
 from fesearch.record import TrialState
@@ -17,13 +17,6 @@ from fesearch.search.folder import trial_folder
 from fesearch.search.worker import LOG
 
 pytestmark = pytest.mark.slow
-
-
-def halfway(lab: Lab) -> bool:
-    """Whether a trial has ended and another one has reported."""
-    found = now(lab.url, "deep")
-    running = any(one.resource and not one.state.finished for one in found)
-    return running and any(one.state.finished for one in found)
 
 
 def check_interrupted(lab: Lab, driver: "subprocess.Popen[bytes]") -> list[int]:
@@ -48,7 +41,7 @@ def test_interrupted_with_ray_and_resumed(
 ) -> None:
     """A terminal sends Ctrl-C to the whole process group, and batch systems SIGTERM."""
     driver = lab.begin("study", "start", *NETS, *RANDOM, "--name", "deep", "--cpus", "2")
-    wait_for(lambda: halfway(lab), "a trial has ended and another one has reported")
+    wait_for(lambda: halfway(lab.url, "deep"), "a trial has ended and another one has reported")
     os.killpg(driver.pid, sent)
     halted = check_interrupted(lab, driver)
 

@@ -5,8 +5,8 @@ import signal
 from typing import Any
 
 import pytest
-from driven import story, study_row
-from faulty import INLINE, NETS, RANDOM, check_whole, finished, now
+from driven import now, story, study_row
+from faulty import INLINE, NETS, RANDOM, check_whole, finished
 from lab import PATIENCE, Lab, kill, wait_for
 
 from fesearch.search.folder import study_folder
@@ -18,7 +18,8 @@ RUNNERS = {"ray": ["--cpus", "1"], "inline": INLINE}
 
 def reached(lab: Lab) -> int:
     """The epoch that the first trial has reached."""
-    return now(lab.url, "deep")[0].resource if now(lab.url, "deep") else 0
+    found = now(lab.url, "deep")
+    return found[0].resource if found else 0
 
 
 def test_the_second_is_refused_while_the_first_is_there(
