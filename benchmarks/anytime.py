@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,6 @@ def plain(seconds: int, seed: int) -> Curve:
         [sys.executable, str(SCRIPT), *words, "--seconds", str(seconds), "--seed", str(seed)],
         check=True,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
     )
     reports = json.loads(Path("out.json").read_text())["reports"]
     return best_so_far([(at - began, value) for at, value in reports])
@@ -130,8 +130,10 @@ def measure(seconds: int, seeds: int, smoke: bool) -> None:
     """Every policy with every seed; what is known is written after each seed."""
     lines: list[dict[str, Any]] = []
     for seed in range(1, seeds + 1):
-        curves = {policy: ours(policy, seconds, seed) for policy in POLICIES}
-        curves["plain"] = plain(seconds, seed)
+        curves: dict[str, Curve] = {}
+        for policy in (*POLICIES, "plain"):
+            curves[policy] = (plain if policy == "plain" else partial(ours, policy))(seconds, seed)
+            print(policy, seed, curves[policy], flush=True)
         goal = at(curves["tpe"], math.inf)
         for policy, curve in curves.items():
             line: dict[str, Any] = {"family": "dnn", "policy": policy, "seed": seed}

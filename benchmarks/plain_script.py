@@ -120,12 +120,13 @@ def main() -> None:
     results = tuner.fit()
     frames = [result.metrics for result in results if "mae" in (result.metrics or {})]
     epochs = sum(metrics["training_iteration"] for metrics in frames)
-    best = min(metrics["mae"] for metrics in frames)
+    best = min((metrics["mae"] for metrics in frames), default=None)
     if given.family == "random_forest":  # trees, all of them
         epochs = sum(config["n_estimators"] for config in asked)
     told = {"epochs": epochs, "best": best, "trials": len(frames)}
     if given.seconds:
-        curves = [one.metrics_dataframe for one in results if one.metrics_dataframe is not None]
+        curves = [one.metrics_dataframe for one in results]
+        curves = [curve for curve in curves if curve is not None and not curve.empty]
         told["reports"] = [
             pair for curve in curves for pair in zip(curve["timestamp"], curve["mae"], strict=True)
         ]
