@@ -15,6 +15,7 @@ import own_files
 import pytest
 import searched
 from driven import check_optuna_agrees
+from ray.air._internal import usage
 from small import SPACE, Watch
 from test_fault_kinds import DIED, NODE
 
@@ -89,6 +90,11 @@ def ray_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def imports_trackers(callbacks: Any) -> None:
+    """In place of what Tune does for its makers before a first trial."""
+    pytest.fail("MLflow and Weights & Biases would be imported, for seconds")
+
+
 @pytest.fixture
 def search(
     sqlite_url: str, tmp_path: Path, ray_folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -98,6 +104,7 @@ def search(
     monkeypatch.setenv("FESEARCH_CACHE_DIR", str(tmp_path / "cache"))
     searched.save_data()
     own_files.forget(monkeypatch)
+    monkeypatch.setattr(usage, "_count_callbacks", imports_trackers)
     here = tmp_path / "here"
     here.mkdir()
 

@@ -2,9 +2,11 @@
 
 import json
 import sqlite3
+import sys
 import tomllib
 from collections.abc import Sequence
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from fesearch.errors import FesearchError, InputError
 from fesearch.export import export
 from fesearch.paths import artifacts_dir
 from fesearch.record import TrialState
-from fesearch.search import start
+from fesearch.search import driver, start
 from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.folder import study_folder
 from fesearch.search.mirror import in_database
@@ -29,6 +31,18 @@ from fesearch.search.worker import LOG, MODEL, Worker
 from fesearch.store.results import Store
 from fesearch.store.types import StudyState
 from fesearch.study import Study
+
+
+def test_what_is_loaded_while_ray_starts_is_there_and_no_error_if_it_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in driver._MEANWHILE:
+        import_module(name)
+    (tmp_path / "needed_soon.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(driver, "_MEANWHILE", ("no_such_module", "needed_soon"))
+    driver._load()
+    assert "needed_soon" in sys.modules
 
 
 def test_a_study_ends_with_states_curves_and_files(url: str) -> None:

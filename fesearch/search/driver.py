@@ -5,10 +5,12 @@ One at a time, kept apart by the lease; ``start`` makes the study, and refuses w
 
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from fesearch import hardware
@@ -38,6 +40,10 @@ from fesearch.tracker import Subject
 
 LOG = "ray.log"
 """In the folder of a study: the ends of the logs of Ray's processes, if the search failed."""
+
+
+_MEANWHILE = ("fesearch.search.on_ray", "scipy.stats.qmc")
+"""What takes seconds to load and is needed for the first trials: loaded while Ray starts."""
 
 
 @dataclass(frozen=True)
@@ -258,6 +264,7 @@ def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
         return
     from fesearch import raysession
 
+    threading.Thread(target=_load, daemon=True).start()
     cpus, folder = study.cpus or (None if study.address else hardware.cores()), study_folder(row)
     with raysession.session(cpus, study.gpus, study.address, log=folder / LOG):
         from fesearch.search import on_ray
@@ -271,6 +278,12 @@ def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
         )
         files, scratch = study.own_sources(), folder / f"{SCRATCH}{lease.token[:8]}"
         on_ray.drive(core, prepared.development, wanted, scratch, files)
+
+
+def _load() -> None:
+    for name in _MEANWHILE:
+        with suppress(ImportError):  # which is raised where it is needed
+            import_module(name)
 
 
 def _clear(folder: Path) -> None:

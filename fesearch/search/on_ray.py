@@ -16,6 +16,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.air._internal import usage
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -322,13 +323,28 @@ def _fit(link: _Link, trainable: Any, concurrent: int, scratch: Path) -> None:
         ),
     )
     try:
-        tuner.fit()
+        with _uncounted():
+            tuner.fit()
     except Exception as error:
         if link.error is not None:
             raise link.error from None
         if not is_full(error):
             raise
         core.stop(f"the disk is full: Ray Tune's files under {scratch} cannot be written")
+
+
+@contextmanager
+def _uncounted() -> Iterator[None]:
+    """Tune counts for its makers who uses MLflow and Weights & Biases, and imports both for it.
+
+    That takes seconds where they are installed, before the first trial.
+    """
+    before = usage.tag_callbacks
+    usage.tag_callbacks = lambda callbacks: False
+    try:
+        yield
+    finally:
+        usage.tag_callbacks = before
 
 
 def counted(address: str) -> list[tuple[int, int]]:
