@@ -7,7 +7,7 @@ trained on each of folds 0, 1 and 2 and meets their test parts once (``holdout -
 does the ensemble that fold 0's validation picks. The ranking over the three is written to
 benchmarks/results/ with device and commit, the report page to the folder that ``--folder`` names.
 What was published for the same rows stands beside it. Cut off, the same command with the same
-``--folder`` goes on. ``--families`` searches only some of them, whose lines have a file of their
+``--folder`` goes on. ``--studies`` makes only some of them, whose lines have a file of their
 own. ``--smoke`` takes every 50th row and a few steps.
 """
 
@@ -39,7 +39,7 @@ SEQUENCES = (
 )
 SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     "attention": (
-        *(3, 80),
+        *(1, 60),
         (
             *SEQUENCES,
             *("--set", "space.blocks=3", "--set", "space.heads=4"),
@@ -50,6 +50,15 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     "irnet": (
         *(3, 60),
         (*NETS, "--set", "space.depth=[8,17]", "--set", "space.width=0.5"),
+    ),
+    "irnet-long": (  # the best config of those, for longer
+        *(1, 150),
+        (
+            *(*NETS, "--set", "space.depth=8", "--set", "space.width=0.5"),
+            *("--set", "space.norm=none", "--set", "space.precision=bf16"),
+            *("--set", "space.batch_size=256", "--set", "space.learning_rate=1.5e-3"),
+            *("--set", "space.weight_decay=1e-2"),
+        ),
     ),
     "rnn": (
         *(2, 8),
@@ -72,55 +81,55 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     ),
     "random_forest": (2, None, ("--set", "space.n_estimators=50", "--set", "space.max_depth=25")),
 }
-"""Family -> trials, epochs and settings: three hours of two cores, half of them for the folds."""
+"""Study, called by its family -> trials, epochs and settings: hours of two cores."""
 
 
-def search(family: str, smoke: bool) -> None:
+def search(name: str, smoke: bool) -> None:
     """Search one family on fold 0, by its validation part."""
-    trials, most, settings = SEARCHES[family]
+    trials, most, settings = SEARCHES[name]
     if smoke:
         trials, most = 2, most and 2
-    words = ["--name", family, "--data", "mp_e_form", "--split", "column:fold0", "--or-resume"]
+    words = ["--name", name, "--data", "mp_e_form", "--split", "column:fold0", "--or-resume"]
     words += ["--preset", "full", "--trials", str(trials), "--seed", "1", "--set", "keep=1"]
     words += ["--sampler", "auto"]  # the study of that name may have another one
     if most:
         words += ["--max-epochs", str(most), "--set", f"space.epochs={most}"]
-    start(family, *words, *settings)
+    start(name.partition("-")[0], *words, *settings)
 
 
-def measure(file: Path, families: list[str], smoke: bool) -> list[dict[str, object]]:
+def measure(file: Path, studies: list[str], smoke: bool) -> list[dict[str, object]]:
     """The lines of the ranking over the three folds, and seconds of each step."""
     if not Path("fesearch.db").exists():
         imported(file)
     began = time.perf_counter()
-    for family in families:
-        search(family, smoke)
+    for name in studies:
+        search(name, smoke)
     print(f"searched: {time.perf_counter() - began:.0f} s", flush=True)
 
-    print(run("holdout", *families, "--best-per-family", "--over", FOLDS), flush=True)
-    print(run("holdout", *families, "--ensemble", "8", "--over", FOLDS), flush=True)
-    print(run("holdout", *families, "--ensemble", "8"), flush=True)
+    print(run("holdout", *studies, "--best-per-family", "--over", FOLDS), flush=True)
+    print(run("holdout", *studies, "--ensemble", "8", "--over", FOLDS), flush=True)
+    print(run("holdout", *studies, "--ensemble", "8"), flush=True)
     print(f"all: {time.perf_counter() - began:.0f} s", flush=True)
     print(run("rank", "--beside", "mp_e_form_folds"), flush=True)
-    run("report", *families, "--beside", "mp_e_form_folds", "--to", "report.html")
+    run("report", *studies, "--beside", "mp_e_form_folds", "--to", "report.html")
     return [line for line in json.loads(run("rank", "--format", "json")) if line["repeated"]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("file", type=Path, help="mp_e_form_folds.csv.gz")
-    parser.add_argument("--families", default=",".join(SEARCHES), help="some of them, with commas")
+    parser.add_argument("--studies", default=",".join(SEARCHES), help="some of them, with commas")
     parser.add_argument("--folder", type=Path, help="to work in and leave all there")
     parser.add_argument("--smoke", action="store_true")
     given = parser.parse_args()
-    file, families = given.file.resolve(), given.families.split(",")
+    file, studies = given.file.resolve(), given.studies.split(",")
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(given.folder or scratch)
         if given.smoke:
             file = thinned(file, Path("thinned.csv.gz").resolve())
-        lines = measure(file, families, given.smoke)
+        lines = measure(file, studies, given.smoke)
     if not given.smoke:
-        write("folds" if len(families) == len(SEARCHES) else "folds-of-some", lines)
+        write("folds" if len(studies) == len(SEARCHES) else "folds-of-some", lines)
 
 
 if __name__ == "__main__":
