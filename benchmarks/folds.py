@@ -35,15 +35,14 @@ SEQUENCES = (
     *("--set", "space.optimizer=adamw", "--set", "space.schedule=cosine"),
     *("--set", "space.loss=mae", "--set", "space.dropout=0.0", "--set", "space.batch_size=[256]"),
     *("--set", "space.weight_decay={low=1e-6,high=1e-2,log=true}"),
-    *("--set", "space.learning_rate={low=7e-4,high=4e-3,log=true}"),
 )
 SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     "attention": (
-        *(1, 60),
+        *(1, 30),
         (
             *SEQUENCES,
             *("--set", "space.blocks=3", "--set", "space.heads=4"),
-            *("--set", "space.head_size=32"),
+            *("--set", "space.head_size=16", "--set", "space.learning_rate=2e-3"),
         ),
     ),
     "dnn": (3, 24, (*NETS, "--set", "space.layers=['512Ax5-1','512BAx5-1']")),
@@ -62,7 +61,10 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     ),
     "rnn": (
         *(2, 8),
-        (*SEQUENCES, "--set", "space.hidden=[64,128]", "--set", "space.highways=[3,9]"),
+        (
+            *(*SEQUENCES, "--set", "space.hidden=[64,128]", "--set", "space.highways=[3,9]"),
+            *("--set", "space.learning_rate={low=7e-4,high=4e-3,log=true}"),
+        ),
     ),
     "lightgbm": (
         *(3, None),
