@@ -227,14 +227,14 @@ def compare(
 
     Args:
         limits: by default each recorded config once, and time for a ``SHARE`` of them to their
-            ends on the fewest workers of any policy.
+            ends on the fewest workers of any policy; for the longest, if all begin at once.
         answer: seconds that the driver takes for a report.
 
     Raises:
         InputError: a policy's keys are none of a study of that family.
     """
     if limits.trials is None and limits.seconds is None:
-        limits = Limits(seconds=_length(curves) / min(policy.workers for policy in every))
+        limits = Limits(seconds=_length(curves, min(policy.workers for policy in every)))
     if limits.trials is None:
         limits = Limits(len(curves.curves), limits.seconds)
     studies = [_study(curves, policy, limits.trials or len(curves.curves)) for policy in every]
@@ -305,9 +305,13 @@ def _study(curves: Curves, policy: Policy, trials: int) -> Study:
     return settled(study).study
 
 
-def _length(curves: Curves) -> float:
-    """Seconds that a ``SHARE`` of the curves take, one after another."""
-    return SHARE * sum(len(one.values) * one.seconds for one in curves.curves)
+def _length(curves: Curves, workers: int) -> float:
+    """Seconds that a ``SHARE`` of the curves take so many workers, to whom they fall evenly.
+
+    Where there are as many workers as curves, all begin at once and the longest is the last.
+    """
+    each = [len(one.values) * one.seconds for one in curves.curves]
+    return max(each) if workers >= len(each) else SHARE * sum(each) / workers
 
 
 def _best_at(course: Course, times: Sequence[float]) -> np.ndarray:

@@ -71,6 +71,15 @@ def test_asha_finds_the_best_sooner_than_whole_trials_where_curves_do_not_cross(
     assert again == found or again.outcomes == found.outcomes
 
 
+def test_more_workers_than_curves_have_the_time_of_a_whole_training():
+    curves = curves_of()
+    found = compare(curves, policies(["random"], ["none"], workers=[10_000]), seeds=2)
+    assert found.horizon == 9.0
+    [outcome] = found.outcomes
+    assert outcome.trials == 9
+    assert outcome.at([9.0])[0].median == min(min(one.values) for one in curves.curves)
+
+
 def test_a_limit_of_trials_alone_lasts_as_long_as_its_longest_search():
     found = compare(curves_of(), policies(["random"], ["none"]), seeds=2, limits=Limits(trials=3))
     assert found.horizon == 27.0
@@ -209,6 +218,17 @@ def test_the_command_prints_a_table_and_rows_and_draws(grown, tmp_path, capsys):
     assert {row["policy"] for row in rows} == {"random + none", "random + asha"}
     assert rows[0]["best"] is None  # before the first report
     assert rows[5]["best"] == rows[-1]["best"] > 0
+
+
+def test_workers_without_a_trial_are_told_of(grown, capsys):
+    words = ["simulate", "--from", "grown", "--sampler", "random", "--seeds", "1"]
+    assert run([*words, "--workers", "1,2"]) == 0
+    assert "idle" not in capsys.readouterr().err
+    assert run([*words, "--workers", "1,100"]) == 0
+    assert capsys.readouterr().err.endswith(
+        "A search of 'grown' has 2 trials, so the others of 100 workers stand idle.\n"
+        "For more, which repeat recorded configs, add --trials 300.\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import typer
 from fesearch.cli.options import FormatOption, StorageOption
 from fesearch.cli.output import Column, Format, progress, say, show
 from fesearch.duration import duration
-from fesearch.errors import InputError
+from fesearch.errors import InputError, counted
 from fesearch.paths import storage_url
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def simulate(
             compared.append(
                 simulation.compare(curves, every, seeds=seeds, limits=limits, progress=report)
             )
+        _tell_of_idle(curves, max(policy.workers for policy in every), trials)
     if to is not None:
         simulation.drawn(compared, to)
     _print(compared, format)
@@ -99,6 +100,17 @@ def _sources(names: list[str], families: list[str], storage: str | None) -> "lis
                 "For whole curves search with --pruner none.",
             )
     return found
+
+
+def _tell_of_idle(curves: "Curves", workers: int, trials: int | None) -> None:
+    """Say where workers stand idle since a search has fewer trials than there are of them."""
+    begun = len(curves.curves) if trials is None else trials
+    if workers > begun:
+        say(
+            f"A search of '{curves.name}' has {counted(begun, 'trial')}, so the others of "
+            f"{workers} workers stand idle.",
+            f"For more, which repeat recorded configs, add --trials {3 * workers}.",
+        )
 
 
 def _numbers(option: str, text: str | None) -> list[int]:
