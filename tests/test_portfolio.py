@@ -285,7 +285,10 @@ def test_sigterm_before_the_first_trial_is_an_interruption(
     monkeypatch.setattr(portfolio, "upcoming", upcoming)
     words = ["study", "start", "all_families", "--families", "ridge", "--data", searched.DATA]
     assert command([*words, "--set", "runner=inline", "--name", "never"]) == 130
-    assert "Go on with:  fesearch study resume never" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith(
+        "Stopped: interrupted.\nNothing of it is on record: type the command again.\nInterrupted.\n"
+    )
+    assert command(["study", "resume", "never"]) == 4  # there is nothing to go on with
 
 
 def test_other_keys_are_not_taken_for_the_same_search(house: str) -> None:

@@ -165,6 +165,20 @@ def test_what_a_family_without_a_usable_trial_got_is_said_and_it_is_not_to_be_sc
     assert "bare-decision_tree: test MAE " in err
     assert "Not scored" not in err
     assert re.search(r"\nbare-ridge is not ranked: 0 trials in \d+s, none of use yet.\n", err)
+    assert "\nbare-k_neighbors is not ranked: it has had no turn yet.\n" in err
+    assert "bare-decision_tree is not" not in err
+
+
+def test_time_that_is_over_before_the_first_turn_leaves_nothing_to_go_on_with(
+    house: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = portfolio.Ended(many("too-short", time_limit="1s"), (), {}, "", math.inf)
+    with pytest.raises(NoResultError) as caught:
+        many_families._conclude(ended, house, Afterwards(), 0.0, "table")
+    assert (caught.value.message, caught.value.hint) == (
+        "No family of 'too-short' has been trained yet.",
+        "Nothing of it is on record: type the command again, with a longer --time-limit.",
+    )
 
 
 def test_a_budget_that_is_spent_without_a_usable_trial_wants_more(house: str) -> None:

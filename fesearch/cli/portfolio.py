@@ -115,6 +115,9 @@ def _conclude(
     from fesearch.search import core
 
     again = f"Go on with:  fesearch study resume {ended.portfolio.name}"
+    if not ended.studies:
+        again = "Nothing of it is on record: type the command again"
+        again += "." if ended.stopped else ", with a longer --time-limit."
     try:
         if not ended.studies:
             said = f"No family of '{ended.portfolio.name}' has been trained yet."
@@ -140,7 +143,7 @@ def _conclude(
             afterwards.look(others, url, ended.deadline + kept)
     finally:
         rank(study=list(ended.studies), storage=url, format=format)
-        _tell_of_unranked(ended.portfolio.name, url)
+        _tell_of_unranked(ended, url)
     if ended.stopped:
         say(f"Stopped: {ended.stopped}.", again)
         if ended.stopped == core.INTERRUPTED:
@@ -161,14 +164,17 @@ def _more(portfolio: Portfolio) -> str:
     return f"fesearch study extend {portfolio.name} {budget}"
 
 
-def _tell_of_unranked(name: str, url: str) -> None:
+def _tell_of_unranked(ended: "Ended", url: str) -> None:
     """Say what families got that have nothing to rank; the others' share is in the ranking."""
     from fesearch.search.standings import members
 
-    for one in members(name, url):
+    for one in members(ended.portfolio.name, url):
         if one.best is None:
             begun, taken = counted(sum(one.trials.values()), "trial"), round(one.study.seconds)
             say(f"{one.study.name} is not ranked: {begun} in {spelled(taken)}, none of use yet.")
+    for family, study in ended.portfolio.studies.items():
+        if study.name not in ended.studies and family not in ended.left_out:
+            say(f"{study.name} is not ranked: it has had no turn yet.")
 
 
 def _tell_of_halted(name: str, url: str) -> None:
