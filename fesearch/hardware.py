@@ -68,6 +68,11 @@ def mps() -> Path | None:
     return folder if pid is not None and (PROC / str(pid)).is_dir() else None
 
 
+def trials_on(gpus: int, each: float) -> int:
+    """Trials side by side on so many GPUs: a share of one is of one GPU, however others fit."""
+    return gpus * int(1 / each) if each < 1 else int(gpus / each)
+
+
 def _machine() -> tuple[int, int]:
     try:
         lines = (PROC / "meminfo").read_text().splitlines()

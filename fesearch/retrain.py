@@ -6,6 +6,7 @@ from functools import partial
 
 from fesearch.errors import FesearchError, InputError
 from fesearch.family import FAMILIES
+from fesearch.hardware import trials_on
 from fesearch.record import TrialResult, TrialSpec
 from fesearch.search import resources
 from fesearch.search.budget import Allowance, settings_of
@@ -99,7 +100,7 @@ def _side_by_side(trainings: Sequence[Training], studies: Sequence[Study]) -> in
         )
     cores = min(resources.cores(study) for study in studies)
     counts = [len(trainings), cores // max(study.cpus_per_trial for study in studies)]
-    counts += [int(study.gpus / study.gpus_per_trial) for study in studies if study.gpus]
+    counts += [trials_on(study.gpus, study.gpus_per_trial) for study in studies if study.gpus]
     workers = max(1, min(counts))
     return workers if seconds - seconds / workers > SECONDS_TO_START else 1
 

@@ -66,3 +66,11 @@ def test_mps_runs_where_its_daemon_does(machine: Path, monkeypatch: pytest.Monke
     assert hardware.mps() is None  # it was killed
     (machine / "proc" / "4711").mkdir()
     assert hardware.mps() == pipes
+
+
+@pytest.mark.parametrize(
+    ("gpus", "each", "trials"),
+    [(4, 1.0, 4), (4, 2.0, 2), (5, 2.0, 2), (2, 0.25, 8), (3, 0.1, 30), (4, 0.3, 12), (6, 0.6, 6)],
+)
+def test_a_share_of_a_gpu_is_of_one_gpu(gpus: int, each: float, trials: int) -> None:
+    assert hardware.trials_on(gpus, each) == trials

@@ -11,7 +11,7 @@ from small import small
 
 from fesearch import hardware
 from fesearch.errors import InputError
-from fesearch.search import driver, resources, room, start
+from fesearch.search import driver, on_ray, resources, room, start
 from fesearch.search.extend import extend
 
 
@@ -85,6 +85,9 @@ def test_trials_that_share_a_gpu_are_told_how(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(hardware, "mps", lambda: None)
     four = small(gpus=2, gpus_per_trial=0.25)
     assert resources.sharing(small()) == resources.sharing(small(gpus=2)) == ""
+    most = small(gpus=6, gpus_per_trial=0.6, runner="ray")
+    assert resources.sharing(most) == ""  # what is left of each is too little for another
+    assert room.parallel(most, 64) == on_ray.Resources(64, 6, 1, 0.6).concurrent(64) == 6
     assert resources.sharing(four) == (
         "4 trials share each GPU by turns: no NVIDIA MPS runs here. "
         "To start it: nvidia-cuda-mps-control -d"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from fesearch.duration import duration, kept_back
 from fesearch.family import Resource
+from fesearch.hardware import trials_on
 from fesearch.search.core import Core
 from fesearch.search.extend import let_go_on
 from fesearch.search.folder import study_folder
@@ -72,7 +73,7 @@ def settings_of(row: StudyRow, prepared: Prepared, allowance: Allowance) -> Sett
         trial_time_limit=duration(study.trial_time_limit) if study.trial_time_limit else None,
         threads=study.cpus_per_trial,
         device="cuda" if study.gpus else "cpu",
-        own_gpus=bool(study.gpus) and study.gpus_per_trial >= 1,
+        own_gpus=bool(study.gpus) and trials_on(1, study.gpus_per_trial) < 2,
         folder=study_folder(row),
         timed="latency" in study.objectives,
     )

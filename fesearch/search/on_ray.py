@@ -20,7 +20,7 @@ from ray.air._internal import usage
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from fesearch import raysession
+from fesearch import hardware, raysession
 from fesearch.own import Source
 from fesearch.record import Decision
 from fesearch.search import oom, shared
@@ -69,7 +69,7 @@ class Resources:
     def concurrent(self, cpus: int) -> int:
         """Trials side by side on so many CPU cores."""
         by_cpu = (self.cpus or cpus) // self.cpus_per_trial
-        by_gpu = int(self.gpus / self.gpus_per_trial) if self.gpus else by_cpu
+        by_gpu = hardware.trials_on(self.gpus, self.gpus_per_trial) if self.gpus else by_cpu
         return max(1, min(by_cpu, by_gpu))
 
     def of_trial(self) -> dict[str, float]:

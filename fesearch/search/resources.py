@@ -48,9 +48,9 @@ def idle_gpus(study: Study) -> int:
 
 def sharing(study: Study) -> str:
     """How trials share a GPU, in a line; an empty text where each has its own."""
-    if not study.gpus or study.gpus_per_trial >= 1:
+    if not study.gpus or (together := hardware.trials_on(1, study.gpus_per_trial)) < 2:
         return ""
-    each = f"{int(1 / study.gpus_per_trial)} trials share each GPU"
+    each = f"{together} trials share each GPU"
     if study.address is not None:
         return f"{each}: at once where NVIDIA MPS runs on its node, else by turns."
     if folder := hardware.mps():

@@ -82,7 +82,7 @@ def check_gpus(study: Study, space: Space, data: Development) -> str:
     first = family.first(space)
     if short_name(family.name) != family.name or (least := footprint(family, first, data)) is None:
         return ""  # the user's own: nothing is known of it
-    sharing = max(1, int(1 / study.gpus_per_trial))
+    sharing = max(1, hardware.trials_on(1, study.gpus_per_trial))
     memory = min((size for _, size in device.devices()[: study.gpus]), default=math.inf)
     there = memory / sharing - OF_CUDA
     beside = f"each of {sharing} trials on a GPU has" if sharing > 1 else "a GPU has"
@@ -147,5 +147,5 @@ def parallel(study: Study, cores: int) -> int:
     if study.runner == "inline":
         return 1
     by_cores = (study.cpus or cores) // study.cpus_per_trial
-    by_gpus = int(study.gpus / study.gpus_per_trial) if study.gpus else by_cores
+    by_gpus = hardware.trials_on(study.gpus, study.gpus_per_trial) if study.gpus else by_cores
     return max(1, min(by_cores, by_gpus))
