@@ -225,8 +225,8 @@ class Study(BaseModel):
         """Refuse whatever is wrong in itself; data, features and devices are not looked at.
 
         Args:
-            new: corners of its space and configs drawn from it are tried too; a study that runs
-                may have been started without that.
+            new: corners of its space and configs drawn from it are tried too, and nothing may be
+                named twice; a study that runs may have been started without that.
 
         Raises:
             InputError: names the key and what to type.
@@ -249,6 +249,10 @@ class Study(BaseModel):
                 f"{family.resource.unit}.",
                 f"Leave max_epochs out; see fesearch families show {family.name}.",
             )
+        named: dict[str, Sequence[str]] = {"track": self.track, "objectives": self.objectives}
+        for key, names in named.items():
+            if new and (twice := [name for name in names if names.count(name) > 1]):
+                raise InputError(f"{key} has {quoted(twice[0])} twice.", "Name it once.")
         for name in self.track:
             TRACKERS.get(name)
         self._check_grace(family.resource)

@@ -29,6 +29,11 @@ def test_it_is_valid_by_rays_schema() -> None:
     assert whole["available_node_types"]["local.cluster.node"]["min_workers"] == 2
 
 
+def test_it_says_what_to_type_on_the_head() -> None:
+    # Without the variable Ray lets nobody in who has the token's file.
+    assert "RAY_AUTH_MODE=token fesearch study start … --address node1:6379\n" in text(MACHINES)
+
+
 def test_every_ray_asks_for_the_token() -> None:
     said = settings(replace(MACHINES, token="~/my keys/token"))
     for command in [*said["head_start_ray_commands"], *said["worker_start_ray_commands"]]:

@@ -66,7 +66,7 @@ def test_a_cluster_with_too_few_cores_for_one_trial(monkeypatch: pytest.MonkeyPa
     counted = SimpleNamespace(counted=lambda address: [(4, 0)])
     monkeypatch.setattr("fesearch.search.on_ray", counted, raising=False)
     monkeypatch.setitem(sys.modules, "fesearch.search.on_ray", counted)
-    with pytest.raises(InputError, match="8 CPU cores are asked for, but the cluster at h:1 has 4"):
+    with pytest.raises(InputError, match="A trial takes 8 CPU cores and 0 GPUs of"):
         resources.check(small(address="h:1", cpus_per_trial=8))
 
 
@@ -97,3 +97,11 @@ def test_trials_that_share_a_gpu_are_told_how(monkeypatch: pytest.MonkeyPatch) -
     )
     monkeypatch.setattr(hardware, "mps", lambda: Path("/run/mps"))
     assert resources.sharing(four) == "4 trials share each GPU through NVIDIA MPS (/run/mps)."
+
+
+def test_cores_of_a_trial_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "cores", lambda: 4)
+    with pytest.raises(InputError) as caught:
+        resources.check(small(cpus_per_trial=5))
+    assert caught.value.message == "5 CPU cores are asked for, but there are 4."
+    assert caught.value.hint == "Give --cpus-per-trial 4 or less."

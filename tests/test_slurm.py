@@ -338,6 +338,7 @@ def test_a_search_over_many_families(here: Path, capsys: pytest.CaptureFixture[s
             "2 GPUs per trial are asked for, but a node has 1.",
         ),
         (["irnt"], "There is no study file or model family 'irnt'."),
+        (["irnet", "--margin", "5"], "The margin is '5'."),
         (["irnet", "--", "--trails", "4"], "No such option: --trails"),
         (
             ["ridge", "--gpus-per-node", "1"],

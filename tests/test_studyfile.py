@@ -181,6 +181,8 @@ def test_a_value_of_the_wrong_kind(text: str, message: str, hint: str) -> None:
         ("space.depth=none", "'depth' is None, outside its space.", "Give one of: 3 … 48."),
         ("time_limit='30'", "The time limit is '30'.", "Write it as 90s, 30m, 2h or 1h30m."),
         ("time_limit=0s", "The time limit is '0s'.", "Give more than no time."),
+        ("track=['mlflow','mlflow']", "track has 'mlflow' twice.", "Name it once."),
+        ("objectives=['seconds','seconds']", "objectives has 'seconds' twice.", "Name it once."),
         ("grace=100", "grace is 100, but trials end at 27 epochs, in steps of 1.", "Give a mult"),
         ("trials", "--set got 'trials'.", "Write --set KEY=VALUE, as in space.depth=48."),
         ("=3", "--set got '=3'.", "Write --set KEY=VALUE, as in space.depth=48."),

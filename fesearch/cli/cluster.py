@@ -76,7 +76,7 @@ def slurm_script(
         gpus=gpus,
         cpus=cpus,
         time=time,
-        margin=round(duration(margin)),
+        margin=round(duration(margin, "margin")),
         chain=chain,
         sbatch=sbatch or (),
         preamble="" if preamble is None else _read(preamble),
@@ -144,7 +144,7 @@ def wait_for_nodes(
     """Wait until all nodes of a Ray cluster are there, and a study is free to go on."""
     from fesearch.cluster import nodes as there
 
-    cores = there.wait(address, nodes, duration(timeout), study, storage_url(storage))
+    cores = there.wait(address, nodes, duration(timeout, "timeout"), study, storage_url(storage))
     say(f"The Ray cluster at {address} has {nodes} nodes with {cores} CPU cores.")
 
 

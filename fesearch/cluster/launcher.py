@@ -47,8 +47,8 @@ def text(machines: Machines) -> str:
     lines = [
         f"# Machines for fesearch; written by fesearch cluster ray. On the head, once: "
         f"ray get-auth-token --generate, and copy {machines.token} to every machine.",
-        "# Then: ray up FILE, and on the head: fesearch study start … --address "
-        f"{machines.head}:6379",
+        "# Then: ray up FILE, and on the head: "
+        f"RAY_AUTH_MODE=token fesearch study start … --address {machines.head}:6379",
     ]
     lines += [f"{key}: {json.dumps(value)}" for key, value in settings(machines).items()]
     return "\n".join(lines) + "\n"

@@ -18,12 +18,12 @@ def check(study: Study) -> None:
         _check_cluster(study, study.address)
         return
     cores = hardware.cores()
-    wanted = _cpus(study)
-    if wanted > cores:
-        raise InputError(
-            f"{wanted} CPU cores are asked for, but there are {cores}.",
-            f"Give --cpus {cores} or less.",
-        )
+    for flag, wanted in (("--cpus", study.cpus or 1), ("--cpus-per-trial", study.cpus_per_trial)):
+        if wanted > cores:
+            raise InputError(
+                f"{wanted} CPU cores are asked for, but there are {cores}.",
+                f"Give {flag} {cores} or less.",
+            )
     if study.gpus:
         require_gpus(study.gpus)
 
@@ -58,17 +58,12 @@ def sharing(study: Study) -> str:
     return f"{each} by turns: no NVIDIA MPS runs here. To start it: nvidia-cuda-mps-control -d"
 
 
-def _cpus(study: Study) -> int:
-    """CPU cores without which a study cannot run."""
-    return max(study.cpus or 1, study.cpus_per_trial)
-
-
 def _check_cluster(study: Study, address: str) -> None:
     from fesearch.search import on_ray
 
     nodes = on_ray.counted(address)
     cpus, gpus = sum(cpus for cpus, _ in nodes), sum(gpus for _, gpus in nodes)
-    for noun, wanted, there in (("CPU cores", _cpus(study), cpus), ("GPUs", study.gpus, gpus)):
+    for noun, wanted, there in (("CPU cores", study.cpus or 1, cpus), ("GPUs", study.gpus, gpus)):
         if wanted > there:
             raise InputError(
                 f"{wanted} {noun} are asked for, but the cluster at {address} has {there}.",
