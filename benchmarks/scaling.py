@@ -4,11 +4,13 @@
 
 Two things are measured with fake workers, which train nothing: how many reports a second the core
 decides on with a ledger that forgets, and with the real one, SQLite on this disk with Optuna's
-tables beside ours; random search and ASHA, up to 10,000 workers at a time. With the measured time
-for a report, searches on the shipped curves of irnet are then simulated for 1 to 10,000 workers,
-for as long as a whole training takes: what share of the workers' time is training, and what is
-lost to a driver that answers one report after another. Steps are made to last a second and a
-minute on average, or ``--step``. Printed and written to benchmarks/results/. ``--smoke`` stops at
+tables beside ours; random search and ASHA, up to 10,000 workers at a time. The same is measured of
+the whole driver, Ray Tune in it, with up to 16 workers that are processes of Ray on cores that are
+not there, all of which train nothing (written to a file of its own). With the measured time for a
+report, without Ray, searches on the shipped curves of irnet are then simulated for 1 to 10,000
+workers, for as long as a whole training takes: what share of the workers' time is training, and
+what is lost to a driver that answers one report after another. Steps are made to last a second and
+a minute on average, or ``--step``. Printed and written to benchmarks/results/. ``--smoke`` stops at
 100 workers and keeps nothing.
 """
 
@@ -20,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import sqlalchemy as sa
 from _results import write
 
 from fesearch.record import Decision, ResultKey
@@ -34,12 +37,14 @@ from fesearch.search.sampler import sampler_named
 from fesearch.search.simulated import Clock, Forgetful, Recorded, drive
 from fesearch.simulation import Limits, settings_of
 from fesearch.store.results import Store
+from fesearch.store.schema import REPORTS
 from fesearch.store.types import Division
 
 WORKERS = (1, 10, 100, 1000, 10_000)
 TRIALS_PER_WORKER = 3
 LARGE = 10**9
 MOST_STORED = 1000
+ON_RAY = (2, 4, 8, 16)
 MEASURED = 2000
 """Reports that are timed with a real ledger; the first of all come while trials are begun."""
 
@@ -121,6 +126,26 @@ def stored(curves: Curves, workers: int, folder: Path, most: int) -> dict[str, f
         return found
 
 
+def through_ray(workers: int) -> dict[str, float]:
+    """Reports a second that the whole driver answers while every worker has a trial to report."""
+    from overhead import Marks, search
+
+    from fesearch import hardware
+
+    hardware.cores = lambda: workers
+    url = f"sqlite:///{Path.cwd()}/ray-{workers}.db"
+    each = MEASURED // workers
+    search(workers, each, url, Marks(), runner="ray", cpus=workers, pruner="none")
+    with Store.open(url, create=False) as store, store.read() as connection:
+        rows = connection.execute(sa.select(REPORTS.c.trial_id, REPORTS.c.recorded_at)).all()
+    times = [at for _, at in rows]
+    of_each = [[at for trial, at in rows if trial == one] for one in {trial for trial, _ in rows}]
+    all_there, first_end = max(map(min, of_each)), min(map(max, of_each))
+    counted = sum(all_there < at <= first_end for at in times)
+    seconds = (first_end - all_there).total_seconds()
+    return {"workers": workers, "reports_per_second": round(counted / seconds, 1)}
+
+
 def made_up(curves: Curves, metric: str) -> ResultKey:
     """What the made-up results belong to."""
 
@@ -173,8 +198,12 @@ def main() -> None:
                 }
                 print(line, flush=True)
                 lines.append(line)
+        os.chdir(scratch)
+        whole = [through_ray(some) for some in ON_RAY[: 1 if given.smoke else None]]
+        print(whole, flush=True)
     if not given.smoke:
         write("scaling", lines)
+        write("scaling-on-ray", whole)
 
 
 if __name__ == "__main__":
