@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fesearch import formula, modelcard, toml
-from fesearch.bundle import (
+from fesearch.bundlefiles import (
     CARD,
     INTERVALS,
     README,

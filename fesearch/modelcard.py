@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from fesearch.bundle import model_folders
+from fesearch.bundlefiles import model_folders
 from fesearch.card import PROGRAMS, Card, Member, ProgramKind
 from fesearch.family import amount
 from fesearch.metrics import metric_named

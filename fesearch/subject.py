@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from fesearch import library, predictions
-from fesearch.bundle import CARD, MODEL, open_bundle
+from fesearch.bundle import open_bundle
+from fesearch.bundlefiles import CARD, MODEL
 from fesearch.card import Card
 from fesearch.dataset import Dataset
 from fesearch.errors import InputError

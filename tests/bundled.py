@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from fesearch.bundle import SUMS, checksums, open_bundle
+from fesearch.bundle import open_bundle
+from fesearch.bundlefiles import SUMS, checksums
 from fesearch.errors import InputError
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from bundled import edit, refused, vouched
 
-from fesearch.bundle import CARD, FILES, INTERVALS, README, SEALED, STUDY, SUMS, open_bundle
+from fesearch.bundle import open_bundle
+from fesearch.bundlefiles import CARD, FILES, INTERVALS, README, SEALED, STUDY, SUMS
 from fesearch.card import PROGRAMS
 from fesearch.export import export
 from fesearch.model import DESCRIPTION, WEIGHTS

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from bundled import edit, refused, vouched
 
-from fesearch.bundle import CARD, INTERVALS, SEALED, open_bundle
+from fesearch.bundle import open_bundle
+from fesearch.bundlefiles import CARD, INTERVALS, SEALED
 from fesearch.errors import InputError
 from fesearch.export import export
 from fesearch.holdout import holdout

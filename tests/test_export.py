@@ -10,17 +10,8 @@ import numpy as np
 import pytest
 
 from fesearch import export as exporting
-from fesearch.bundle import (
-    CARD,
-    FILES,
-    INTERVALS,
-    README,
-    SEALED,
-    STUDY,
-    SUMS,
-    checksums,
-    open_bundle,
-)
+from fesearch.bundle import open_bundle
+from fesearch.bundlefiles import CARD, FILES, INTERVALS, README, SEALED, STUDY, SUMS, checksums
 from fesearch.cli.app import run
 from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.export import export

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import searched
 
-from fesearch.bundle import README, STUDY, open_bundle
+from fesearch.bundle import open_bundle
+from fesearch.bundlefiles import README, STUDY
 from fesearch.cli.app import run
 from fesearch.errors import InputError, NoResultError
 from fesearch.export import export

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import searched
 
-from fesearch.bundle import README, SUMS, open_bundle
+from fesearch.bundle import open_bundle
+from fesearch.bundlefiles import README, SUMS
 from fesearch.cli.app import run
 from fesearch.errors import InputError
 from fesearch.export import export

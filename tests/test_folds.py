@@ -13,7 +13,8 @@ from small import furnished, small
 
 from fesearch.archive import write as write_archive
 from fesearch.arrays import Arrays
-from fesearch.bundle import README, open_bundle
+from fesearch.bundle import open_bundle
+from fesearch.bundlefiles import README
 from fesearch.cli.app import run as command
 from fesearch.dataset import Dataset
 from fesearch.dataset import make as dataset_of

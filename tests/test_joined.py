@@ -8,7 +8,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from fesearch.analysis import ANALYSES
-from fesearch.bundle import MODEL, README, open_bundle
+from fesearch.bundle import open_bundle
+from fesearch.bundlefiles import MODEL, README
 from fesearch.cli.app import run
 from fesearch.errors import InputError
 from fesearch.export import export

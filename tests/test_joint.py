@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import searched
 
-from fesearch.bundle import README, open_bundle
+from fesearch.bundle import open_bundle
+from fesearch.bundlefiles import README
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError, InputError
 from fesearch.export import export

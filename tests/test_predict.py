@@ -13,7 +13,8 @@ from bundled import edit, vouched
 
 from fesearch import predict as predicting
 from fesearch import tabular
-from fesearch.bundle import CARD, Bundle, open_bundle
+from fesearch.bundle import Bundle, open_bundle
+from fesearch.bundlefiles import CARD
 from fesearch.cli.app import run
 from fesearch.errors import InputError
 from fesearch.export import export

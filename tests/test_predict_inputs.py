@@ -14,7 +14,8 @@ import searched
 from toy_sets import install
 
 from fesearch import dataset, library
-from fesearch.bundle import CARD, README, Bundle, checksums, open_bundle
+from fesearch.bundle import Bundle, open_bundle
+from fesearch.bundlefiles import CARD, README, checksums
 from fesearch.cli.app import run
 from fesearch.errors import InputError
 from fesearch.export import export

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import searched
 
-from fesearch.bundle import CARD, SEALED, SUMS, checksums, open_bundle
+from fesearch.bundle import open_bundle
+from fesearch.bundlefiles import CARD, SEALED, SUMS, checksums
 from fesearch.card import read_card
 from fesearch.cli.app import run
 from fesearch.errors import InputError
