@@ -175,11 +175,15 @@ def test_beyond_loopback_a_token_is_asked_for(url: str) -> None:
         closed = (403, "Open the address with ?token= that fesearch printed.\n")
         assert ask(server, "GET", "/api/studies") == closed
         assert ask(server, "GET", "/api/studies?token=wrong") == closed
-        assert ask(server, "GET", "/api/studies", Cookie="fesearch-token=wr\u00f6ng") == closed
-        assert ask(server, "GET", "/api/studies", Cookie="fesearch-token") == closed
+        name = f"fesearch-token-{server.port}"
+        assert ask(server, "GET", "/api/studies", Cookie=f"{name}=wr\u00f6ng") == closed
+        assert ask(server, "GET", "/api/studies", Cookie=name) == closed
         assert ask(server, "GET", f"/?token={server.token}")[0] == 303
-        cookie = f"fesearch-token={server.token}"
-        assert ask(server, "GET", "/api/studies", Cookie=cookie, Host="node7")[0] == 200
+        cookie = f"{name}={server.token}"
+        host = f"node7:{server.port}"
+        assert ask(server, "GET", "/api/studies", Cookie=cookie, Host=host)[0] == 200
+        bare = f"fesearch-token={server.token}"
+        assert ask(server, "GET", "/api/studies", Cookie=bare, Host="node7")[0] == 200
         assert ask(server, "DELETE", "/api/studies/1", Cookie=cookie)[0] == 405
     finally:
         server.close()
@@ -293,6 +297,29 @@ def test_the_token_becomes_a_cookie_that_scripts_cannot_read() -> None:
     assert ("Location", "/") in headers
     kept = "fesearch-token=secret; Path=/; HttpOnly; SameSite=Lax"
     assert ("Set-Cookie", kept) in headers
+
+
+@pytest.mark.parametrize("host", ["node7:8080", "[::1]:8080", "localhost:9000", "node7"])
+def test_two_dashboards_of_a_host_keep_a_visitor_each(host: str) -> None:
+    """Browsers send the cookies of a host to all of its ports."""
+    one, other = (Guard(lambda environ, start: [b"seen"], token) for token in ("first", "second"))
+    jar: dict[str, str] = {}
+
+    def ask_for(guard: Guard, host: str, query: str) -> str:
+        said: list[tuple[str, list[tuple[str, str]]]] = []
+        environ = {"REQUEST_METHOD": "GET", "QUERY_STRING": query, "HTTP_HOST": host}
+        environ["HTTP_COOKIE"] = "; ".join(f"{name}={value}" for name, value in jar.items())
+        seen = guard(environ, lambda status, headers: said.append((status, headers)))
+        for header, value in said[0][1] if said else ():
+            if header == "Set-Cookie":
+                called, _, kept = value.partition(";")[0].partition("=")
+                jar[called] = kept
+        return said[0][0][:3] if said else b"".join(seen).decode()
+
+    for guard, place, token in ((one, host, "first"), (other, "node7:8081", "second")):
+        assert ask_for(guard, place, f"token={token}") == "303"
+    assert ask_for(one, host, "") == ask_for(other, "node7:8081", "") == "seen"
+    assert ask_for(other, host, "") == "403"
 
 
 def test_ctrl_c_closes_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,10 +72,10 @@ class Guard:
         typed = parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[0]
         if self._is_token(typed):
             # Lax: a Strict one would not come with who follows a link in a mail or a chat
-            kept = f"{COOKIE}={typed}; Path=/; HttpOnly; SameSite=Lax"
+            kept = f"{_cookie(environ)}={typed}; Path=/; HttpOnly; SameSite=Lax"
             return Refusal("303 See Other", "Welcome.", (("Location", "/"), ("Set-Cookie", kept)))
         try:
-            morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
+            morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(_cookie(environ))
         except CookieError:
             morsel = None
         if morsel is not None and self._is_token(morsel.value):
@@ -93,6 +93,16 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _cookie(environ: Environ) -> str:
+    """What the cookie is called at the port that the browser knows, behind a tunnel not ours.
+
+    Browsers send the cookies of a host to all of its ports: under one name two dashboards would log
+    out each other's visitors.
+    """
+    port = re.search(r":([0-9]+)$", environ.get("HTTP_HOST", ""))
+    return f"{COOKIE}-{port[1]}" if port else COOKIE
 
 
 def _body(environ: Environ) -> Refusal | None:
