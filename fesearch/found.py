@@ -176,15 +176,20 @@ class Handle(ABC):
             warnings.warn(recorded(bundle.card, one, self.url), stacklevel=2)
         return found
 
-    def holdout(self, **asked: Any) -> "Holdout":
+    def holdout(self, *, ensemble: int | None = None, **asked: Any) -> "Holdout":
         """Score finalists on the sealed test part, on record; see ``fesearch.holdout.holdout``.
 
         Args:
-            asked: top, best_per_family, retrain, seeds, over.
+            ensemble: score the mean that ``export(ensemble=…)`` writes instead, see
+                ``fesearch.joint.holdout_ensemble``.
+            asked: top, best_per_family, retrain, seeds, over, place; of an ensemble over and place.
         """
         from fesearch.holdout import holdout
+        from fesearch.joint import holdout_ensemble
 
         with artifacts_at(self.artifacts):
+            if ensemble is not None:
+                return holdout_ensemble([self.name], self.url, ensemble, **asked)
             return holdout(self.name, self.url, **asked)
 
     def report(

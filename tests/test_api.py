@@ -18,6 +18,7 @@ from fesearch.cli.app import run as command
 from fesearch.errors import InputError, NoDatabaseError, NoResultError, StudyNotFoundError, quoted
 from fesearch.handle import PortfolioHandle, StudyHandle
 from fesearch.search.core import INTERRUPTED
+from fesearch.store.how import Trained
 
 TREE: dict[str, Any] = {"family": "decision_tree", "preset": "full", "runner": "inline", "seed": 1}
 EVIL = "<script>alert(1)</script>"
@@ -109,6 +110,19 @@ def test_looks_at_the_test_part_on_record(study: StudyHandle) -> None:
     assert found.new == 1
     assert study.rank()[0].entries[0].test == found.scored[0].look.value
     assert study.holdout().earlier == 1
+
+
+def test_the_mean_that_is_exported_can_be_scored(study: StudyHandle, tmp_path: Path) -> None:
+    (scored,) = study.holdout(ensemble=3).scored
+    look = scored.look
+    card = study.export(tmp_path / "mean", ensemble=3)
+    assert look.how.trained is Trained.ENSEMBLE
+    assert look.how.picks == {
+        f"{one.trained.study}:{one.trained.trial}": one.picks for one in card.members
+    }
+    assert len(study.holdout(ensemble=3, over="kfold:k=2").scored) == 2
+    with pytest.raises(TypeError, match="unexpected keyword argument 'top'"):
+        study.holdout(ensemble=3, top=2)
 
 
 def test_goes_on_with_more(study: StudyHandle) -> None:
