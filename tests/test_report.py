@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -182,6 +183,10 @@ def test_scores_over_repeated_divisions_are_told(studies: str, fast: None) -> No
     assert {"test RMSE", "test R²", "parameters", "predicts a row in"} <= {
         column.name for column in shown.columns
     }
+    assert "GPU" not in {column.name for column in shown.columns}
+    efforts = tuple(replace(one, gpu_seconds=3600.0) for one in best.efforts)
+    on_gpus = replace(table, contenders=(replace(best, efforts=efforts),))
+    assert repeated(on_gpus)["table"]["GPU"] == [float(len(efforts))]
     assert "Over 2 divisions" not in words_of(collect(["nets"], studies))
 
 

@@ -14,7 +14,7 @@ from fesearch.cli.published import asked as published
 from fesearch.cli.published import rows_beside, show_rows
 from fesearch.errors import NoResultError, counted
 from fesearch.family import amount
-from fesearch.metrics import METRICS, title_of
+from fesearch.metrics import METRICS, Metric, title_of
 from fesearch.paths import storage_url
 from fesearch.rankrows import ensemble_row, repeated_row, row_of, rows_of
 from fesearch.repeats import Contender, RepeatedTable, Spread
@@ -143,7 +143,6 @@ def _columns(table: ranking.Table) -> list[Column | str]:
     key, unit, entries = table.summary.key, table.summary.unit, table.entries
     title = title_of(key.metric)
     looked = any(entry.look for entry in entries)
-    others = [Column(f"test_{name}", METRICS[name].title) for name in METRICS if name != key.metric]
     columns: list[tuple[object, Column | str]] = [
         (True, Column("position", "#")),
         (True, "study"),
@@ -151,12 +150,21 @@ def _columns(table: ranking.Table) -> list[Column | str]:
         (True, "family"),
         (True, Column(f"val_{key.metric}", f"validation {title}", unit)),
         (True, Column(f"test_{key.metric}", f"test {title}", unit)),
-        (looked, Column("test_interval", "95 % of MAE")),
+        (looked, Column("test_interval", "95 % of MAE", unit)),
         (any(entry.standing for entry in entries), "ties"),
         (any(entry.standing for entry in entries), Column("p_next", "p to next")),
-        *((looked, other) for other in others),
-        (any(entry.by_seed for entry in entries), Column("seeds", f"test {title}, trained again")),
-        (any(entry.joined for entry in entries), Column("joined", f"test {title}, train + val")),
+        *(
+            (looked, Column(f"test_{one.name}", f"test {one.title}", one.in_unit(unit)))
+            for one in _others(key.metric)
+        ),
+        (
+            any(entry.by_seed for entry in entries),
+            Column("seeds", f"test {title}, trained again", unit),
+        ),
+        (
+            any(entry.joined for entry in entries),
+            Column("joined", f"test {title}, train + val", unit),
+        ),
         (True, "trained"),
         (True, "state"),
         (True, Column("seconds", "time", "s")),
@@ -171,6 +179,11 @@ def _columns(table: ranking.Table) -> list[Column | str]:
     return [column for wanted, column in columns if wanted]
 
 
+def _others(metric: str) -> list[Metric]:
+    """The metrics that test parts are scored with besides the one that is searched by."""
+    return [one for one in METRICS.values() if one.name != metric]
+
+
 def _ensemble_shown(table: ranking.Table, look: Look) -> dict[str, Any]:
     """An ensemble as a table shows it."""
     return ensemble_row(table, look) | {"test_interval": low_high(look.how.interval)}
@@ -179,13 +192,15 @@ def _ensemble_shown(table: ranking.Table, look: Look) -> dict[str, Any]:
 def _ensemble_columns(table: ranking.Table) -> list[Column | str]:
     key, unit = table.summary.key, table.summary.unit
     title = title_of(key.metric)
-    others = [Column(f"test_{name}", METRICS[name].title) for name in METRICS if name != key.metric]
     return [
         "study",
         Column(f"val_{key.metric}", f"validation {title}", unit),
         Column(f"test_{key.metric}", f"test {title}", unit),
-        Column("test_interval", "95 % of MAE"),
-        *others,
+        Column("test_interval", "95 % of MAE", unit),
+        *(
+            Column(f"test_{one.name}", f"test {one.title}", one.in_unit(unit))
+            for one in _others(key.metric)
+        ),
         Column("latency_us", "predicts a row in", "µs"),
         "picks",
     ]
@@ -246,7 +261,8 @@ def _repeated_columns(table: RepeatedTable) -> list[Column | str]:
     title, unit = title_of(table.key.metric), table.unit
     contenders = table.contenders
     others = [
-        Column(f"shown_{name}", METRICS[name].title) for name in METRICS if name != table.key.metric
+        Column(f"shown_{one.name}", f"test {one.title}", one.in_unit(unit))
+        for one in _others(table.key.metric)
     ]
     seeds = any(one.by_seed is not None for one in contenders)
     ties = any(one.ties for one in contenders)
@@ -261,9 +277,9 @@ def _repeated_columns(table: RepeatedTable) -> list[Column | str]:
         "divisions",
         Column("validation", f"validation {title}", unit),
         Column(f"shown_{table.key.metric}", f"test {title}", unit),
-        *([Column("test_interval", "95 % of MAE")] if intervals else []),
+        *([Column("test_interval", "95 % of MAE", unit)] if intervals else []),
         *([Column("ties"), Column("p_next", "p to next")] if ties else []),
-        *([Column("seeds_sd", "SD over seeds")] if seeds else []),
+        *([Column("seeds_sd", "SD over seeds", unit)] if seeds else []),
         *others,
         "parameters",
         Column("latency_us", "predicts a row in", "µs"),

@@ -150,6 +150,7 @@ def _repeated_columns(table: RepeatedTable, ones: Sequence[Contender]) -> list[C
         Column("predicts a row in", [row["latency_us"] for row in rows], "µs"),
         Column("trials", [sum(effort.trials for effort in one.efforts) for one in ones]),
         Column("search time", [sum(e.seconds for e in one.efforts) for one in ones], "s"),
+        Column("GPU", [sum(e.gpu_seconds for e in o.efforts) / HOUR or None for o in ones], "h"),
     ]
 
 
