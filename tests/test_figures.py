@@ -17,6 +17,7 @@ from pymatgen.core.periodic_table import Element
 
 from fesearch.errors import InputError
 from fesearch.figures import Panel, Sheet, bars, checked, histogram, periodic_table, write
+from fesearch.figures.binned import Steps, binned
 from fesearch.figures.files import KINDS
 from fesearch.figures.layout import HEIGHT, WIDTH, columns, draw_row
 from fesearch.figures.lines import Line, lines
@@ -217,10 +218,28 @@ def test_a_key_of_many_lines_leaves_room_for_the_lines() -> None:
     (axes,) = figure.axes
     up = figure.get_size_inches()[1]
     assert axes.get_position().height * up > HEIGHT / 2
-    legend = axes.get_legend()
+    assert end_of_key(figure) <= WIDTH / 3
+
+
+def end_of_key(figure: Figure) -> float:
+    """Where the key of the one picture of a sheet ends, in inches from the left."""
+    legend = figure.axes[0].get_legend()
     assert legend is not None
-    right = legend.get_window_extent().transformed(figure.dpi_scale_trans.inverted()).x1
-    assert right <= WIDTH / 3
+    return legend.get_window_extent().transformed(figure.dpi_scale_trans.inverted()).x1
+
+
+def test_long_names_of_models_by_bin_are_not_cut_off() -> None:
+    names = [
+        "duo-random_forest 4 (random_forest)",
+        "forest 0",
+        "net 0 (dnn)",
+        "duo-irnet 0 (irnet)",
+    ]
+    every = [Steps(name, np.array([0.1, 0.2])) for name in names]
+    figure = Figure()
+    panel = binned(np.arange(3.0), np.array([3, 4]), every, title="", x="target", y="MAE")
+    draw_row(figure, [panel], 3, 0.0)
+    assert end_of_key(figure) <= WIDTH / 3
 
 
 def test_the_panels_stand_in_rows_as_equal_as_can_be() -> None:

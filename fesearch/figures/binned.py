@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from fesearch.figures.lines import key_below
 from fesearch.figures.sheet import Panel
 from fesearch.figures.style import LINES, compact, plain
 
@@ -58,10 +59,7 @@ def binned(
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         if len(every) > 1:
-            axes.legend(
-                loc="upper left", bbox_to_anchor=(0, -0.2), frameon=False, fontsize=8,
-                handlelength=2, borderaxespad=0, ncols=2 if len(every) > 2 else 1,
-            )  # fmt: skip
+            key_below(axes, [plain(one.label, 30) for one in every])
 
     first = [
         f"{compact(float(value))} from {compact(float(a))} to {compact(float(b))}"

@@ -87,7 +87,7 @@ def lines(
         if limits:
             axes.set_xlim(*limits)
         if len(drawn) > 1:
-            _legend(axes, [plain(line.label, _LONGEST) for line, _, _ in drawn])
+            key_below(axes, [plain(line.label, _LONGEST) for line, _, _ in drawn])
 
     said = [
         f"{plain(line.label, _LONGEST)} from {compact(float(ys[0]))} at {compact(float(xs[0]))} "
@@ -118,7 +118,7 @@ def _finite(line: Line) -> tuple[np.ndarray, np.ndarray]:
     return x[good], y[good]
 
 
-def _legend(axes: Axes, labels: Sequence[str]) -> None:
+def key_below(axes: Axes, labels: Sequence[str]) -> None:
     """The key below the axes, where it hides no line.
 
     Long labels stand below each other, unless they are so many that little was left for the lines.
