@@ -41,6 +41,10 @@ def test_the_page_fits_everywhere_and_is_silent(studies: str, tmp_path: Path) ->
                 assert page.evaluate("document.documentElement.scrollWidth") == width
                 page.get_by_text("Numbers", exact=True).first.click()
                 assert page.get_by_text("Behind the pictures").first.is_visible()
+                assert page.evaluate(
+                    "[...document.querySelectorAll('caption')]"
+                    ".every(one => one.getBoundingClientRect().right <= innerWidth)"
+                )
                 colours = page.evaluate(
                     "[...['body', '.narrow svg text']].map(s => document.querySelector(s))"
                     ".map(e => getComputedStyle(e)).map((c, i) => i ? c.fill : c.backgroundColor)"
