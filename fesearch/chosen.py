@@ -205,6 +205,14 @@ def several(
     first = studies[0].prepared
     picks = ensemble.select(predictions, first.development.scored_y, first.metric, size).picks
     order = sorted(np.flatnonzero(picks).tolist(), key=lambda place: -picks[place])
+    if size > 1 and len(order) == 1:
+        study, trial = candidates[order[0]]
+        _log.warning(
+            "The ensemble is one model: no mean is better than trial %d of '%s' alone on the rows "
+            "that validate.",
+            trial.number,
+            study.row.name,
+        )
     return [_chosen(*candidates[place], picks[place], refitted, device) for place in order]
 
 

@@ -13,6 +13,9 @@ import numpy as np
 from fesearch.errors import InputError
 from fesearch.metrics import Metric
 
+ROUNDING = 1e-12
+"""Of a score."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -31,6 +34,8 @@ def select(
     predictions: Sequence[np.ndarray], truth: np.ndarray, metric: Metric, size: int
 ) -> Selection:
     """Choose ``size`` times among m models; what was chosen after the best mean is left out.
+
+    A mean that is better by no more than rounding is no better: that of one model with itself is.
 
     Args:
         predictions: of each model, (n,).
@@ -53,7 +58,7 @@ def select(
         pick = int(np.argmin(scores))
         chosen.append(pick)
         total += predictions[pick]
-        if scores[pick] < best:
+        if kept == 0 or scores[pick] < best - ROUNDING * abs(best):
             best, kept = scores[pick], count
     picks = tuple(chosen[:kept].count(model) for model in range(len(predictions)))
     return Selection(picks, sign * best)

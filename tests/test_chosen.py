@@ -39,6 +39,17 @@ def test_a_family_without_a_usable_trial_is_left_out_and_that_is_said(
     assert holdout_ensemble(["all"], families, 4).new == 1
 
 
+def test_an_ensemble_of_one_model_is_said_to_be_one(
+    studies: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    searched.search(studies, "alone", "random_forest", [searched.SMALL_FOREST])
+    assert run(["export", "alone", "--ensemble", "4", "--to", str(tmp_path / "model")]) == 0
+    said = "The ensemble is one model: no mean is better than trial 0 of 'alone' alone on"
+    assert said in capsys.readouterr().err
+    assert run(["export", "alone", "--ensemble", "1", "--to", str(tmp_path / "one")]) == 0
+    assert "The ensemble is one model" not in capsys.readouterr().err
+
+
 def test_a_study_that_is_named_is_not_left_out(families: str, tmp_path: Path) -> None:
     with pytest.raises(NoResultError, match="'empty' has no usable trial yet"):
         export("nets", families, tmp_path / "model", ensemble=4, others=["empty"])

@@ -30,6 +30,13 @@ def test_what_does_not_help_is_left_out() -> None:
     assert (found.picks, found.score) == ((1, 0), 1.0)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_model_joined_with_itself_is_no_better(seed: int) -> None:
+    """Its mean with itself differs from it by rounding."""
+    truth, error = np.zeros(36), np.random.default_rng(seed).normal(size=36)
+    assert select([error, error + 9], truth, MAE, 8).picks == (1, 0)
+
+
 def test_a_metric_that_is_better_when_larger() -> None:
     truth = np.array([0.0, 1.0, 2.0])
     found = select([truth * 0.5, truth, -truth], truth, METRICS["r2"], 4)
