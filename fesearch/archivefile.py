@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fesearch import plainjson
 from fesearch.errors import InputError, quoted
 
 FORMAT = 1
@@ -212,20 +213,6 @@ class ArchiveFile:
 
     def _parsed(self, name: str, text: str) -> Any:
         try:
-            return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
-        except (ValueError, RecursionError) as error:
+            return plainjson.loads(text)
+        except ValueError as error:
             raise self.damaged(f"'{name}' has a line that is not JSON ({error})") from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, each of whose names is there once."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {quoted(twice)} is there twice")
-    return found
-
-
-def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is no number")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fesearch import plainjson
 from fesearch.errors import InputError
 from fesearch.featureset import Needs
 from fesearch.metrics import Direction
@@ -248,7 +249,11 @@ def read_card(path: Path) -> Card:
         InputError: it is none; the message names the first key that is wrong.
     """
     try:
-        return Card.model_validate_json(_as_now(path.read_bytes()))
+        said = plainjson.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"The file {path} is not JSON: {error}.", HINT) from None
+    try:
+        return Card.model_validate_json(json.dumps(_as_now(said)))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -258,21 +263,17 @@ def read_card(path: Path) -> Card:
         raise InputError(f"In {path} '{key}' is wrong: {first['msg']}.", hint) from None
 
 
-def _as_now(content: bytes) -> bytes:
+def _as_now(card: Any) -> Any:
     """A card as it is written now; what is no card is refused with the reason where it is read."""
-    try:
-        card = json.loads(content)
-    except (ValueError, RecursionError):
-        return content
     if not isinstance(card, dict) or not isinstance(card.get("validation"), dict):
-        return content
+        return card
     if card.get("format") == 1 and isinstance(card.get("features"), dict):
         card |= {"format": 2, "features": [{"needs": "formula"} | card["features"]]}
     if card.get("format") == 2:
         card = _of_format_3(card)
     if card.get("format") == 3:
         card = _of_format_4(card)
-    return json.dumps(card).encode()
+    return card
 
 
 def _of_format_3(card: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fesearch import plainjson
 from fesearch.arrays import Arrays, broken
 from fesearch.errors import InputError
 from fesearch.family import FAMILIES, Predictor
@@ -138,8 +139,8 @@ def _read(path: Path) -> bytes:
 
 def _description(path: Path) -> dict[str, Any]:
     try:
-        said = json.loads(_read(path))
-    except (ValueError, RecursionError) as error:
+        said = plainjson.loads(_read(path))
+    except ValueError as error:
         raise broken(f"The file {path} is not JSON: {error}.") from error
     if not isinstance(said, dict) or said.keys() != _KEYS:
         raise broken(f"The file {path} does not have the keys {', '.join(sorted(_KEYS))}.")

@@ -9,10 +9,11 @@ import pytest
 from bundled import edit, refused, vouched
 
 from fesearch.bundle import open_bundle
-from fesearch.bundlefiles import CARD, INTERVALS, SEALED
+from fesearch.bundlefiles import CARD, INTERVALS, MODEL, SEALED
 from fesearch.errors import InputError
 from fesearch.export import export
 from fesearch.holdout import holdout
+from fesearch.model import DESCRIPTION
 
 
 @pytest.fixture
@@ -146,6 +147,22 @@ def test_a_card_of_format_3_says_less_of_its_test_part(studies: str, tmp_path: P
     assert (bundle.card.split.sealed, bundle.sealed) == (None, None)
 
 
-def test_a_card_that_is_no_json_is_refused(folder: Path) -> None:
-    (folder / CARD).write_bytes(b"\x80\x04\xff")
-    assert f"In {folder / CARD}" in refused(vouched(folder)).message
+@pytest.mark.parametrize("content", [b"\x80\x04\xff", b"", b"[" * 100_000, b"[NaN]", b"9" * 5000])
+def test_a_card_that_is_no_json_is_refused(folder: Path, content: bytes) -> None:
+    (folder / CARD).write_bytes(content)
+    assert f"The file {folder / CARD} is not JSON: " in refused(vouched(folder)).message
+
+
+@pytest.mark.parametrize("name", [CARD, f"{MODEL}/{DESCRIPTION}"])
+def test_a_key_that_is_there_twice_is_refused(folder: Path, name: str) -> None:
+    """Of two readers one takes the first and one the last of them."""
+    text = (folder / name).read_text()
+    (folder / name).write_text(text.replace('"family"', '"family": "ridge", "family"', 1))
+    message = refused(vouched(folder)).message
+    assert message == f"The file {folder / name} is not JSON: the key 'family' is there twice."
+
+
+def test_a_card_of_any_depth_is_refused(folder: Path) -> None:
+    for depth in range(900, 1000, 3):
+        (folder / CARD).write_text("[" * depth + "]" * depth)
+        assert f"{folder / CARD}" in refused(vouched(folder)).message
