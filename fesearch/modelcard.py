@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from fesearch.bundlefiles import model_folders
 from fesearch.card import PROGRAMS, Card, Member, ProgramKind
-from fesearch.family import amount
+from fesearch.family import FAMILIES, amount
 from fesearch.metrics import metric_named
 from fesearch.own import digits_in
 
@@ -71,8 +71,11 @@ therefore a little too good.
 
 ## Citation
 
-Data: {data.citation or data.source or data.name}. Model: the source of its family, which
-`fesearch families show {card.trained.family}` prints, and fesearch.
+Data: {data.citation or data.source or data.name}.
+
+{_sources(card)}
+
+Software: fesearch {card.versions.get("fesearch", "")}.
 
 ## Versions
 
@@ -80,6 +83,11 @@ Data: {data.citation or data.source or data.name}. Model: the source of its fami
 
 `SHA256SUMS` vouches for every file here: `sha256sum -c SHA256SUMS`.
 """
+
+
+def _sources(card: Card) -> str:
+    """Where the families of its models are described."""
+    return "\n".join(f"Model, {name}: {FAMILIES.get(name).source}" for name in card.families)
 
 
 def _origin(card: Card) -> str:

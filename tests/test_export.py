@@ -15,6 +15,7 @@ from fesearch.bundlefiles import CARD, FILES, INTERVALS, README, SEALED, STUDY, 
 from fesearch.cli.app import run
 from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.export import export
+from fesearch.family import FAMILIES
 from fesearch.holdout import holdout
 from fesearch.model import FittedModel
 from fesearch.record import TrialSpec
@@ -124,6 +125,7 @@ def test_the_readme_speaks_to_who_finds_it(studies: str, tmp_path: Path) -> None
         "Data: Nobody, 2026.",
         "- max_depth: ",
         f"Al {card.elements['Al']}, ",
+        f"Model, random_forest: {FAMILIES.get('random_forest').source}",
     ):
         assert words in readme, words
 
