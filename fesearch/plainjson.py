@@ -1,6 +1,7 @@
 """JSON from outside that says one thing: each key of an object is there once, a number is one."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from fesearch.errors import quoted
@@ -22,8 +23,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object, each of whose names is there once."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"the key {quoted(twice)} is there twice")
     return found
 
