@@ -59,6 +59,15 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
             *("--set", "space.weight_decay=1e-2"),
         ),
     ),
+    "irnet-wide": (  # and a wider one
+        *(1, 50),
+        (
+            *(*NETS, "--set", "space.depth=8", "--set", "space.width=1.0"),
+            *("--set", "space.norm=none", "--set", "space.precision=bf16"),
+            *("--set", "space.batch_size=512", "--set", "space.learning_rate=1e-3"),
+            *("--set", "space.weight_decay=1e-2"),
+        ),
+    ),
     "rnn": (
         *(2, 8),
         (
