@@ -36,6 +36,12 @@ SEQUENCES = (
     *("--set", "space.loss=mae", "--set", "space.dropout=0.0", "--set", "space.batch_size=[256]"),
     *("--set", "space.weight_decay={low=1e-6,high=1e-2,log=true}"),
 )
+WIDE = (
+    *(*NETS, "--set", "space.depth=8", "--set", "space.width=1.0", "--set", "space.norm=none"),
+    *("--set", "space.precision=bf16", "--set", "space.batch_size=512"),
+    *("--set", "space.learning_rate=1e-3", "--set", "space.weight_decay=1e-2"),
+)
+"""The best residual network of a first search, twice as wide."""
 SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     "attention": (
         *(1, 30),
@@ -59,15 +65,8 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
             *("--set", "space.weight_decay=1e-2"),
         ),
     ),
-    "irnet-wide": (  # and a wider one
-        *(1, 50),
-        (
-            *(*NETS, "--set", "space.depth=8", "--set", "space.width=1.0"),
-            *("--set", "space.norm=none", "--set", "space.precision=bf16"),
-            *("--set", "space.batch_size=512", "--set", "space.learning_rate=1e-3"),
-            *("--set", "space.weight_decay=1e-2"),
-        ),
-    ),
+    "irnet-wide": (1, 50, (*WIDE, "--set", "space.activation=relu")),
+    "irnet-silu": (1, 50, (*WIDE, "--set", "space.activation=silu")),
     "rnn": (
         *(2, 8),
         (
