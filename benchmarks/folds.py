@@ -65,7 +65,7 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
             *("--set", "space.weight_decay=1e-2"),
         ),
     ),
-    "irnet-wide": (1, 50, (*WIDE, "--set", "space.activation=relu")),
+    "irnet-wide": (1, 50, WIDE),
     "irnet-silu": (1, 50, (*WIDE, "--set", "space.activation=silu")),
     "rnn": (
         *(2, 8),
