@@ -180,7 +180,11 @@ def test_a_postgresql_that_restarts_between_two_turns_is_waited_for(
         if len(notes) == 1:
             threading.Timer(3.0, postgresql_server.ensure_postgres_running).start()
 
-    looks = replace(second(postgresql_server.stop), noted=noted)
+    def stop() -> None:
+        postgresql_server.ensure_postgres_running()  # it may know a process of before a restart
+        postgresql_server.stop()
+
+    looks = replace(second(stop), noted=noted)
     ended = portfolio.begin(many("restarted"), postgresql_url, looks)
     assert (ended.stopped, ended.left_out, len(ended.studies)) == ("", {}, 3)
     assert [note.startswith("The database ") for note in notes] == [True, True]
