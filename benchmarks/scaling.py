@@ -127,7 +127,7 @@ def stored(curves: Curves, workers: int, folder: Path, most: int) -> dict[str, f
 
 
 def through_ray(workers: int) -> dict[str, float]:
-    """Reports a second that the whole driver answers, of the middle half of all: workers come late."""
+    """Reports a second that the whole driver answers, of the middle half: workers come late."""
     from overhead import Marks, search
 
     from fesearch import hardware
