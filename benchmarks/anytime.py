@@ -23,7 +23,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +131,10 @@ def measure(seconds: int, seeds: int, smoke: bool) -> None:
     for seed in range(1, seeds + 1):
         curves: dict[str, Curve] = {}
         for policy in (*POLICIES, "plain"):
-            curves[policy] = (plain if policy == "plain" else partial(ours, policy))(seconds, seed)
+            if policy == "plain":
+                curves[policy] = plain(seconds, seed)
+            else:
+                curves[policy] = ours(policy, seconds, seed)
             print(policy, seed, curves[policy], flush=True)
         goal = at(curves["tpe"], math.inf)
         for policy, curve in curves.items():

@@ -36,12 +36,15 @@ SEQUENCES = (
     *("--set", "space.loss=mae", "--set", "space.dropout=0.0", "--set", "space.batch_size=[256]"),
     *("--set", "space.weight_decay={low=1e-6,high=1e-2,log=true}"),
 )
-WIDE = (
-    *(*NETS, "--set", "space.depth=8", "--set", "space.width=1.0", "--set", "space.norm=none"),
-    *("--set", "space.precision=bf16", "--set", "space.batch_size=512"),
-    *("--set", "space.learning_rate=1e-3", "--set", "space.weight_decay=1e-2"),
+EIGHT = (
+    *(*NETS, "--set", "space.depth=8", "--set", "space.norm=none"),
+    *("--set", "space.weight_decay=1e-2", "--set", "space.precision=bf16"),
 )
-"""The best residual network of a first search, twice as wide."""
+"""The best residual network of a first search, but for its width and its steps."""
+WIDE = (
+    *(*EIGHT, "--set", "space.width=1.0", "--set", "space.batch_size=512"),
+    *("--set", "space.learning_rate=1e-3"),
+)
 SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     "attention": (
         *(1, 30),
@@ -59,10 +62,8 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     "irnet-long": (  # the best config of those, for longer
         *(1, 150),
         (
-            *(*NETS, "--set", "space.depth=8", "--set", "space.width=0.5"),
-            *("--set", "space.norm=none", "--set", "space.precision=bf16"),
-            *("--set", "space.batch_size=256", "--set", "space.learning_rate=1.5e-3"),
-            *("--set", "space.weight_decay=1e-2"),
+            *(*EIGHT, "--set", "space.width=0.5", "--set", "space.batch_size=256"),
+            *("--set", "space.learning_rate=1.5e-3"),
         ),
     ),
     "irnet-wide": (1, 50, WIDE),
@@ -91,7 +92,7 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     ),
     "random_forest": (2, None, ("--set", "space.n_estimators=50", "--set", "space.max_depth=25")),
 }
-"""Study, called by its family -> trials, epochs and settings: hours of two cores."""
+"""Study, called by its family -> trials, epochs and settings: a night of two cores."""
 
 
 def search(name: str, smoke: bool) -> None:

@@ -158,3 +158,29 @@ def url(search_house: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> 
 def whole(search_house: str) -> tuple[Any, Any]:
     """The story of the study that nothing interrupts."""
     return story(search_house, "whole")
+
+
+@pytest.fixture(scope="session")
+def _tables_of_optuna(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import looking
+
+    return looking.with_a_study(tmp_path_factory.mktemp("dashboard"))
+
+
+@pytest.fixture
+def optuna_url(_tables_of_optuna: Path, tmp_path: Path) -> str:
+    """The URL of a database in which Optuna has a study, in a folder with awkward letters."""
+    folder = tmp_path / "my studies #1"
+    folder.mkdir()
+    return f"sqlite:///{shutil.copy(_tables_of_optuna, folder)}"
+
+
+@pytest.fixture
+def dashboard(optuna_url: str) -> Iterator[Any]:
+    """A dashboard of that database, answering on loopback."""
+    import looking
+
+    from fesearch.dashboard import Server
+
+    with looking.serving(Server(optuna_url, port=0)) as server:
+        yield server

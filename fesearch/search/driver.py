@@ -40,8 +40,6 @@ from fesearch.tracker import Subject
 
 LOG = "ray.log"
 """In the folder of a study: the ends of the logs of Ray's processes, if the search failed."""
-
-
 _MEANWHILE = ("fesearch.search.on_ray", "scipy.stats.qmc")
 """What takes seconds to load and is needed for the first trials: loaded while Ray starts."""
 
