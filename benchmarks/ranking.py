@@ -23,7 +23,7 @@ from typing import Any
 import sqlalchemy as sa
 from _results import write
 
-from fesearch.rank import repeated_tables, tables
+from fesearch.ranking.rank import repeated_tables, tables
 from fesearch.record import ResultKey
 from fesearch.store.how import How, Trained
 from fesearch.store.results import Store

@@ -17,7 +17,7 @@ from fesearch.space import Config, Entry, Space, Value
 if TYPE_CHECKING:
     import numpy as np
 
-    from fesearch.affordable import Cost
+    from fesearch.classical.affordable import Cost
     from fesearch.split import Development
 
 Preset = Literal["published", "full"]

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fesearch import rank
 from fesearch.errors import NoResultError, StudyNotFoundError
 from fesearch.overviews import Ranking
 from fesearch.paths import artifacts_at
-from fesearch.rank import Table
+from fesearch.ranking import rank
+from fesearch.ranking.rank import Table
 from fesearch.record import TrialResult
 from fesearch.store.results import Store
 from fesearch.store.types import RankedTrial, StudySummary
@@ -59,7 +59,7 @@ class Handle(ABC):
             NoResultError: no trial is usable.
             InputError: there are no such values.
         """
-        from fesearch import published
+        from fesearch.ranking import published
 
         publication = None if beside is None else published.read(beside)
         with artifacts_at(self.artifacts):  # the predictions there are compared
@@ -204,7 +204,7 @@ class Handle(ABC):
         Args:
             beside: published values to show beside the rankings, see ``published.read``.
         """
-        from fesearch import published
+        from fesearch.ranking import published
         from fesearch.report import contents, page
 
         path, folder = Path(to), None if figures is None else Path(figures)

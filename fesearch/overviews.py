@@ -3,17 +3,18 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from fesearch import notebook, rank
+from fesearch import notebook
 from fesearch.errors import counted, quoted
 from fesearch.metrics import title_of
-from fesearch.rankrows import picked, repeated_row, rows_of
-from fesearch.repeats import RepeatedTable
+from fesearch.ranking import rank
+from fesearch.ranking.lines import picked, repeated_row, rows_of
+from fesearch.ranking.repeats import RepeatedTable
 from fesearch.store.types import Look, StudySummary
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fesearch.published import Publication
+    from fesearch.ranking.published import Publication
 
 
 class Ranking(tuple[rank.Table, ...]):
@@ -49,7 +50,7 @@ class Ranking(tuple[rank.Table, ...]):
         That is each entry and each ensemble that was looked at, those over repeated divisions, and
         published values. A score on the test part is None while that is sealed.
         """
-        from fesearch import published
+        from fesearch.ranking import published
 
         found = [row for table in self for row in rows_of(table)]
         for table in self.repeated:
@@ -68,7 +69,7 @@ class Ranking(tuple[rank.Table, ...]):
 
     def _published(self, table: rank.Table | RepeatedTable) -> str:
         """The published values of a ranking's division; nothing where there are none."""
-        from fesearch.published import beside, mae_unit
+        from fesearch.ranking.published import beside, mae_unit
 
         heading = f"test MAE {in_brackets(mae_unit(table))}".rstrip()
         rows = [

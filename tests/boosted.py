@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fesearch.boosting import BoostedLearner, BoostedPredictor
+from fesearch.classical.boosting import BoostedLearner, BoostedPredictor
 from fesearch.family import FAMILIES
 from fesearch.space import Config, Value
 from fesearch.split import Development

@@ -8,11 +8,11 @@ from linear import linear
 from sklearn.ensemble import AdaBoostRegressor, BaggingRegressor
 from sklearn.tree import DecisionTreeRegressor
 
-from fesearch.adaptive import AdaptiveLearner, AdaptivePredictor, weighted_median
+from fesearch.classical.adaptive import AdaptiveLearner, AdaptivePredictor, weighted_median
+from fesearch.classical.trees import Trees
 from fesearch.errors import InputError
 from fesearch.seeds import derive
 from fesearch.split import Development
-from fesearch.trees import Trees
 
 
 def learner_of(data: Development, loss: str = "linear", **growth: Any) -> AdaptiveLearner:

@@ -17,7 +17,7 @@ from fesearch import archive, archivefile, library
 from fesearch.cli.app import run
 from fesearch.errors import InputError
 from fesearch.holdout import holdout
-from fesearch.rank import tables
+from fesearch.ranking.rank import tables
 from fesearch.store.results import Store
 from fesearch.store.transfer import PORTABLE
 

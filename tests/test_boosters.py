@@ -10,9 +10,9 @@ import pytest
 from boosted import NAMES, learner_of, predictor_of, small
 from linear import linear
 
-from fesearch import boosting
-from fesearch.boosters.flatbuffer import Table
-from fesearch.boosting import DIGEST, packed
+from fesearch.classical import boosting
+from fesearch.classical.boosters.flatbuffer import Table
+from fesearch.classical.boosting import DIGEST, packed
 from fesearch.errors import InputError
 from fesearch.families import xgboost
 from fesearch.space import Value
@@ -86,7 +86,7 @@ FORGED = """
 import sys
 import numpy as np
 from linear import linear
-from fesearch.boosting import packed
+from fesearch.classical.boosting import packed
 from fesearch.errors import InputError
 from fesearch.family import FAMILIES
 family, val_x = FAMILIES.get(sys.argv[1]), linear().val_x

@@ -13,8 +13,8 @@ import pytest
 from boosted import NAMES, learner_of, predictor_of, small
 from linear import linear
 
-from fesearch import boosting
-from fesearch.boosting import DIGEST, known
+from fesearch.classical import boosting
+from fesearch.classical.boosting import DIGEST, known
 from fesearch.errors import InputError
 from fesearch.families import catboost, lightgbm
 from fesearch.family import FAMILIES

@@ -11,7 +11,7 @@ from fesearch.errors import InputError, NoResultError
 from fesearch.export import export
 from fesearch.handle import PortfolioHandle
 from fesearch.joint import holdout_ensemble
-from fesearch.rank import tables
+from fesearch.ranking.rank import tables
 
 
 @pytest.fixture

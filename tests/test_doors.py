@@ -36,7 +36,7 @@ DOORS = {
     "trials list": "fesearch.handle:StudyHandle.to_dataframe",
     "trials show": "fesearch.handle:StudyHandle.trials",
     "best": "fesearch.handle:StudyHandle.best",
-    "rank": "fesearch.rank:tables",
+    "rank": "fesearch.ranking.rank:tables",
     "analyse": "fesearch.handle:StudyHandle.analyse",
     "report": "fesearch.handle:StudyHandle.report",
     "holdout": "fesearch.handle:StudyHandle.holdout",

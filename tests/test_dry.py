@@ -7,7 +7,7 @@ import pytest
 import searched
 from small import small
 
-from fesearch import affordable
+from fesearch.classical import affordable
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError
 from fesearch.estimate import OF_RAY, Range, Sample, shared

@@ -10,7 +10,7 @@ from fesearch.cli.app import run
 from fesearch.errors import InputError
 from fesearch.external import score_file
 from fesearch.intake import Wanted
-from fesearch.rank import tables
+from fesearch.ranking.rank import tables
 from fesearch.search.prepare import prepare_again
 from fesearch.store.results import Store
 

@@ -16,7 +16,7 @@ from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFo
 from fesearch.holdout import holdout
 from fesearch.metrics import METRICS
 from fesearch.model import WEIGHTS, FittedModel
-from fesearch.rank import tables
+from fesearch.ranking.rank import tables
 from fesearch.search.folder import model_folder
 from fesearch.search.prepare import prepare_again
 from fesearch.store.results import Store

@@ -10,8 +10,8 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.svm import SVR
 
-from fesearch import affordable, kernels, neighbours
-from fesearch.affordable import (
+from fesearch.classical import affordable, kernels, neighbours
+from fesearch.classical.affordable import (
     Cost,
     drawn,
     free_memory,
@@ -19,11 +19,11 @@ from fesearch.affordable import (
     refuse_too_long,
     refuse_too_many,
 )
+from fesearch.classical.onefit import standardised
 from fesearch.duration import duration
 from fesearch.errors import InputError
 from fesearch.families import k_neighbors, krr, svr
 from fesearch.family import FAMILIES
-from fesearch.onefit import standardised
 from fesearch.space import Config, Value
 from fesearch.split import Development
 

@@ -7,11 +7,11 @@ import pytest
 from linear import linear
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 
-from fesearch import linear as models
+from fesearch.classical import linear as models
+from fesearch.classical.linear import LinearPredictor, elastic_net, learner_of, least_squares, ridge
+from fesearch.classical.onefit import standardised
 from fesearch.errors import InputError
 from fesearch.families import linear_regression, sgd
-from fesearch.linear import LinearPredictor, elastic_net, learner_of, least_squares, ridge
-from fesearch.onefit import standardised
 from fesearch.record import TrialSpec
 from fesearch.split import Development
 from fesearch.trial import run

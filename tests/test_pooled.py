@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fesearch import pooled
 from fesearch.predictions import Predictions
+from fesearch.ranking import pooled
 from fesearch.statistics import bootstrap_interval
 
 

@@ -14,7 +14,7 @@ from driven import results
 from portfolios import FAMILIES, many, spent
 from small import SPACE, Watch, furnished
 
-from fesearch import affordable
+from fesearch.classical import affordable
 from fesearch.cli.app import run as command
 from fesearch.errors import FesearchError, InputError, StudyNotFoundError
 from fesearch.families import krr

@@ -17,9 +17,9 @@ from fesearch.dashboard.pages import Pages
 from fesearch.errors import InputError
 from fesearch.handle import StudyHandle
 from fesearch.holdout import holdout
-from fesearch.published import NOTE, Publication, Value, beside, read, shipped
-from fesearch.rank import repeated_tables, tables
-from fesearch.repeats import Spread
+from fesearch.ranking.published import NOTE, Publication, Value, beside, read, shipped
+from fesearch.ranking.rank import repeated_tables, tables
+from fesearch.ranking.repeats import Spread
 from fesearch.report import collect, render
 
 FOLDS = ("train train val test", "test train train val", "val test train train")

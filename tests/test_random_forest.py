@@ -5,14 +5,14 @@ import pytest
 from linear import linear
 from sklearn.ensemble import RandomForestRegressor
 
+from fesearch.classical.forest import ForestLearner, ForestPredictor
+from fesearch.classical.trees import Trees
 from fesearch.errors import InputError
 from fesearch.families import random_forest
 from fesearch.families.random_forest import BEST, FAMILY, PUBLISHED
 from fesearch.family import FAMILIES
-from fesearch.forest import ForestLearner, ForestPredictor
 from fesearch.seeds import derive
 from fesearch.split import Development
-from fesearch.trees import Trees
 
 
 def learner_of(data: Development, threads: int = 1) -> ForestLearner:
@@ -93,7 +93,7 @@ def test_many_rows_are_walked_in_portions(monkeypatch: pytest.MonkeyPatch) -> No
     data = linear()
     learner = learner_of(data)
     expected = learner.advance()
-    monkeypatch.setattr("fesearch.trees.ROWS", 7)
+    monkeypatch.setattr("fesearch.classical.trees.ROWS", 7)
     predict = ForestPredictor(learner.model(), width=data.width)
     np.testing.assert_array_equal(predict(data.val_x), expected)
 

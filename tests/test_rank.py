@@ -17,7 +17,7 @@ from fesearch.cli.output import Column, show
 from fesearch.cli.rank import ENSEMBLES
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.joint import holdout_ensemble
-from fesearch.rank import tables
+from fesearch.ranking.rank import tables
 from fesearch.record import TrialSpec
 from fesearch.store.results import Store
 from fesearch.store.types import RankedTrial

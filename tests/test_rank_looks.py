@@ -15,9 +15,9 @@ from fesearch.export import export
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
 from fesearch.predictions import holdout_folder, kept
-from fesearch.rank import repeated_tables, tables
+from fesearch.ranking.rank import repeated_tables, tables
+from fesearch.ranking.repeats import Spread
 from fesearch.record import TrialSpec
-from fesearch.repeats import Spread
 from fesearch.report import collect, render
 from fesearch.search.folder import identity
 from fesearch.statistics import corrected_resampled_test, paired_test

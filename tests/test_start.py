@@ -16,7 +16,8 @@ import searched
 from driven import check_optuna_agrees, kept, results, story
 from small import SPACE, Watch, interrupt, small
 
-from fesearch import affordable, dataset, hardware, library
+from fesearch import dataset, hardware, library
+from fesearch.classical import affordable
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError, InputError
 from fesearch.export import export

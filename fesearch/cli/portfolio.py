@@ -111,7 +111,7 @@ def _conclude(
     Args:
         kept: seconds beyond the search for what comes afterwards.
     """
-    from fesearch.rank import tables
+    from fesearch.ranking.rank import tables
     from fesearch.search import core
 
     again = f"Go on with:  fesearch study resume {ended.portfolio.name}"

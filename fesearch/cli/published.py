@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fesearch.cli.output import Column, PaperFormat, remark, show
-from fesearch.rank import Table
-from fesearch.repeats import RepeatedTable
+from fesearch.ranking.rank import Table
+from fesearch.ranking.repeats import RepeatedTable
 
 if TYPE_CHECKING:
-    from fesearch.published import Publication
+    from fesearch.ranking.published import Publication
 
 HEADING = "Published values; none was run here, or is part of a test or tie:"
 
@@ -18,7 +18,7 @@ def asked(given: str | None) -> "Publication | None":
     """The values that ``--beside`` names; nothing is read, or imported, for none."""
     if given is None:
         return None
-    from fesearch.published import read
+    from fesearch.ranking.published import read
 
     return read(given)
 
@@ -29,7 +29,7 @@ def rows_beside(
     """The rows below each ranking; it is said where there is none below any."""
     if publication is None:
         return [[] for _ in tables]
-    from fesearch.published import beside, rows_of
+    from fesearch.ranking.published import beside, rows_of
 
     found = [rows_of(table, beside(publication, table)) for table in tables]
     if not any(found):

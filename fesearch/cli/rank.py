@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from fesearch import rank as ranking
 from fesearch.cli.options import BesideOption, PaperFormatOption, StorageOption
 from fesearch.cli.output import Column, low_high, remark, show
 from fesearch.cli.published import asked as published
@@ -16,8 +15,9 @@ from fesearch.errors import NoResultError, counted
 from fesearch.family import amount
 from fesearch.metrics import METRICS, Metric, title_of
 from fesearch.paths import storage_url
-from fesearch.rankrows import ensemble_row, repeated_row, row_of, rows_of
-from fesearch.repeats import Contender, RepeatedTable, Spread
+from fesearch.ranking import rank as ranking
+from fesearch.ranking.lines import ensemble_row, repeated_row, row_of, rows_of
+from fesearch.ranking.repeats import Contender, RepeatedTable, Spread
 from fesearch.store.types import Look
 
 SEALED = "sealed"

@@ -13,7 +13,7 @@ from fesearch.errors import InputError, counted
 from fesearch.paths import storage_url
 
 if TYPE_CHECKING:
-    from fesearch.published import Publication
+    from fesearch.ranking.published import Publication
 
 
 def report(

@@ -5,14 +5,15 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from fesearch import rank, toml
+from fesearch import toml
 from fesearch.analysis import ANALYSES, Analysis, Column, Table
 from fesearch.dashboard.series import digest_of, series
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.family import amount
 from fesearch.metrics import title_of
 from fesearch.paths import studies_dir
-from fesearch.published import Publication
+from fesearch.ranking import rank
+from fesearch.ranking.published import Publication
 from fesearch.record import ResultKey, TrialResult, TrialState
 from fesearch.report.contents import MOST_MODELS, in_order
 from fesearch.report.page import facts, word

@@ -18,7 +18,7 @@ from fesearch.dashboard.series import series
 from fesearch.dashboard.suggestions import Suggestions
 from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFoundError
 from fesearch.paths import dashboards
-from fesearch.published import Publication
+from fesearch.ranking.published import Publication
 from fesearch.record import TrialState
 from fesearch.report.templates import environment
 from fesearch.store.results import Store

@@ -10,7 +10,7 @@ from fesearch.dashboard.connections import Http, Http6, QuietHandler
 from fesearch.dashboard.guard import Guard, is_loopback
 from fesearch.dashboard.pages import Pages
 from fesearch.errors import InputError
-from fesearch.published import Publication
+from fesearch.ranking.published import Publication
 from fesearch.store.results import Store
 
 

@@ -52,7 +52,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
     A round waits for the one before and a tree is grown by one thread, whatever ``threads``.
     """
-    from fesearch.adaptive import AdaptiveLearner
+    from fesearch.classical.adaptive import AdaptiveLearner
 
     return AdaptiveLearner(
         {"max_depth": config["max_depth"]},
@@ -66,7 +66,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """A grown ensemble; see ``family.Load``."""
-    from fesearch.adaptive import AdaptivePredictor
+    from fesearch.classical.adaptive import AdaptivePredictor
 
     return AdaptivePredictor(arrays, width=width)
 

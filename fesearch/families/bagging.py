@@ -75,7 +75,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     from sklearn.ensemble import BaggingRegressor
     from sklearn.tree import DecisionTreeRegressor
 
-    from fesearch.forest import ForestLearner
+    from fesearch.classical.forest import ForestLearner
 
     of_a_tree = {name: complete(config)[name] for name in ("min_samples_leaf", "criterion")}
     growth = {
@@ -89,7 +89,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """A grown ensemble; see ``family.Load``."""
-    from fesearch.forest import ForestPredictor
+    from fesearch.classical.forest import ForestPredictor
 
     return ForestPredictor(arrays, width=width)
 

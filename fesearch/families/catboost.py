@@ -8,23 +8,23 @@ CatBoost's symmetric ones need more rounds and time to follow formation energies
 OQMD, one thread: 0.12 eV/atom after 200 rounds in 50 s, where symmetric trees of 10 levels came to
 0.14 in 63 s). The full space is ours.
 
-Trees come ``STEP`` at a time (``boosting.py``), and a trial ends once it is no better for 100
-rounds: early stopping on the validation rows. Of CatBoost's random scores of splits, the part that
-fades with the rounds (``fading``) is told how many there were before. Boosting is plain, as
+Trees come ``STEP`` at a time (``classical/boosting.py``), and a trial ends once it is no better for
+100 rounds: early stopping on the validation rows. Of CatBoost's random scores of splits, the part
+that fades with the rounds (``fading``) is told how many there were before. Boosting is plain, as
 CatBoost's default is on a CPU. Rows are drawn by what is left of their targets: where nothing is
 left, or too few are drawn, the trees of a step are grown on all of them. On the CPU only, where the
 same seed and number of threads give the same trees bit for bit.
 
 A booster is kept as CatBoost's binary file and read by CatBoost, which verifies its layout and
-executes nothing in it, once its splits and leaves are checked (``boosters/catboost.py``): forged
-ones could end the process.
+executes nothing in it, once its splits and leaves are checked
+(``classical/boosters/catboost.py``): forged ones could end the process.
 """
 
 import math
 from typing import TYPE_CHECKING, Any
 
 from fesearch.arrays import Arrays, broken
-from fesearch.boosters.rounds import rounds
+from fesearch.classical.boosters.rounds import rounds
 from fesearch.family import Family, Learner, Predictor
 from fesearch.optional import require
 from fesearch.space import Choice, Config, Float, Int, Space, When
@@ -133,7 +133,7 @@ class Package:
     def read(self, content: bytes) -> Any:
         from catboost import CatBoostError
 
-        from fesearch.boosters.catboost import check
+        from fesearch.classical.boosters.catboost import check
 
         check(content)
         try:
@@ -226,14 +226,14 @@ def fading(length: float, count: int) -> float:
 
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
     """Boosted trees before the first round; ``device`` is always the CPU. See ``family.Build``."""
-    from fesearch.boosting import BoostedLearner
+    from fesearch.classical.boosting import BoostedLearner
 
     return BoostedLearner(Package(threads), config, data, step=STEP, seed=seed)
 
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """Trained boosted trees; see ``family.Load``."""
-    from fesearch.boosting import BoostedPredictor
+    from fesearch.classical.boosting import BoostedPredictor
 
     return BoostedPredictor(Package(threads), arrays, width=width)
 

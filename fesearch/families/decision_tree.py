@@ -62,10 +62,10 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     """A tree not grown yet; ``device`` is always the CPU. See ``family.Build``."""
     from sklearn.tree import DecisionTreeRegressor
 
-    from fesearch.forest import ForestPredictor, filled, forest_arrays, medians
-    from fesearch.onefit import FitOnce
+    from fesearch.classical.forest import ForestPredictor, filled, forest_arrays, medians
+    from fesearch.classical.onefit import FitOnce
+    from fesearch.classical.trees import Trees
     from fesearch.seeds import derive
-    from fesearch.trees import Trees
 
     growth = {**complete(config), "max_features": number(config, "max_features")}
 
@@ -86,7 +86,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """A grown tree; see ``family.Load``."""
-    from fesearch.forest import ForestPredictor
+    from fesearch.classical.forest import ForestPredictor
 
     return ForestPredictor(arrays, width=width)
 

@@ -41,7 +41,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     """A model not fitted yet; ``device`` is always the CPU. See ``family.Build``."""
     from functools import partial
 
-    from fesearch.linear import elastic_net, learner_of
+    from fesearch.classical.linear import elastic_net, learner_of
 
     alpha, l1_ratio = number(config, "alpha"), number(config, "l1_ratio")
     return learner_of(data, partial(elastic_net, alpha=alpha, l1_ratio=l1_ratio), threads=threads)
@@ -49,7 +49,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """A fitted model; see ``family.Load``."""
-    from fesearch.linear import LinearPredictor
+    from fesearch.classical.linear import LinearPredictor
 
     return LinearPredictor(arrays, width=width, threads=threads)
 

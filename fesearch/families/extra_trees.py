@@ -55,7 +55,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     """A forest without trees yet; ``device`` is always the CPU. See ``family.Build``."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    from fesearch.forest import ForestLearner
+    from fesearch.classical.forest import ForestLearner
 
     growth = {name: value for name, value in config.items() if name != "n_estimators"}
     growth["max_features"] = number(config, "max_features")  # a whole 1 would be one feature
@@ -64,7 +64,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """A grown forest; see ``family.Load``."""
-    from fesearch.forest import ForestPredictor
+    from fesearch.classical.forest import ForestPredictor
 
     return ForestPredictor(arrays, width=width)
 

@@ -11,8 +11,8 @@ every config, as in ``--set space.rows=20000``; none is all of them.
 
 from typing import TYPE_CHECKING
 
-from fesearch import affordable
 from fesearch.arrays import Arrays
+from fesearch.classical import affordable
 from fesearch.family import Family, Learner, Predictor, Resource
 from fesearch.space import Choice, Config, Int, Space
 
@@ -72,7 +72,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
         InputError: it would take too much memory or time.
     """
     from fesearch.arrays import prefixed
-    from fesearch.onefit import FitOnce
+    from fesearch.classical.onefit import FitOnce
     from fesearch.scaling import Scaling
 
     affordable.refuse_too_many("k_neighbors", config, data, cost)
@@ -94,7 +94,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """The training rows, ready to be compared with; see ``family.Load``."""
-    from fesearch.neighbours import NeighboursPredictor
+    from fesearch.classical.neighbours import NeighboursPredictor
 
     neighbours = config["n_neighbors"]
     assert isinstance(neighbours, int)

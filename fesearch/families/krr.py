@@ -14,8 +14,8 @@ then, the same for every config, as in ``--set space.rows=20000``; none is all o
 
 from typing import TYPE_CHECKING
 
-from fesearch import affordable
 from fesearch.arrays import Arrays
+from fesearch.classical import affordable
 from fesearch.family import Family, Learner, Predictor, Resource
 from fesearch.space import Choice, Config, Float, Space, number
 
@@ -79,8 +79,8 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     Raises:
         InputError: the fit would take too much memory or time.
     """
-    from fesearch.kernels import KERNELS, kernel_arrays, solve_ridge
-    from fesearch.onefit import FitOnce, standardised
+    from fesearch.classical.kernels import KERNELS, kernel_arrays, solve_ridge
+    from fesearch.classical.onefit import FitOnce, standardised
 
     affordable.refuse_too_many("krr", config, data, cost)
     rows = affordable.drawn(data, config["rows"])
@@ -102,7 +102,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """A fitted model; see ``family.Load``."""
-    from fesearch.kernels import KernelPredictor
+    from fesearch.classical.kernels import KernelPredictor
 
     kernel, gamma = str(config["kernel"]), number(config, "gamma")
     return KernelPredictor(arrays, kernel=kernel, gamma=gamma, width=width, threads=threads)

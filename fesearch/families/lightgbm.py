@@ -7,19 +7,19 @@ neither ranges nor the winner: the published space has the loss, and everything 
 first trial of ours. The full space is ours. It has no L1 penalty and no least gain of a split,
 whose values carry the target's unit.
 
-Trees come ``STEP`` at a time (``boosting.py``), and a trial ends once it is no better for 100
-rounds, to the nearest step: early stopping on the validation rows. A round in which no leaf can be
-split leaves no tree, and the next one is tried with its own draws. On the CPU only, where the same
-seed and number of threads give the same trees bit for bit.
+Trees come ``STEP`` at a time (``classical/boosting.py``), and a trial ends once it is no better for
+100 rounds, to the nearest step: early stopping on the validation rows. A round in which no leaf can
+be split leaves no tree, and the next one is tried with its own draws. On the CPU only, where the
+same seed and number of threads give the same trees bit for bit.
 
 A booster is kept as LightGBM's text and read by LightGBM, which executes nothing in it, once its
-nodes are checked (``boosters/lightgbm.py``): forged ones could end the process.
+nodes are checked (``classical/boosters/lightgbm.py``): forged ones could end the process.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from fesearch.arrays import Arrays, broken
-from fesearch.boosters.rounds import rounds
+from fesearch.classical.boosters.rounds import rounds
 from fesearch.family import Family, Learner, Predictor
 from fesearch.optional import require
 from fesearch.space import Choice, Config, Float, Int, Space
@@ -110,7 +110,7 @@ class Package:
     def read(self, content: bytes) -> Any:
         from lightgbm.basic import LightGBMError
 
-        from fesearch.boosters.lightgbm import checked
+        from fesearch.classical.boosters.lightgbm import checked
 
         text = checked(content)
         try:
@@ -171,14 +171,14 @@ def _seeds(seed: int) -> dict[str, int]:
 
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
     """Boosted trees before the first round; ``device`` is always the CPU. See ``family.Build``."""
-    from fesearch.boosting import BoostedLearner
+    from fesearch.classical.boosting import BoostedLearner
 
     return BoostedLearner(Package(threads), config, data, step=STEP, seed=seed)
 
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """Trained boosted trees; see ``family.Load``."""
-    from fesearch.boosting import BoostedPredictor
+    from fesearch.classical.boosting import BoostedPredictor
 
     return BoostedPredictor(Package(threads), arrays, width=width)
 

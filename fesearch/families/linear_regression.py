@@ -21,14 +21,14 @@ PUBLISHED = FULL = LIMITS = Space({})
 
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
     """A model not fitted yet; ``device`` is always the CPU. See ``family.Build``."""
-    from fesearch.linear import learner_of, least_squares
+    from fesearch.classical.linear import learner_of, least_squares
 
     return learner_of(data, least_squares, threads=threads)
 
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """A fitted model; see ``family.Load``."""
-    from fesearch.linear import LinearPredictor
+    from fesearch.classical.linear import LinearPredictor
 
     return LinearPredictor(arrays, width=width, threads=threads)
 

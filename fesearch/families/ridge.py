@@ -26,14 +26,14 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     """A model not fitted yet; ``device`` is always the CPU. See ``family.Build``."""
     from functools import partial
 
-    from fesearch.linear import learner_of, ridge
+    from fesearch.classical.linear import learner_of, ridge
 
     return learner_of(data, partial(ridge, alpha=number(config, "alpha")), threads=threads)
 
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """A fitted model; see ``family.Load``."""
-    from fesearch.linear import LinearPredictor
+    from fesearch.classical.linear import LinearPredictor
 
     return LinearPredictor(arrays, width=width, threads=threads)
 

@@ -67,7 +67,7 @@ LIMITS = Space(
 
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
     """A model before the first epoch; ``device`` is always the CPU. See ``family.Build``."""
-    from fesearch.descent import DescentLearner
+    from fesearch.classical.descent import DescentLearner
 
     options = {name: value for name, value in config.items() if name != "schedule"}
     options["learning_rate"] = config["schedule"]
@@ -76,7 +76,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """A fitted model; see ``family.Load``."""
-    from fesearch.linear import LinearPredictor
+    from fesearch.classical.linear import LinearPredictor
 
     return LinearPredictor(arrays, width=width, threads=threads)
 

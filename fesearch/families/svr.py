@@ -15,8 +15,8 @@ config, as in ``--set space.rows=20000``; none is all of them.
 
 from typing import TYPE_CHECKING
 
-from fesearch import affordable
 from fesearch.arrays import Arrays
+from fesearch.classical import affordable
 from fesearch.family import Family, Learner, Predictor, Resource
 from fesearch.space import Choice, Config, Float, Space, number
 
@@ -81,8 +81,8 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
     Raises:
         InputError: the fit would take too much memory or time.
     """
-    from fesearch.kernels import kernel_arrays
-    from fesearch.onefit import FitOnce, standardised
+    from fesearch.classical.kernels import kernel_arrays
+    from fesearch.classical.onefit import FitOnce, standardised
 
     affordable.refuse_too_many("svr", config, data, cost)
     rows = affordable.drawn(data, config["rows"])
@@ -111,7 +111,7 @@ def build(config: Config, data: "Development", *, seed: int, threads: int, devic
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """A fitted model; see ``family.Load``."""
-    from fesearch.kernels import KernelPredictor
+    from fesearch.classical.kernels import KernelPredictor
 
     gamma = number(config, "gamma")
     return KernelPredictor(arrays, kernel="rbf", gamma=gamma, width=width, threads=threads)

@@ -6,18 +6,18 @@ squared error and that the rest were searched at random (II), neither ranges nor
 published space has the loss, and everything else fixed at a first trial of ours. The full space
 is ours. It has no L1 penalty and no least gain of a split, whose values carry the target's unit.
 
-Trees come ``STEP`` at a time (``boosting.py``), and a trial ends once it is no better for 100
-rounds, to the nearest step: early stopping on the validation rows. On the CPU only, where the same
-seed and number of threads give the same trees bit for bit.
+Trees come ``STEP`` at a time (``classical/boosting.py``), and a trial ends once it is no better for
+100 rounds, to the nearest step: early stopping on the validation rows. On the CPU only, where the
+same seed and number of threads give the same trees bit for bit.
 
 A booster is kept as XGBoost's UBJSON and read by XGBoost, which executes nothing in it, once its
-kind and nodes are checked (``boosters/xgboost.py``): forged ones could end the process.
+kind and nodes are checked (``classical/boosters/xgboost.py``): forged ones could end the process.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from fesearch.arrays import Arrays, broken
-from fesearch.boosters.rounds import rounds
+from fesearch.classical.boosters.rounds import rounds
 from fesearch.family import Family, Learner, Predictor
 from fesearch.optional import require
 from fesearch.space import Choice, Config, Float, Int, Space, When
@@ -110,7 +110,7 @@ class Package:
     def read(self, content: bytes) -> Any:
         from xgboost.core import XGBoostError
 
-        from fesearch.boosters.xgboost import check
+        from fesearch.classical.boosters.xgboost import check
 
         check(content)
         booster = self.module.Booster({"nthread": self.threads})
@@ -160,14 +160,14 @@ class Grow:
 
 def build(config: Config, data: "Development", *, seed: int, threads: int, device: str) -> Learner:
     """Boosted trees before the first round; ``device`` is always the CPU. See ``family.Build``."""
-    from fesearch.boosting import BoostedLearner
+    from fesearch.classical.boosting import BoostedLearner
 
     return BoostedLearner(Package(threads), config, data, step=STEP, seed=seed)
 
 
 def load(config: Config, arrays: Arrays, *, width: int, threads: int, device: str) -> Predictor:
     """Trained boosted trees; see ``family.Load``."""
-    from fesearch.boosting import BoostedPredictor
+    from fesearch.classical.boosting import BoostedPredictor
 
     return BoostedPredictor(Package(threads), arrays, width=width)
 

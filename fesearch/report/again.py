@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fesearch.analysis import Analysis
 from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFoundError
-from fesearch.published import Publication
+from fesearch.ranking.published import Publication
 from fesearch.report.contents import Report, collect
 from fesearch.report.page import write
 from fesearch.search.prepare import Progress

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from fesearch import __version__, rank
+from fesearch import __version__
 from fesearch.analysis import ANALYSES, Analysis, Finding, Settings
 from fesearch.errors import FesearchError, InputError, NoResultError
-from fesearch.published import Publication
+from fesearch.ranking import rank
+from fesearch.ranking.published import Publication
+from fesearch.ranking.repeats import RepeatedTable
 from fesearch.record import ResultKey
-from fesearch.repeats import RepeatedTable
 from fesearch.search.prepare import Progress
 from fesearch.store.results import Store
 from fesearch.subject import Searched, StudySubject, Subject

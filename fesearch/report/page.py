@@ -6,14 +6,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fesearch import figures, rank, toml
+from fesearch import figures, toml
 from fesearch.analysis import Column, Table
 from fesearch.errors import InputError
 from fesearch.family import amount
 from fesearch.metrics import title_of
 from fesearch.paths import atomic_folder, atomic_write
-from fesearch.published import beside, mae_unit
-from fesearch.rankrows import picked
+from fesearch.ranking import rank
+from fesearch.ranking.lines import picked
+from fesearch.ranking.published import beside, mae_unit
 from fesearch.record import TrialState
 from fesearch.report.contents import Report, Section, in_order
 from fesearch.report.rankings import ranking, repeated, spread

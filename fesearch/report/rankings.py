@@ -6,11 +6,11 @@ from typing import Any
 from fesearch.analysis import Column, Table
 from fesearch.family import amount
 from fesearch.metrics import METRICS, Metric, title_of
-from fesearch.published import Publication, beside, mae_unit, rows_of
-from fesearch.rank import Entry
-from fesearch.rank import Table as Ranked
-from fesearch.rankrows import ensemble_row, picked, repeated_row, row_of
-from fesearch.repeats import Contender, RepeatedTable, Spread
+from fesearch.ranking.lines import ensemble_row, picked, repeated_row, row_of
+from fesearch.ranking.published import Publication, beside, mae_unit, rows_of
+from fesearch.ranking.rank import Entry
+from fesearch.ranking.rank import Table as Ranked
+from fesearch.ranking.repeats import Contender, RepeatedTable, Spread
 from fesearch.report.templates import cell
 from fesearch.store.types import Look
 

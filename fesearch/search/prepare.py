@@ -9,7 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from fesearch import affordable, hardware, library
+from fesearch import hardware, library
+from fesearch.classical import affordable
 from fesearch.dataset import Dataset
 from fesearch.duration import duration
 from fesearch.errors import InputError, UnsuitedError

@@ -23,7 +23,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from fesearch.affordable import some
+from fesearch.classical.affordable import some
 from fesearch.errors import first_line
 from fesearch.own import Source, run
 from fesearch.record import TrialSpec

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from fesearch.arrays import Arrays, Layout, broken, check, layout
-from fesearch.forest import filled, forest_arrays, medians, parts
+from fesearch.classical.forest import filled, forest_arrays, medians, parts
+from fesearch.classical.trees import Trees
 from fesearch.seeds import derive
 from fesearch.split import Development
-from fesearch.trees import Trees
 
 ROWS = 8192
 """Rows whose weighted medians are found at once: bounds the memory of a prediction."""

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fesearch.arrays import Arrays, Layout, broken, check, columns, layout, prefixed, section
+from fesearch.classical.trees import Trees
 from fesearch.seeds import derive
 from fesearch.split import Development
-from fesearch.trees import Trees
 
 Ensemble: TypeAlias = Callable[..., Any]
 """A class of scikit-learn whose fitted objects have trees in ``estimators_``, to be averaged."""

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from fesearch.arrays import Arrays, Layout, broken, check, layout
-from fesearch.linear import LinearPredictor, linear_arrays
-from fesearch.onefit import standardised
+from fesearch.classical.linear import LinearPredictor, linear_arrays
+from fesearch.classical.onefit import standardised
 from fesearch.scaling import Scaling
 from fesearch.seeds import derive
 from fesearch.split import Development

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fesearch.arrays import Arrays, Layout, check, check_finite, prefixed, section
-from fesearch.onefit import FitOnce, standardised
+from fesearch.classical.onefit import FitOnce, standardised
 from fesearch.scaling import Scaling
 from fesearch.split import Development
 

@@ -9,8 +9,8 @@ import json
 import numpy as np
 
 from fesearch.arrays import broken
-from fesearch.boosters.flatbuffer import Table
-from fesearch.boosters.nodes import check_features
+from fesearch.classical.boosters.flatbuffer import Table
+from fesearch.classical.boosters.nodes import check_features
 
 MARK = b"CBM1"
 TREES, INFORMATION, MORE = 1, 2, 3

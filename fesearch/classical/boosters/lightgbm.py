@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from fesearch.arrays import broken
-from fesearch.boosters.nodes import check_children, check_features, whole_numbers
+from fesearch.classical.boosters.nodes import check_children, check_features, whole_numbers
 
 HEAD = re.compile(
     r"tree\nversion=v[0-9]+\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\n"

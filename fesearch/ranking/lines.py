@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fesearch.metrics import METRICS
-from fesearch.rank import Entry, Table
-from fesearch.repeats import ENSEMBLE, Contender, RepeatedTable, Spread
+from fesearch.ranking.rank import Entry, Table
+from fesearch.ranking.repeats import ENSEMBLE, Contender, RepeatedTable, Spread
 from fesearch.store.types import Effort, Look
 
 HOUR, MICRO = 3600.0, 1e6

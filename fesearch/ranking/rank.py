@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fesearch.errors import InputError, NoResultError
+from fesearch.ranking.repeats import RepeatedTable, Spread, repeated_table
 from fesearch.record import ResultKey, nothing_usable
-from fesearch.repeats import RepeatedTable, Spread, repeated_table
 from fesearch.store.how import Trained
 from fesearch.store.results import Store
 from fesearch.store.types import Division, Effort, KeySummary, Look, RankedTrial, StudyRow
 
 if TYPE_CHECKING:
-    from fesearch.compare import Standing
+    from fesearch.ranking.compare import Standing
 
 _log = logging.getLogger(__name__)
 
@@ -253,7 +253,7 @@ def _compared(entries: Sequence[Entry], rows: Mapping[str, StudyRow]) -> list[En
         return list(entries)
     # What has been looked at alone needs NumPy.
     from fesearch import predictions
-    from fesearch.compare import on_rows
+    from fesearch.ranking.compare import on_rows
 
     found: list[predictions.Predictions | None] = []
     for entry in entries:

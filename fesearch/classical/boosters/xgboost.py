@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fesearch.arrays import broken
-from fesearch.boosters.nodes import check_children, check_features, whole_numbers
-from fesearch.boosters.ubjson import read
+from fesearch.classical.boosters.nodes import check_children, check_features, whole_numbers
+from fesearch.classical.boosters.ubjson import read
 
 OBJECTIVES = ("reg:squarederror", "reg:absoluteerror")
 KEYS = {

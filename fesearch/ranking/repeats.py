@@ -310,7 +310,8 @@ def _interval(looks: Sequence[Look], rows: Mapping[str, StudyRow]) -> tuple[floa
     if any(look.how.predictions is None for look in looks):
         return None
     # What has been looked at alone needs NumPy.
-    from fesearch import pooled, predictions
+    from fesearch import predictions
+    from fesearch.ranking import pooled
 
     members: dict[str, list[predictions.Predictions]] = {}
     for look in looks:
@@ -365,7 +366,7 @@ def _compared(ordered: Sequence[Contender], division: Division) -> list[Contende
     """Contenders with their ties."""
     if len(ordered) < 2:
         return list(ordered)
-    from fesearch.compare import on_divisions
+    from fesearch.ranking.compare import on_divisions
 
     usual = division.n_test / division.n_train
     ratios = [one.test_to_train or usual for one in ordered]

@@ -14,10 +14,10 @@ from typing import Any
 from fesearch.cells import BadRowError, number
 from fesearch.datasets import delimited
 from fesearch.errors import InputError
-from fesearch.rank import Table
+from fesearch.ranking.rank import Table
+from fesearch.ranking.repeats import RepeatedTable, Spread
 from fesearch.record import ResultKey
 from fesearch.registry import unknown
-from fesearch.repeats import RepeatedTable, Spread
 from fesearch.source import RawRow, no_column
 from fesearch.splits.column import ColumnSplit
 from fesearch.splitspec import SplitSpec
