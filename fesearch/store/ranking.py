@@ -50,13 +50,15 @@ class Ranking(Database):
         """
         given = {"data": data, "target": target, "metric": metric, "split": split}
         wanted = [KEYS.c[name] == value for name, value in given.items() if value is not None]
-        query = _TRIALS.where(*wanted).order_by(
+        query = _TRIALS.order_by(
             TRIALS.c.key_id, _badness(TRIALS.c.value), TRIALS.c.study_id, TRIALS.c.number
         )
-        if leaders:
+        if leaders:  # found from their groups, never by way of all trials of a key
             best = _best_of_each(wanted)
             same = [TRIALS.c[name] == best.c[name] for name in ("key_id", "study_id", "family")]
             query = query.join(best, sa.and_(*same, TRIALS.c.value == best.c.value))
+        else:
+            query = query.where(*wanted)
         found = self._trials(query)
         if not leaders:
             return found
@@ -177,17 +179,19 @@ def _badness(value: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
 def _best_of_each(wanted: Sequence[sa.ColumnElement[bool]]) -> sa.Subquery:
     """The best value of each family of each study under each key.
 
-    As a value and not as its badness, so that an index leads from it to its trial.
+    As a value and not as its badness, and grouped before keys are joined, so that an index gives
+    the groups and leads from each to its trial.
     """
     by = (TRIALS.c.key_id, TRIALS.c.study_id, TRIALS.c.family)
-    best = _badness(sa.func.min(_badness(TRIALS.c.value)))
-    return (
-        sa.select(*by, best.label("value"))
-        .join(KEYS, TRIALS.c.key_id == KEYS.c.id)
-        .where(_RANKED, *wanted)
-        .group_by(*by, KEYS.c.direction)
+    least, most = sa.func.min(TRIALS.c.value), sa.func.max(TRIALS.c.value)
+    ends = (
+        sa.select(*by, least.label("least"), most.label("most"))
+        .where(_RANKED, TRIALS.c.key_id.in_(sa.select(KEYS.c.id).where(*wanted)))
+        .group_by(*by)
         .subquery()
     )
+    best = sa.case((KEYS.c.direction == "maximize", ends.c.most), else_=ends.c.least)
+    return sa.select(ends, best.label("value")).join(KEYS, ends.c.key_id == KEYS.c.id).subquery()
 
 
 def _gone_on_from() -> tuple[sa.Subquery, sa.ColumnElement[bool]]:

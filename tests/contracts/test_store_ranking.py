@@ -1,8 +1,13 @@
 """What every store promises of rankings and of looks at test parts, over SQLite and PostgreSQL."""
 
 import math
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import sqlalchemy as sa
 from stored import CONFIG, KEY, add, create, driving, said, spec
 
 from fesearch.record import Decision, TrialState
@@ -40,6 +45,53 @@ def test_the_ranking_is_best_first_key_by_key(store: Store) -> None:
     summaries = store.keys()
     assert [(row.key.metric, row.trials) for row in summaries] == [("mae", 6), ("r2", 2)]
     assert [row.studies for row in summaries] == [2, 1]
+
+
+def test_leaders_are_the_best_of_each_family_and_study(store: Store) -> None:
+    first = create(store)
+    high = create(store, "high", replace(KEY, metric="r2"), unit="", direction="maximize")
+    add(store, first, 0.3, 0.1, 0.1)
+    add(store, first, None, state="PRUNED")
+    add(store, high, 0.3, 0.9, -0.5)
+    add(store, create(store, "second"), 0.2)
+
+    def leaders(**given: str) -> list[tuple[str, int, float]]:
+        found = store.ranking(leaders=True, **given)
+        return [(row.study, row.number, row.value) for row in found]
+
+    assert leaders() == [("first", 1, 0.1), ("second", 0, 0.2), ("high", 1, 0.9)]
+    assert leaders(metric="r2") == [("high", 1, 0.9)]
+    assert leaders(split="x") == []
+
+
+def test_millions_of_trials_are_ranked_without_reading_them(tmp_path: Path) -> None:
+    """SQLite has all of it in an index, and looks at the rows of the best alone."""
+    with Store.open(f"sqlite:///{tmp_path}/studies.db") as store:
+        add(store, create(store), 0.5)
+        asked: list[tuple[str, Any]] = []
+
+        def note(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
+            asked.append((statement, values))
+
+        sa.event.listen(sa.Engine, "before_cursor_execute", note)
+        try:
+            store.ranking(leaders=True)
+            store.ranking(leaders=True, split=KEY.split)
+            store.keys()
+            store.efforts()
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    with closing(sqlite3.connect(tmp_path / "studies.db")) as database:
+        steps = [
+            step[3]
+            for statement, values in asked
+            if statement.startswith("SELECT")
+            for step in database.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+    rows = [step for step in steps if "fesearch_trials" in step]
+    whole = [step for step in rows if "COVERING INDEX ix_fesearch_trials_" not in step]
+    assert len(rows) > len(whole)
+    assert all("value=?" in step or "number=?" in step for step in whole), whole
 
 
 def test_a_ranked_trial_tells_what_it_cost(store: Store) -> None:
