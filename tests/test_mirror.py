@@ -13,7 +13,8 @@ from optuna.trial import TrialState as OptunaState
 
 from fesearch.errors import InputError
 from fesearch.record import Fault, TrialResult, TrialState
-from fesearch.search.mirror import MARK, NUMBER, Mirror, distribution, in_database
+from fesearch.search import mirror as mirror_module
+from fesearch.search.mirror import MARK, NUMBER, PARENT, Mirror, distribution, in_database
 from fesearch.space import Choice, Float, Int, Space, When
 
 SPACE = Space(
@@ -154,6 +155,35 @@ def test_what_runs_there_without_a_trial_of_ours_is_ended(mirror: Mirror) -> Non
     mirror.reconcile([RUNNING], curve(RUNNING))
     states = [trial.state for trial in mirror.study.get_trials()]
     assert states == [OptunaState.FAIL, OptunaState.RUNNING]
+
+
+def test_several_trials_begin_at_once(mirror: Mirror) -> None:
+    other = {"optimizer": "sgd", "depth": 3}
+    mirror.begins([(7, "irnet", CONFIG, None), (8, "irnet", other, 7)])
+    mirror.begins([(8, "irnet", other, 7)])
+    first, second = mirror.study.get_trials()
+    assert (first.params, second.params) == (CONFIG, other)
+    assert second.user_attrs == {NUMBER: 8, "family": "irnet", PARENT: 7}
+
+
+def test_a_trial_cut_off_before_its_config_was_written_is_there_once(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: object) -> None:
+        raise OSError("disk I/O error")
+
+    storage = in_database(sqlite_url)
+    begun = Mirror(storage, "deep", "minimize", SPACE, "deep-1")
+    with monkeypatch.context() as patch:
+        patch.setattr(mirror_module, "insert_missing", cut_off)
+        with pytest.raises(OSError, match="disk"):
+            begun.begin(0, "irnet", CONFIG)
+    again = Mirror(storage, "deep", "minimize", SPACE, "deep-1")
+    again.reconcile([RUNNING], curve(RUNNING))
+    stray, whole = again.study.get_trials()
+    assert (stray.state, stray.params) == (OptunaState.FAIL, {})
+    assert (whole.state, whole.params, whole.user_attrs[NUMBER]) == (OptunaState.RUNNING, CONFIG, 0)
+    storage.engine.dispose()
 
 
 def test_studies_are_apart_and_one_is_forgotten(storage: BaseStorage) -> None:

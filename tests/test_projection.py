@@ -60,16 +60,16 @@ class Frail:
         self.fails = False
         self.calls: list[str] = []
 
-    def begin(self, *_: object) -> None:
+    def finish(self, *_: object) -> None:
         if self.fails:
             raise OSError("disk I/O error")
-        self.calls.append("begin")
-
-    finish = begin
+        self.calls.append("one")
 
     def reports(self, reports: Sequence[object]) -> None:
         for _ in reports:
-            self.begin()
+            self.finish()
+
+    begins = reports
 
     def halt(self, numbers: Sequence[int]) -> None:
         """Nothing is shown of it here."""

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fesearch.errors import first_line
 from fesearch.record import TrialResult
-from fesearch.search.mirror import Mirror
+from fesearch.search.mirror import Begun, Mirror
 from fesearch.search.panels import show
 from fesearch.space import Config
 
-_Begun = tuple[int, str, Config, int | None]
 _Report = tuple[int, int, float | None]
 SECONDS_BETWEEN_TRIALS = 30.0
 SECONDS_BETWEEN_WRITES = 0.5
@@ -99,7 +98,7 @@ class Projection:
                 mirror.close()
 
     def _forget(self) -> None:
-        self._begun: list[_Begun] = []
+        self._begun: list[Begun] = []
         self._reports: list[_Report] = []
         self._ended: list[TrialResult] = []
 
@@ -125,13 +124,12 @@ class Projection:
 
 def _change(
     mirror: Mirror,
-    begun: Iterable[_Begun],
+    begun: Iterable[Begun],
     reports: Iterable[_Report],
     ended: Iterable[TrialResult],
 ) -> None:
     """A trial begins before its reports and ends after them."""
-    for trial in begun:
-        mirror.begin(*trial)
+    mirror.begins(begun)
     mirror.reports(reports)
     for result in ended:
         mirror.finish(result)
