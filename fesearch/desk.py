@@ -91,7 +91,7 @@ class Desk:
             over=where.over,
             searched=where.searched,
             known=where.known,
-            n_train=len(split.train),
+            n_train=len(split.train) + (len(split.val) if how.trained.joined else 0),
             validation=scored or {},
         )
         return self._put(

@@ -182,7 +182,8 @@ class Handle(ABC):
         Args:
             ensemble: score the mean that ``export(ensemble=…)`` writes instead, see
                 ``fesearch.joint.holdout_ensemble``.
-            asked: top, best_per_family, retrain, seeds, over, place; of an ensemble over and place.
+            asked: top, best_per_family, retrain, seeds, over, place; of an ensemble retrain, over
+                and place.
         """
         from fesearch.holdout import holdout
         from fesearch.joint import holdout_ensemble

@@ -25,6 +25,7 @@ def holdout_ensemble(
     size: int,
     progress: Progress | None = None,
     *,
+    retrain: bool = False,
     over: str | None = None,
     place: Mapping[str, Any] = MappingProxyType({}),
 ) -> Holdout:
@@ -35,9 +36,11 @@ def holdout_ensemble(
             families.
         url: of the store.
         size: how often one is picked; by what trials are scored by, never by the test part.
-        over: a repeated division, as ``holdout`` takes it: the configs that were picked are trained
-            on each of its members (a look each, unless one is on record), and their mean, with the
-            weights that the study's own validation gave, is scored on the test part of each.
+        retrain: the configs that were picked, each trained on training and validation part for the
+            resource at which its trial was best (a look each, unless one is on record), and their
+            mean, with the weights that the study's own validation gave.
+        over: a repeated division, as ``holdout`` takes it: they are trained on each of its members,
+            and their mean is scored on the test part of each.
         place: see ``holdout``.
 
     Returns:
@@ -50,24 +53,23 @@ def holdout_ensemble(
             they were, a division has no test rows, or the size is too large. Nobody has looked
             then.
     """
+    anew = retrain or over is not None
     with Store.open(url, create=False) as store:
         for one in store.named(names):
             refuse_driven(store, one)
         studies = all_searched(store, names, progress)
         chosen = several(studies, size)
         sealed = {
-            one.row.name: Sealed.of(
-                store, one.row, one.prepared, over, None if over is None else place
-            )
+            one.row.name: Sealed.of(store, one.row, one.prepared, over, place if anew else None)
             for one in (pick.study for pick in chosen)
         }
         first, own = chosen[0], sealed[chosen[0].study.row.name]
         earlier = {look for one in sealed.values() for look in one.recorded(store)}
         desks = [sealed[one.study.row.name].desk for one in chosen]
-        if over is None:
-            looks = [_as_searched(chosen, own.desk)]
+        if anew:
+            looks = _anew(chosen, desks, own.splits, retrain)
         else:
-            looks = _anew(chosen, desks, own.splits)
+            looks = [_as_searched(chosen, own.desk)]
         new = len({look for one in sealed.values() for look in one.recorded(store)} - earlier)
     prepared = first.study.prepared
     tests = tuple(dict.fromkeys(own.desk.test(split) for split in own.splits))
@@ -83,11 +85,13 @@ def _as_searched(chosen: Sequence[Chosen], desk: Desk) -> Look:
     return desk.together(chosen[0].trial, said, how, chosen[0].study.prepared.split)
 
 
-def _anew(chosen: Sequence[Chosen], desks: Sequence[Desk], splits: Sequence[Split]) -> list[Look]:
+def _anew(
+    chosen: Sequence[Chosen], desks: Sequence[Desk], splits: Sequence[Split], joined: bool
+) -> list[Look]:
     """Looks with the configs that were picked, each trained on each division."""
     pairs = list(zip(chosen, desks, strict=True))
     asked = [
-        (desk, desk.training(one.trial, split, 0, joined=False))
+        (desk, desk.training(one.trial, split, 0, joined=joined))
         for split in splits
         for one, desk in pairs
     ]
@@ -113,7 +117,7 @@ def _of_singles(
         calibration = Calibration.of(parts[0].truth, validation, apart)
     latencies = [look.how.latency for look in looks if look.how.latency is not None]
     how = How(
-        trained=Trained.ENSEMBLE_AGAIN,
+        trained=Trained.ENSEMBLE_JOINED if looks[0].how.trained.joined else Trained.ENSEMBLE_AGAIN,
         picks=picks_of(chosen),
         latency=sum(latencies) if len(latencies) == len(looks) else None,
     )

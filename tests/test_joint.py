@@ -98,6 +98,32 @@ def test_an_ensemble_over_members_is_the_mean_of_its_configs_trained_on_each(stu
     assert again.new == 2  # the configs are not trained again
 
 
+@pytest.mark.parametrize("over", [None, "kfold:k=2"])
+def test_an_ensemble_is_trained_on_validation_rows_too(studies: str, over: str | None) -> None:
+    found = holdout_ensemble(["nets", "forests"], studies, 4, retrain=True, over=over)
+    assert len(found.scored) == (2 if over else 1)
+    with Store.open(studies) as store:
+        every = [look for row in store.named(["nets", "forests"]) for look in store.looks_of(row)]
+        rows = {row.name: row for row in store.named(["nets", "forests"])}
+    for scored in found.scored:
+        look, mean = scored.look, 0.0
+        assert look.how.trained is Trained.ENSEMBLE_JOINED
+        assert (look.how.validation, look.how.coverage, look.how.seed) == ({}, {}, None)
+        for (study, trial), count in zip(look.how.trials, look.how.picks.values(), strict=True):
+            (single,) = (
+                one
+                for one in every
+                if (one.study, one.trial, one.split) == (study, trial, look.split)
+                and one.how.trained is Trained.JOINED
+            )
+            assert single.how.n_train == look.how.n_train
+            part = kept(identity(rows[study]), single.how.predictions)
+            assert part is not None
+            mean = mean + count * part.predicted
+        total = sum(look.how.picks.values())
+        assert look.scores["mae"] == pytest.approx(np.abs(mean / total - part.truth).mean())
+
+
 def test_an_ensemble_over_members_is_a_line_of_their_ranking(
     studies: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,7 +142,7 @@ def test_an_ensemble_over_members_is_a_line_of_their_ranking(
 
 def test_the_command_for_ensembles(studies: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["holdout", "nets", "forests"]
-    assert run([*words, "--ensemble", "4", "--retrain"]) == 2
+    assert run([*words, "--ensemble", "4", "--seeds", "2"]) == 2
     assert capsys.readouterr().err.startswith("--ensemble scores one mean of models")
     assert run([*words, "--ensemble", "4", "--format", "json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)

@@ -92,11 +92,11 @@ def holdout(
             "--address, --gpus and --cpus say where models are trained anew, but none is.",
             "Give --retrain, --seeds or --over, or leave them out.",
         )
-    if ensemble is not None and (top or best_per_family or retrain or seeds > 1 or file):
+    if ensemble is not None and (top or best_per_family or seeds > 1 or file):
         raise InputError(
-            "--ensemble scores one mean of models as they were searched, or with --over trained "
-            "again.",
-            "Leave --top, --best-per-family, --retrain, --seeds and --file out.",
+            "--ensemble scores one mean of models as they were searched, or with --over and "
+            "--retrain trained again.",
+            "Leave --top, --best-per-family, --seeds and --file out.",
         )
     if file is not None:
         if anew:
@@ -125,7 +125,10 @@ def holdout(
         if ensemble is not None:
             from fesearch.joint import holdout_ensemble
 
-            _show(holdout_ensemble(study, url, ensemble, report, over=over, place=place), format)
+            mean = holdout_ensemble(
+                study, url, ensemble, report, retrain=retrain, over=over, place=place
+            )
+            _show(mean, format)
             return
         found = sealed.holdout(
             study,

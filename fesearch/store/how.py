@@ -16,7 +16,8 @@ class Trained(StrEnum):
     SEARCHED is the model its trial left; AGAIN, its config trained anew on the training part;
     JOINED, on training and validation part for the resource found. ENSEMBLE is the mean of
     several models that trials left; ENSEMBLE_AGAIN, of their configs trained anew on the
-    training part of another division, with the same weights. FILE is the model its trial left,
+    training part of another division, with the same weights, and ENSEMBLE_JOINED on training and
+    validation part. FILE is the model its trial left,
     scored on rows of a labelled file, some of whose formulas are in the test part: its scores
     are of those rows alone. PREDICTED is no score: somebody predicted rows of a test part with
     an exported model.
@@ -27,13 +28,22 @@ class Trained(StrEnum):
     JOINED = "train + validation"
     ENSEMBLE = "ensemble"
     ENSEMBLE_AGAIN = "ensemble, trained again"
+    ENSEMBLE_JOINED = "ensemble, train + validation"
     FILE = "rows of a file"
     PREDICTED = "predicted"
 
     @property
     def anew(self) -> bool:
         """It is no model that a trial left, but was trained after the search."""
-        return self in (Trained.AGAIN, Trained.JOINED, Trained.ENSEMBLE_AGAIN)
+        return self not in (
+            *(Trained.SEARCHED, Trained.ENSEMBLE),
+            *(Trained.FILE, Trained.PREDICTED),
+        )
+
+    @property
+    def joined(self) -> bool:
+        """It was trained on the validation part too."""
+        return self in (Trained.JOINED, Trained.ENSEMBLE_JOINED)
 
 
 class Searched(StrEnum):
