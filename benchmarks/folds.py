@@ -8,7 +8,7 @@ does the ensemble that fold 0's validation picks. The ranking over the three is 
 benchmarks/results/ with device and commit, the report page to the folder that ``--folder`` names.
 What was published for the same rows stands beside it. Cut off, the same command with the same
 ``--folder`` goes on. ``--studies`` makes only some of them, whose lines have a file of their
-own. ``--smoke`` takes every 50th row and a few steps.
+own. ``--retrain`` trains what the ensemble has on training and validation part too. ``--smoke`` takes every 50th row and a few steps.
 """
 
 import argparse
@@ -108,7 +108,7 @@ def search(name: str, smoke: bool) -> None:
     start(name.partition("-")[0], *words, *settings)
 
 
-def measure(file: Path, studies: list[str], smoke: bool) -> list[dict[str, object]]:
+def measure(file: Path, studies: list[str], retrain: bool, smoke: bool) -> list[dict[str, object]]:
     """The lines of the ranking over the three folds, and seconds of each step."""
     if not Path("fesearch.db").exists():
         imported(file)
@@ -119,6 +119,9 @@ def measure(file: Path, studies: list[str], smoke: bool) -> list[dict[str, objec
 
     print(run("holdout", *studies, "--best-per-family", "--over", FOLDS), flush=True)
     print(run("holdout", *studies, "--ensemble", "8", "--over", FOLDS), flush=True)
+    if retrain:
+        words = (*studies, "--ensemble", "8", "--retrain", "--over", FOLDS)
+        print(run("holdout", *words), flush=True)
     print(run("holdout", *studies, "--ensemble", "8"), flush=True)
     print(f"all: {time.perf_counter() - began:.0f} s", flush=True)
     print(run("rank", "--beside", "mp_e_form_folds"), flush=True)
@@ -131,6 +134,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="mp_e_form_folds.csv.gz")
     parser.add_argument("--studies", default=",".join(SEARCHES), help="some of them, with commas")
     parser.add_argument("--folder", type=Path, help="to work in and leave all there")
+    parser.add_argument("--retrain", action="store_true", help="on training + validation too")
     parser.add_argument("--smoke", action="store_true")
     given = parser.parse_args()
     file, studies = given.file.resolve(), given.studies.split(",")
@@ -138,7 +142,7 @@ def main() -> None:
         os.chdir(given.folder or scratch)
         if given.smoke:
             file = thinned(file, Path("thinned.csv.gz").resolve())
-        lines = measure(file, studies, given.smoke)
+        lines = measure(file, studies, given.retrain, given.smoke)
     if not given.smoke:
         write("folds" if len(studies) == len(SEARCHES) else "folds-of-some", lines)
 
