@@ -8,7 +8,8 @@ does the ensemble that fold 0's validation picks. The ranking over the three is 
 benchmarks/results/ with device and commit, the report page to the folder that ``--folder`` names.
 What was published for the same rows stands beside it. Cut off, the same command with the same
 ``--folder`` goes on. ``--studies`` makes only some of them, whose lines have a file of their
-own. ``--retrain`` trains what the ensemble has on training and validation part too. ``--smoke`` takes every 50th row and a few steps.
+own. ``--retrain`` trains what the ensemble has on training and validation part too. ``--smoke``
+takes every 50th row and a few steps.
 """
 
 import argparse
