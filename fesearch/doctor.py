@@ -211,20 +211,21 @@ def _requirements(extra: str | None) -> Iterator[tuple[_Wanted, str | None]]:
 
 def _database(url: str) -> Iterator[Finding]:
     from fesearch.store import upkeep
+    from fesearch.store.filesystem import network
 
     seen = upkeep.examine(url)
     if seen.revision is None:
         found, state = f"{seen.name}: no studies yet; the first one makes it", State.OK
     else:
         found, state = f"{seen.name}: schema {seen.revision}", State.OK
-    if seen.network is not None:
-        state = State.NOTE
-        found += f"; on {seen.network}, a network file system: one host at a time writes to it"
-    mend = "" if state is State.OK else "For several at once: --storage postgresql://USER@HOST/DB"
+    mend, place = "", "" if seen.file is None else f"; {_room(seen.file)}"
+    if seen.file is not None and network(seen.file):
+        state, mend = State.NOTE, "For several at once: --storage postgresql://USER@HOST/DB"
+        place += ": one host at a time writes to it"
     if seen.stale:
-        found, mend = f"{found}, which is not this version's", "Type: fesearch store upgrade"
-        state = State.NOTE
-    yield Finding("database", state, found, mend)
+        state, mend = State.NOTE, "Type: fesearch store upgrade"
+        found += ", which is not this version's"
+    yield Finding("database", state, found + place, mend)
 
 
 def artifacts() -> Iterator[Finding]:
@@ -248,20 +249,31 @@ def _cache() -> Iterator[Finding]:
 
 def _folder(what: str, folder: Path, variable: str) -> Finding:
     """A folder that may not be there yet: room, rights and kind of its file system."""
-    from fesearch.store.filesystem import network
-
-    nearest = folder.absolute()
-    while not nearest.exists():
-        nearest = nearest.parent
-    free, kind = shutil.disk_usage(nearest).free, network(nearest)
-    found = f"{folder}: {free / _GIB:.1f} GiB free" + (f", on {kind} (network)" if kind else "")
+    nearest = _nearest(folder)
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         found = f"{folder}: you may not write there"
         return Finding(what, State.PROBLEM, found, f"Set {variable} to a folder of yours.")
-    if free < LEAST_DISK:
+    found = f"{folder}: {_room(folder)}"
+    if shutil.disk_usage(nearest).free < LEAST_DISK:
         mend = f"Make room, or set {variable} to another disk."
         return Finding(what, State.PROBLEM, found, mend)
     return Finding(what, State.OK, found)
+
+
+def _nearest(path: Path) -> Path:
+    """Of a file or folder and those above it, the first that is there."""
+    path = path.absolute()
+    return path if path.exists() else _nearest(path.parent)
+
+
+def _room(path: Path) -> str:
+    """What is free where a file or folder is or would be, and the kind of its file system."""
+    from fesearch.store.filesystem import kind, network
+
+    found = f"{shutil.disk_usage(_nearest(path)).free / _GIB:.1f} GiB free"
+    if named := kind(path):
+        found += f" on {named}"
+    return f"{found}, a network file system" if network(path) else found
 
 
 def _ray(address: str | None) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from fesearch.doctor import Finding, State
 from fesearch.errors import FesearchError
 from fesearch.hardware import Memory
 from fesearch.nets import device
-from fesearch.store import upkeep
+from fesearch.store import filesystem
 
 
 @pytest.fixture(autouse=True)
@@ -142,12 +143,34 @@ def test_a_package_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_a_database_on_a_network_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found("database").found.endswith("studies.db: no studies yet; the first one makes it")
-    monkeypatch.setattr(upkeep, "network", lambda file: "nfs4")
+def test_the_file_systems_of_database_artifacts_and_cache(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = here / "mounts"
+    monkeypatch.setattr(filesystem, "MOUNTS", mounts)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: SimpleNamespace(free=6 << 30))
+    (here / "studies.db").touch()  # which may be mounted alone
+    mounts.write_text(
+        f"/dev/vda / ext4 rw\n/dev/vdb {here / 'studies.db'} btrfs rw\n"
+        f"server:/a {here / 'fesearch-artifacts'} nfs4 rw\n/dev/vdc {here / 'cache'} xfs rw\n"
+    )
+    said = "sqlite:///studies.db: no studies yet; the first one makes it"
+    assert found("database").found == f"{said}; 6.0 GiB free on btrfs"
+    said = "fesearch-artifacts: 6.0 GiB free on nfs4, a network file system"
+    assert (found("artifacts").state, found("artifacts").found) == (State.OK, said)
+    assert found("cache").found == f"{here}/cache: 6.0 GiB free on xfs"
+    mounts.unlink()
+    assert found("cache").found == f"{here}/cache: 6.0 GiB free"
+
+
+def test_a_database_on_a_network_file_system(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "mounts").write_text(f"server:/home {here} nfs4 rw\n")
+    monkeypatch.setattr(filesystem, "MOUNTS", here / "mounts")
     one = found("database")
     assert one.state is State.NOTE
-    assert one.found.endswith("; on nfs4, a network file system: one host at a time writes to it")
+    assert one.found.endswith(
+        " GiB free on nfs4, a network file system: one host at a time writes to it"
+    )
     assert one.mend == "For several at once: --storage postgresql://USER@HOST/DB"
 
 
@@ -165,7 +188,7 @@ def test_a_database_of_another_version(here: Path) -> None:
     connection.close()
     one = found("database")
     assert (one.state, one.mend) == (State.NOTE, "Type: fesearch store upgrade")
-    assert one.found.endswith("schema 0001, which is not this version's")
+    assert "schema 0001, which is not this version's; " in one.found
 
 
 def test_artifacts_without_room(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Which file systems several hosts share: SQLite's write-ahead log does not work across them."""
+"""Kinds of file systems: of those that hosts share, SQLite's write-ahead log works on none."""
 
 import re
 from pathlib import Path
@@ -16,17 +16,17 @@ NETWORK = frozenset((
 """Types as /proc/mounts calls them, without "fuse.": of clusters, networks and hosts of a guest."""
 
 
-def network(path: Path) -> str | None:
-    """The type of the network file system that a file or folder is on; None where it is on none.
+def kind(path: Path) -> str | None:
+    """The type of the file system that a file or folder is on; None where it is not known.
 
-    It need not exist yet. Where there is no /proc/mounts, nothing is known to be on a network.
+    It need not exist yet. Where there is no /proc/mounts, nothing is known.
     """
     try:
         lines = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return None
     path = path.absolute().resolve()
-    kind, deepest = "", -1
+    found, deepest = None, -1
     for line in lines:
         fields = line.split(" ")
         if len(fields) < 3:
@@ -34,8 +34,14 @@ def network(path: Path) -> str | None:
         mounted = Path(_unescaped(fields[1]))
         depth = len(mounted.parts)
         if depth >= deepest and path.is_relative_to(mounted):  # the last hides those before it
-            kind, deepest = fields[2], depth
-    return kind if kind.removeprefix("fuse.") in NETWORK else None
+            found, deepest = fields[2], depth
+    return found
+
+
+def network(path: Path) -> str | None:
+    """The type of the network file system that it is on; None where it is on none, or not known."""
+    found = kind(path)
+    return found if found is not None and found.removeprefix("fuse.") in NETWORK else None
 
 
 def _unescaped(field: str) -> str:

@@ -14,7 +14,6 @@ from fesearch.paths import atomic_write
 from fesearch.store import snapshot, upgrade
 from fesearch.store.database import first_line
 from fesearch.store.engine import connect, connect_to_read, parse, shown, sqlite_file
-from fesearch.store.filesystem import network
 from fesearch.store.results import Store
 from fesearch.store.transfer import Tables
 
@@ -26,12 +25,12 @@ class Seen:
     Attributes:
         name: as messages print it.
         revision: of its schema, None where there are no studies.
-        network: the type of the network file system it is on, None for none.
+        file: of SQLite, which may not be there yet; None for a server.
     """
 
     name: str
     revision: str | None
-    network: str | None
+    file: Path | None
 
     @property
     def stale(self) -> bool:
@@ -52,12 +51,11 @@ def examine(url: str) -> Seen:
             f"There is no folder '{file.parent}' for the database '{file.name}'.",
             f"Type: mkdir -p {shlex.quote(str(file.parent))}",
         )
-    kind = None if file is None else network(file)
     try:
         _, revision = _found(url)
     except NoDatabaseError:
-        return Seen(name, None, kind)
-    return Seen(name, revision, kind)
+        return Seen(name, None, file)
+    return Seen(name, revision, file)
 
 
 def backup(url: str, to: Path) -> None:
