@@ -155,7 +155,8 @@ class Family:
         suits: refuses data no model of a config can be trained on (InputError): features it cannot
             read. A study asks before its first trial.
         cost: what a fit of a config takes, of so many training rows of the data; None where it
-            grows no faster than its rows. A study asks of its whole space before its first trial.
+            grows no faster than its rows. A study asks of its whole space before its first trial,
+            and on inner folds of the fit for each.
         length: the config's own maximum resource, such as its number of trees.
         features: the feature set it is meant for.
         gpu: whether ``device="cuda"`` is of use to it.

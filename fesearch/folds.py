@@ -51,6 +51,11 @@ class Part(Development):
     outside: np.ndarray
     inside: np.ndarray
 
+    @property
+    def width(self) -> int:
+        """Number of features, for which no row is copied."""
+        return self.whole.width
+
 
 def part(whole: Development, inside: np.ndarray) -> Part:
     """The part for one fold.
@@ -58,12 +63,19 @@ def part(whole: Development, inside: np.ndarray) -> Part:
     Args:
         inside: places of the training rows that are in the fold.
     """
-    outside = np.setdiff1d(np.arange(len(whole.train_y)), inside, assume_unique=True)
     y = whole.train_y
+    outside = np.delete(np.arange(len(y)), inside)
     made = object.__new__(Part)
     vars(made).update(whole=whole, outside=outside, inside=inside)
     vars(made).update(train_y=y[outside], val_y=y[inside], folds=None)
     return made
+
+
+def each(data: Development) -> list[Part]:
+    """The part for each fold of data that have them."""
+    assert data.folds is not None, "data without folds have a validation part"
+    folds = range(data.folds.max() + 1)
+    return [part(data, np.flatnonzero(data.folds == fold)) for fold in folds]
 
 
 class Folded:
@@ -87,18 +99,12 @@ class Folded:
         threads: int,
         device: str,
     ) -> None:
-        assert data.folds is not None, "data without folds have a validation part"
         self._count = len(data.train_y)
-        self._rows = [np.flatnonzero(data.folds == fold) for fold in range(data.folds.max() + 1)]
+        parts = each(data)
+        self._rows = [one.inside for one in parts]
         self._learners = [
-            build(
-                config,
-                part(data, rows),
-                seed=derive(seed, "fold", fold),
-                threads=threads,
-                device=device,
-            )
-            for fold, rows in enumerate(self._rows)
+            build(config, one, seed=derive(seed, "fold", fold), threads=threads, device=device)
+            for fold, one in enumerate(parts)
         ]
         self._found = np.zeros(self._count)
         self._done = 0  # of the folds, those that have made the step, in ``_found``

@@ -1,6 +1,7 @@
 """Kernels and neighbours: scikit-learn's predictions, portions, costs and what is refused."""
 
 import re
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -15,6 +16,7 @@ from fesearch.classical.affordable import (
     Cost,
     drawn,
     free_memory,
+    of_a_trial,
     refuse_too_costly,
     refuse_too_long,
     refuse_too_many,
@@ -148,6 +150,36 @@ def test_a_refusal_says_the_cost_and_how_many_rows_are_affordable(
     refuse_too_many("krr", {"rows": None}, rows_of(40_000), cost)
     with pytest.raises(InputError, match="31700 training rows"):
         refuse_too_many("krr", {"rows": 50_000}, rows_of(31_700), cost, trials=2)
+
+
+def test_a_trial_on_inner_folds_takes_the_time_of_all_its_fits_and_the_memory_of_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(affordable, "free_memory", lambda: 20_000_000_000)
+    folds = np.arange(80_000) % 4  # 60,000 rows outside each of them, 20,000 inside
+    data = replace(rows_of(80_000), folds=folds)
+
+    def cost(config: Config, data: Development, count: int) -> Cost:
+        return Cost(memory=count * 1e5, seconds=count / 10 * len(data.val_y) / 20_000)
+
+    rows, wanted = of_a_trial({"rows": None}, data, cost)
+    assert (rows, wanted) == (60_000, Cost(memory=6e9, seconds=24_000.0))
+    with pytest.raises(InputError) as refused:
+        refuse_too_many("krr", {"rows": None}, data, cost)
+    assert refused.value.message == (
+        "krr on 60000 training rows for each of 4 inner folds takes about 6.0 GB and 6.7 hours; "
+        "a trial may take 16.0 GB and 2 hours here."
+    )
+    assert refused.value.hint == "Train it on rows drawn from them: --set space.rows=16000"
+    refuse_too_many("krr", {"rows": 16_000}, data, cost)
+    refuse_too_many("krr", {"rows": None}, rows_of(60_000), cost)
+    family = replace(krr.FAMILY, cost=cost)
+    refuse_too_long(family, krr.FULL.replace("rows", 2_500), data, 1_000.0)
+    with pytest.raises(InputError, match=r"^krr on 2600 training rows for each of 4 inner folds "):
+        refuse_too_long(family, krr.FULL.replace("rows", 2_600), data, 1_000.0)
+    refuse_too_costly(family, krr.FULL.replace("rows", 16_000), data, trials=1)
+    with pytest.raises(InputError, match=r"and 2\.8 hours"):
+        refuse_too_costly(family, krr.FULL.replace("rows", [9_000, 25_000]), data, trials=1)
 
 
 def test_a_space_is_refused_for_its_costliest_config(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fesearch.split import Development
 
 MOST_HOURS = 2.0
-"""Of one fit, which cannot be stopped half way: beyond it a search of many trials has no end."""
+"""Of a trial, whose fits cannot be stopped half way: beyond, a search of many has no end."""
 SHARE = 0.8
 """Of the free memory that fits side by side may take: estimates are of their largest parts."""
 ROWS = Int(2, 1 << 40, source="fesearch")
@@ -74,10 +74,31 @@ def some(count: int, rows: int) -> "np.ndarray":
     return np.sort(generator(0, "rows").permutation(count)[:rows])
 
 
+def of_a_trial(
+    config: Config, data: "Development", cost: OfRows, rows: int | None = None
+) -> tuple[int, Cost]:
+    """The rows of the largest fit of a trial, and what all its fits take.
+
+    On inner folds it has one for each, on the rows outside it, one after the other: of memory they
+    take what the largest takes, of time all.
+
+    Args:
+        rows: no more than so many are drawn for a fit.
+    """
+    from fesearch.folds import each
+
+    most = ROWS.high if rows is None else rows
+    parts = [data] if data.folds is None else each(data)
+    fits = [(min(trained_on(config, one), most), one) for one in parts]
+    costs = [cost(config, one, count) for count, one in fits]
+    whole = Cost(max(one.memory for one in costs), sum(one.seconds for one in costs))
+    return max(count for count, _ in fits), whole
+
+
 def refuse_too_many(
     family: str, config: Config, data: "Development", cost: OfRows, trials: int = 1
 ) -> None:
-    """Refuse a fit that this machine's memory or ``MOST_HOURS`` do not suffice for.
+    """Refuse a trial that this machine's memory or ``MOST_HOURS`` do not suffice for.
 
     Args:
         config: its ``rows``, where it has any, are drawn from those to train on.
@@ -86,13 +107,12 @@ def refuse_too_many(
     Raises:
         InputError: says what it would take, and a number of rows that is affordable.
     """
-    rows = trained_on(config, data)
-    wanted = cost(config, data, rows)
+    rows, wanted = of_a_trial(config, data, cost)
     if wanted.share(trials) <= 1:
         return
-    fewer = _fewer(rows, lambda count: cost(config, data, count).share(trials) <= 1)
+    fewer = _fewer(rows, lambda most: of_a_trial(config, data, cost, most)[1].share(trials) <= 1)
     raise InputError(
-        f"{family} on {rows} training rows takes about {wanted.memory / 1e9:.1f} GB and "
+        f"{family} on {_fitted(rows, data)} takes about {wanted.memory / 1e9:.1f} GB and "
         f"{wanted.seconds / 3600:.1f} hours; a trial may take {memory_of_one(trials) / 1e9:.1f} GB "
         f"and {MOST_HOURS:g} hours here.",
         f"Train it on rows drawn from them: --set space.rows={_rounded(fewer)}",
@@ -109,13 +129,13 @@ def refuse_too_long(family: "Family", space: Space, data: "Development", limit: 
     if cost is None:
         return
     first = family.first(space)
-    rows = trained_on(first, data)
-    seconds = cost(first, data, rows).seconds
+    rows, wanted = of_a_trial(first, data, cost)
+    seconds = wanted.seconds
     if seconds <= limit:
         return
-    fewer = _fewer(rows, lambda count: cost(first, data, count).seconds <= limit)
+    fewer = _fewer(rows, lambda most: of_a_trial(first, data, cost, most)[1].seconds <= limit)
     raise InputError(
-        f"{family.name} on {rows} training rows takes about {_spelled(seconds)} for its first "
+        f"{family.name} on {_fitted(rows, data)} takes about {_spelled(seconds)} for its first "
         f"config; a trial may take {_spelled(limit)} (trial_time_limit).",
         f"Train it on rows drawn from them: --set space.rows={_rounded(fewer)}; or let a trial "
         f"take longer: --set trial_time_limit={_spelled(seconds)}",
@@ -133,9 +153,7 @@ def refuse_too_costly(family: "Family", space: Space, data: "Development", trial
         return
     first = family.first(space)
     refuse_too_many(family.name, first, data, cost, trials)
-    worst = costliest(
-        space, first, lambda one: cost(one, data, trained_on(one, data)).share(trials)
-    )
+    worst = costliest(space, first, lambda one: of_a_trial(one, data, cost)[1].share(trials))
     try:
         refuse_too_many(family.name, worst, data, cost, trials)
     except InputError as error:
@@ -180,6 +198,12 @@ def _fewer(rows: int, affordable: Callable[[int], bool]) -> int:
     while rows > ROWS.low and not affordable(rows):
         rows = int(0.9 * rows)
     return rows
+
+
+def _fitted(rows: int, data: "Development") -> str:
+    """What the largest fit of a trial is on, and for how many inner folds it has one."""
+    folds = "" if data.folds is None else f" for each of {data.folds.max() + 1} inner folds"
+    return f"{rows} training rows{folds}"
 
 
 def _spelled(seconds: float) -> str:
