@@ -70,6 +70,92 @@ def test_ones_own_options_come_last() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "name", "flag"),
+    [
+        ("--time=1:00", "time", "--time"),
+        ("--time 1:00", "time", "--time"),
+        ("--tim=1:00", "time", "--time"),
+        ("--time-min=1:00", "time-min", "--time"),
+        ("-t1:00", "time", "--time"),
+        ("-t 1:00", "time", "--time"),
+        ("-t=1:00", "time", "--time"),
+        ("-Ht1:00", "time", "--time"),
+        ("--partition=gpu -t 1:00", "time", "--time"),
+        ("--signal=B:TERM@60", "signal", "--margin"),
+        ("--nodes=2", "nodes", "--nodes"),
+        ("-N 2-4", "nodes", "--nodes"),
+        ("-c8", "cpus-per-task", "--cpus-per-node"),
+        ("-s", "oversubscribe", "--cpus-per-node"),
+        ("--no-requeue", "no-requeue", "--chain"),
+        ("-n 8", "ntasks", ""),
+        ("--ntasks-per-node=8", "ntasks-per-node", ""),
+        ("--array=1-3", "array", ""),
+        ("--no-kill=off", "no-kill", ""),
+    ],
+)
+def test_options_that_contradict_the_script_are_refused(line: str, name: str, flag: str) -> None:
+    instead = f"Give {flag} in its place; see fesearch cluster slurm --help."
+    refusal = (
+        f"sbatch is to get '{line}', but --{name} is the script's own to give.",
+        instead if flag else "Leave it out: one job has a study, and each of its nodes one Ray.",
+    )
+    assert refused(replace(JOB, sbatch=["--partition=gpu", line])) == refusal
+    assert refused(replace(JOB, preamble=f"#SBATCH {line}\nmodule load cuda")) == refusal
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--partition=gpu --qos=long",
+        "-p gpu",
+        "--comment='not a --time=1:00'",
+        "--partition=gpu # not --time=1:00",
+        "--mem=64G",
+        "--no-kill",
+        "--job-name=mine",
+        "--nodelist=node[1-4]",
+        "-Jtime",
+        "--exclude=node7",
+        "--gres=lustre:1",
+    ],
+)
+def test_other_options_stand_in_the_script(line: str) -> None:
+    assert options(replace(JOB, sbatch=[line]))[-2:] == ["--gpus-per-node=4", line]
+
+
+def test_what_contradicts_nothing_in_another_job() -> None:
+    assert options(replace(JOB, chain=3, sbatch=["--no-requeue"]))[-1] == "--no-requeue"
+    assert options(replace(JOB, cpus=4, sbatch=["-s"]))[-1] == "-s"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["--gres=gpu:4", "--gres gpu:a100:4,lustre:1", "--gpus-per-node=a100:2,v100:2", "-G 16",
+     "--gpus=a100:16", "--tres-per-node=gres/gpu:4"],
+)  # fmt: skip
+def test_gpus_may_be_asked_for_by_their_type(line: str) -> None:
+    asked = options(replace(JOB, sbatch=[line]))
+    assert asked[-1] == line
+    assert "--gpus-per-node=4" not in asked
+
+
+@pytest.mark.parametrize(
+    ("gpus", "line", "asked", "there"),
+    [
+        (4, "--gres=gpu:a100:2", "2 GPUs for a node", 4),
+        (0, "--gres=gpu", "1 GPUs for a node", 0),
+        (4, "-G4", "4 GPUs for a job", 16),
+        (4, "--gpus-per-node=a100:8", "8 GPUs for a node", 4),
+    ],
+)
+def test_another_number_of_gpus_is_refused(gpus: int, line: str, asked: str, there: int) -> None:
+    message, hint = refused(replace(JOB, gpus=gpus, sbatch=[line]))
+    said = f"sbatch is to get '{line}', which is {asked}; by --gpus-per-node it has {there}."
+    assert message == said
+    assert hint.startswith("Give --gpus-per-node as many as a node is to have; ")
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     word=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20),
@@ -247,6 +333,11 @@ def test_wall_clock_limits_as_sbatch_takes_them(time: str, expected: int) -> Non
         (
             {"sbatch": ["--comment=a\nrm -rf /"]},
             "--sbatch got '--comment=a\\nrm -rf /'.",
+            "Give one option of sbatch, as in --sbatch=--partition=gpu",
+        ),
+        (
+            {"sbatch": ["--comment='a"]},
+            '--sbatch got "--comment=\'a".',
             "Give one option of sbatch, as in --sbatch=--partition=gpu",
         ),
         (

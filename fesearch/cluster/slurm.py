@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fesearch.cluster import sbatch
 from fesearch.errors import InputError, quoted
 from fesearch.paths import checked_name
 
 BODY = Path(__file__).with_name("slurm.sh")
 _TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<parts>\d+(?::\d+){0,2})")
+_IN_PREAMBLE = re.compile(r"^#SBATCH\s+(\S.*)$", re.MULTILINE)
 _LEAST_MARGIN = 120  # seconds: a minute of it is kept for what comes after the driver
 _DISK_LETTERS = 40  # of the node's disk: beneath it lie sockets, of whose paths 107 are allowed
 
@@ -30,7 +32,7 @@ class Job:
         margin: seconds before the limit at which the study is stopped, to go on in a new job.
         chain: jobs that are submitted at once, each after the one before; 1 puts the one job back
             into the queue as often as the study needs.
-        sbatch: further options, one a line, as "--partition=gpu".
+        sbatch: further options, one a line, as "--partition=gpu"; see ``sbatch.check``.
         preamble: shell commands before all others, such as "module load".
         disk: folder on a disk of the node, for Ray's own files; short.
         environment: what is set for every process of the job.
@@ -109,6 +111,7 @@ def seconds(time: str) -> int:
 def _options(job: Job) -> list[str]:
     """The options of sbatch; the user's own come last and win."""
     own = [line.strip() for line in job.sbatch]
+    asked = (sbatch.gpus_asked(*one) for line in _theirs(job) for one in sbatch.options(line))
     options = [
         f"--job-name=fesearch-{job.name}",
         f"--nodes={job.nodes}",
@@ -121,19 +124,19 @@ def _options(job: Job) -> list[str]:
         f"--output=fesearch-{job.name}-%j.log",
     ]
     options += ["--exclusive", "--mem=0"] if job.cpus is None else [f"--cpus-per-task={job.cpus}"]
-    if job.gpus and not any("gres" in line or "--gpus" in line for line in own):
+    if job.gpus and not any(asked):
         options.append(f"--gpus-per-node={job.gpus}")
     return [*options, *own]
 
 
+def _theirs(job: Job) -> list[str]:
+    """Options of the user's own: a preamble may have some, where sbatch reads them."""
+    return [*job.sbatch, *_IN_PREAMBLE.findall(job.preamble)]
+
+
 def _check(job: Job) -> None:
     checked_name("study", job.name)
-    for line in job.sbatch:
-        if not line.strip().startswith("-") or not line.isprintable():
-            raise InputError(
-                f"--sbatch got {quoted(line)}.",
-                "Give one option of sbatch, as in --sbatch=--partition=gpu",
-            )
+    sbatch.check(_theirs(job), nodes=job.nodes, gpus=job.gpus, cpus=job.cpus, chain=job.chain)
     limit = seconds(job.time)
     if job.margin < _LEAST_MARGIN or limit < 2 * job.margin:
         raise InputError(
