@@ -12,15 +12,16 @@ from pathlib import Path
 
 SRUN = r"""#!/bin/bash
 # Runs its command once for each node, here, and ends when all have.
-tasks=1
+tasks=1 environment=()
+if [[ ${SLURM_EXPORT_ENV:-} == NONE ]]; then environment=(env -i "PATH=$PATH"); fi
 while [[ $1 == --* ]]; do
-  case $1 in --ntasks=*) tasks=${1#*=} ;; esac
+  case $1 in --ntasks=*) tasks=${1#*=} ;; --export=ALL) environment=() ;; esac
   shift
 done
 pids=()
 trap 'kill -TERM "${pids[@]}" 2>/dev/null' TERM
 for ((node = 0; node < tasks; node++)); do
-  SLURM_NODEID=$node "$@" &
+  SLURM_NODEID=$node "${environment[@]}" "$@" &
   pids+=($!)
   echo $! > "$STUBS/node-$node"
 done

@@ -259,6 +259,14 @@ def test_ray_client_has_a_port_of_the_job_where_ray_would_serve_it(
     assert ("--ray-client-server-port 2" in head) == there  # behind 127.0.0.1:1
 
 
+def test_nodes_of_a_job_that_exports_nothing_have_the_token(stubs: Slurm) -> None:
+    stubs.environment["SLURM_EXPORT_ENV"] = "NONE"  # what sbatch --export=NONE sets
+    job = begun(stubs, written(stubs))
+    wait_for(lambda: stubs.said("ray"), "Ray has started")  # it notes that where STUBS says
+    job.send_signal(signal.SIGTERM)
+    job.wait(PATIENCE)
+
+
 def test_a_job_that_cannot_be_requeued_is_submitted_anew(stubs: Slurm) -> None:
     (stubs.folder / "requeue").write_text("1")
     to = written(stubs)

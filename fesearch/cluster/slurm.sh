@@ -111,7 +111,8 @@ trap "kill -TERM $ray 2>/dev/null" TERM
 while kill -0 "$ray" 2>/dev/null; do wait "$ray"; done
 rm -rf -- "$temp"
 '
-srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 \
+# A job of --export=NONE hands its nodes nothing of its environment, unless srun is asked to.
+srun --export=ALL --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 \
   --cpus-per-task="$cores" --no-kill --kill-on-bad-exit=0 --wait=0 \
   bash -c "$on_each_node" ray-node "$address" "$cores" "$gpus" \
   "$disk/ray-$SLURM_JOB_ID" </dev/null >"$log" 2>&1 &
