@@ -111,7 +111,7 @@ def main() -> int:
         for family in families:
             try:
                 train(family, configs, minutes, given.smoke, given.seed)
-                tables.append(recorded(family, "sqlite:///curves.db"))
+                tables += recorded(family, "sqlite:///curves.db")
             except (subprocess.CalledProcessError, FesearchError) as error:
                 failed.append(family)
                 print(f"{family} is left out: {error}", file=sys.stderr, flush=True)

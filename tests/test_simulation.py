@@ -6,12 +6,13 @@ import math
 from dataclasses import replace
 
 import pytest
-from searched import fail, search
+from searched import fail, join, search
 from test_simulated import CONFIGS, STUDY, curve, curves_of
 
 from fesearch import simulation
 from fesearch.cli.app import run
-from fesearch.errors import InputError
+from fesearch.errors import InputError, StudyNotFoundError
+from fesearch.families import decision_tree
 from fesearch.search import curves as recorded
 from fesearch.search.simulated import Course
 from fesearch.simulation import Comparison, Limits, Outcome, Policy, compare, policies
@@ -183,7 +184,7 @@ def grown(studies):
 
 
 def test_curves_of_a_study_are_its_reports(grown):
-    found = recorded.recorded("grown", grown)
+    [found] = recorded.recorded("grown", grown)
     with Store.look(grown) as store:
         reports = [report.raw for report in store.reports(store.study("grown"), 1)]
     assert len(found.curves) == 2  # and not the one that failed by a fault of the machine
@@ -218,6 +219,22 @@ def test_the_command_prints_a_table_and_rows_and_draws(grown, tmp_path, capsys):
     assert {row["policy"] for row in rows} == {"random + none", "random + asha"}
     assert rows[0]["best"] is None  # before the first report
     assert rows[5]["best"] == rows[-1]["best"] > 0
+
+
+def test_of_a_search_over_many_families_each_is_replayed_that_has_curves(grown, capsys):
+    join(grown, "every", ["grown", "nets"])
+    words = ["simulate", "--from", "every", "--sampler", "random", "--seeds", "1"]
+    assert run([*words, "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    assert {row["source"] for row in json.loads(out)} == {"grown"}
+    assert "The study 'nets' has no curve to replay: no trial of its space has ended" in err
+    search(grown, "trees", "decision_tree", [decision_tree.BEST])
+    join(grown, "every", ["trees"])
+    assert run([*words, "--format", "csv"]) == 0  # with rungs, too, where a trial has one step
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert {line.split(",")[0] for line in lines} == {"trees", "grown"}
+    with pytest.raises(StudyNotFoundError, match="'evry'"):
+        recorded.recorded("evry", grown)
 
 
 def test_workers_without_a_trial_are_told_of(grown, capsys):

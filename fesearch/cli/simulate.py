@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def simulate(
     source: Annotated[
         list[str] | None,
-        typer.Option("--from", help="A study whose curves to replay; repeatable."),
+        typer.Option("--from", help="A study or search whose curves to replay; repeatable."),
     ] = None,
     family: Annotated[
         list[str] | None, typer.Option("--family", help="Of the shipped curves, these alone.")
@@ -81,7 +81,7 @@ def _sources(names: list[str], families: list[str], storage: str | None) -> "lis
     if names and families:
         raise InputError("--from and --family are both given.", "Give one of them.")
     if names:
-        found = [curves.recorded(name, storage_url(storage)) for name in names]
+        found = [one for name in names for one in curves.recorded(name, storage_url(storage))]
     else:
         found = curves.read()
         there = [one.study.family for one in found]

@@ -6,6 +6,7 @@ values, seconds; no row of data. It says itself where, by which commit and on wh
 
 import gzip
 import json
+import logging
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -24,10 +25,11 @@ from fesearch.record import Fault, Report, TrialResult, TrialState
 from fesearch.search.prepare import archived_study
 from fesearch.space import Choice, Config, Domain, Space, Value, When
 from fesearch.store.results import Store
-from fesearch.store.types import ReportRow
+from fesearch.store.types import ReportRow, StudyRow
 from fesearch.study import Study, from_keys
 
 SHIPPED = Path(__file__).with_name("curves.json.gz")
+_log = logging.getLogger(__name__)
 _DIGITS = 5  # of a value that is written
 _ABSENT = -9.0
 _KEYS = ("family", "preset", "space", "max_epochs", "patience", "metric")
@@ -179,35 +181,44 @@ def written(config: Config) -> str:
     return json.dumps(dict(config), sort_keys=True)
 
 
-def recorded(name: str, url: str) -> Curves:
-    """The curves of a study of the store.
+def recorded(name: str, url: str) -> list[Curves]:
+    """The curves of a study of the store; of a search over many families, those of each.
+
+    Families of it that have none are left out, with a line in the log.
 
     Raises:
         StudyNotFoundError: there is none of that name.
         InputError: none of its trials has ended and told of its config.
     """
     with Store.look(url) as store:
-        row = store.study(name)
-        results, reports = store.trials(row), store.reports(row)
+        rows = store.named([name])
+        found = {row.name: _recorded(store, row) for row in rows}
+    there = [one for one in found.values() if one is not None]
+    none = "has no curve to replay: no trial of its space has ended by itself."
+    if not there:
+        hint = f"See why: fesearch trials {rows[0].name}"
+        raise InputError(f"The study '{name}' {none}", hint)
+    for left_out in (study for study, one in found.items() if one is None):
+        _log.warning("The study '%s' %s", left_out, none)
+    return there
+
+
+def _recorded(store: Store, row: StudyRow) -> Curves | None:
+    """The curves of one study; None where it has none."""
     study = archived_study(row)
     space = study.search_space()
     steps: dict[int, list[ReportRow]] = {}
-    for report in reports:
+    for report in store.reports(row):
         steps.setdefault(report.number, []).append(report)
     curves = tuple(
         _curve(result, steps[result.number])
-        for result in results
+        for result in store.trials(row)
         if _tells(result) and result.number in steps and _inside(space, result.config)
     )
     if not curves:
-        raise InputError(
-            f"The study '{name}' has no curve to replay: no trial of its space has ended by "
-            "itself.",
-            f"See why: fesearch trials {name}",
-        )
-    return Curves(
-        name, study, row.unit, row.key.data, str(study.split_spec()), curves, f"study {name}"
-    )
+        return None
+    name, key = row.name, row.key
+    return Curves(name, study, row.unit, key.data, str(study.split_spec()), curves, f"study {name}")
 
 
 def write(tables: Sequence[Curves], to: Path, *, commit: str, device: str) -> None:
