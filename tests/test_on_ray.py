@@ -13,6 +13,7 @@ from typing import Any
 
 import own_files
 import pytest
+import ray
 import searched
 from driven import check_optuna_agrees
 from ray.air._internal import usage
@@ -21,7 +22,7 @@ from test_fault_kinds import DIED, NODE
 
 from fesearch.nets.optimizer import Optimizer
 from fesearch.own import family_of
-from fesearch.record import Fault, TrialResult, TrialSpec, TrialState
+from fesearch.record import Fault, Report, TrialResult, TrialSpec, TrialState
 from fesearch.search import on_ray, start
 from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.driver import LOG, Outcome
@@ -341,6 +342,56 @@ def test_a_search_that_is_to_stop_ends_no_epoch_first(
     assert states(start.resume("moody", sqlite_url)) == [TrialState.COMPLETE] * 2
     logs = [(folder / f"{n:06d}" / LOG_OF_TRIAL).read_text() for n in (0, 1)]
     assert all(" goes on after a part of its first step: " in log for log in logs)
+
+
+LOOKING = """
+import json, os, time
+from dataclasses import replace
+from pathlib import Path
+from fesearch.families.ridge import FAMILY as RIDGE
+
+HERE = Path({here!r})
+PARTS = "train_x", "train_y", "val_x", "val_y"
+
+def place(array):
+    # The file of its memory and where in it, and whether others see that, and it is written to.
+    address = array.ctypes.data
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, rights, offset, device, inode, *_ = line.split()
+        low, high = (int(end, 16) for end in span.split("-"))
+        if low <= address < high:
+            at = address - low + int(offset, 16)
+            return [device, inode, at, rights.endswith("s"), array.flags.writeable]
+
+def build(config, data, **options):
+    parts = {{name: place(getattr(data, name)) for name in PARTS}}
+    file = HERE / f"{{os.getpid()}}-{{time.monotonic_ns()}}.json"
+    file.write_text(json.dumps(parts))
+    while len({{other.name.split("-")[0] for other in HERE.iterdir()}}) < 2:
+        time.sleep(0.1)  # until the other process has a trial, too
+    return RIDGE.build(config, data, **options)
+
+FAMILY = replace(RIDGE, name="looking", build=build)
+"""
+
+
+def test_all_trials_see_the_same_data_in_the_object_store(search: Any, tmp_path: Path) -> None:
+    taken: list[float] = []
+
+    class Looking(Watch):
+        def reported(self, number: int, report: Report) -> None:
+            there, free = ray.cluster_resources(), ray.available_resources()
+            taken.append(there["object_store_memory"] - free["object_store_memory"])
+
+    here = tmp_path / "here"
+    outcome = search({}, Looking(), text=LOOKING.format(here=str(here)), trials=8)
+    assert states(outcome) == [TrialState.COMPLETE] * 8
+    first, *others = (json.loads(file.read_text()) for file in here.iterdir())
+    assert all(one == first for one in others), "a trial has data of its own"
+    for *_, shared, writeable in first.values():
+        assert (shared, writeable) == (True, False)
+    size = 4 * 145 * len(searched.FORMULAS)  # of the features
+    assert 0.5 * size < taken[0] <= max(taken) < 1.5 * size
 
 
 @pytest.mark.parametrize(
