@@ -25,7 +25,7 @@ from fesearch.search.held import Held
 from fesearch.search.prepare import Progress
 from fesearch.search.roles import Watcher
 from fesearch.search.settle import Prospects
-from fesearch.search.shares import Turn, all_shares, first_share
+from fesearch.search.shares import Turn, all_shares, first_share, rounds
 from fesearch.search.standings import ahead, members, recorded, spent, upcoming
 from fesearch.search.start import resume, start
 from fesearch.store.outage import PATIENCE, LostError, Outage, UnreachableError
@@ -249,7 +249,7 @@ def _drive(
             else:
                 outage.over()
         if not stopped:
-            _conclude(budget.portfolio, url, budget.deadline)
+            _conclude(budget.portfolio, url, budget.deadline, looks, halt)
     begun = tuple(one.study.name for one in members(portfolio.name, url))
     return Ended(budget.portfolio, begun, left_out, stopped, budget.deadline)
 
@@ -269,6 +269,8 @@ def _turn(
     portfolio = budget.renew()
     if (turn := upcoming(portfolio, url, left_out, budget.due)) is None:
         return ""
+    if _is_last(portfolio, turn):
+        _conclude(portfolio, url, budget.deadline, looks, halt, but=turn.family)
     if halt.reason or time.monotonic() >= budget.deadline:
         return halt.reason or (LATE if budget.limited else "")
     looks.turn(turn)
@@ -295,16 +297,37 @@ def _turn(
     return None if outcome.stopped in ("", LATE) else outcome.stopped
 
 
-def _conclude(portfolio: Portfolio, url: str, deadline: float) -> None:
+def _is_last(portfolio: Portfolio, turn: Turn) -> bool:
+    """Whether time is shared and the others have had theirs: one has the last round to itself."""
+    return portfolio.seconds is not None and turn.round == len(rounds(len(portfolio.studies)))
+
+
+def _conclude(
+    portfolio: Portfolio, url: str, deadline: float, looks: Looks, halt: Halt, but: str = ""
+) -> None:
     """End the trial of each family that time has interrupted and that is its best so far.
 
-    So what it has reached is ranked, and of use. The best of all does, however late it is.
+    So what it has reached is ranked, and of use. To load its data takes seconds, so it is done
+    before the last turn of all for those that have had theirs; at the end, when the time is over,
+    for the best alone, however late it is.
+
+    Args:
+        but: the family whose turn it is: it goes on.
     """
     studies = {study.name: study for study in portfolio.studies.values()}
-    for index, (name, _) in enumerate(ahead(portfolio.name, url)):
-        if index and time.monotonic() >= deadline:
+    names = [name for name, _ in ahead(portfolio.name, url) if studies[name].family != but]
+    for index, name in enumerate(names):
+        if halt.reason or ((index or but) and time.monotonic() >= deadline):
             return
-        resume(name, url, seconds=0.0, concluding=True, place=_place(studies[name]))
+        try:
+            done = resume(name, url, seconds=0.0, concluding=True, place=_place(studies[name]))
+        except UnreachableError:
+            raise
+        except InputError as error:  # such as of memory that others have taken
+            looks.noted(f"What {name} has reached is not ranked: {error.message}")
+        else:
+            if done.stopped not in ("", LATE):
+                halt.stop(done.stopped)
 
 
 def _place(study: Study) -> dict[str, Any]:
