@@ -10,7 +10,8 @@ import pytest
 from analysed import MODELS, found
 
 from fesearch import formula
-from fesearch.analysis import ANALYSES, Column, Table
+from fesearch.analyses import permutation
+from fesearch.analysis import ANALYSES, Column, Settings, Table
 from fesearch.cli.app import run
 from fesearch.errors import InputError
 from fesearch.examined import Part
@@ -134,6 +135,39 @@ def test_a_feature_a_forest_never_splits_on_has_no_importance(studies: str) -> N
     assert values[line["most_important"]] > 0
     again = found("permutation", ["forests"], studies, repeats=3)
     assert again.detail == finding.detail  # the same orders each time
+
+
+def test_permutation_predicts_no_row_again_that_stays_the_same(studies: str) -> None:
+    model = subject("forests", studies).examined
+    part, told = model.part("validation"), []
+
+    def predictor(x: np.ndarray) -> np.ndarray:
+        told.append(len(x))
+        return np.asarray(x, dtype=np.float64).sum(axis=1)
+
+    model.__dict__["predictor"] = predictor
+    importances, _, rows = permutation._importances(model, Settings(repeats=2, rows=5000))
+    x = np.ascontiguousarray(model.x[part.rows], dtype=np.float32)
+    draw = np.random.default_rng(0)
+    orders = [draw.permutation(rows) for _ in range(2)]
+    moved = [(x[order, i] != x[:, i]).sum() for i in range(x.shape[1]) for order in orders]
+    assert sum(told) == sum(moved)
+    assert 0 < sum(told) < 2 * rows * x.shape[1]
+    before = np.abs(part.error)
+    after = np.abs(x.sum(axis=1, dtype=np.float64) - x[:, 0] + x[orders[0], 0] - part.truth)
+    same = x[orders[0], 0] == x[:, 0]
+    assert importances[0, 0] == pytest.approx(np.where(same, 0, after - before).mean(), abs=1e-4)
+
+
+def test_a_model_without_columns_is_refused_before_the_others_are_worked_on(
+    studies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = [subject(name, studies) for name in ("forests", "nets")]
+    odd = replace(every[1].examined, features="element_sequence")
+    monkeypatch.setattr(permutation, "models", lambda subjects: [every[0].examined, odd])
+    monkeypatch.setattr(permutation, "_importances", lambda *given: pytest.fail("worked on"))
+    with pytest.raises(InputError, match="whose columns mean nothing alone"):
+        permutation.find(every, Settings())
 
 
 def test_permutation_takes_as_many_rows_as_asked(studies: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,17 +11,18 @@ import pytest
 import searched
 
 from fesearch import toml
-from fesearch.analysis import ANALYSES
+from fesearch.analysis import ANALYSES, Finding, Settings, Table
 from fesearch.cli.app import run
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
 from fesearch.overviews import Ranking
-from fesearch.report import Report, collect, render, write, write_figures
+from fesearch.report import Report, collect, contents, render, write, write_figures
 from fesearch.report.rankings import ranking, repeated
 from fesearch.report.templates import cell
 from fesearch.store.results import Store
 from fesearch.store.types import Look
+from fesearch.subject import Subject
 
 HOSTILE = '<script>alert(1)</script> "x" {{ 7*7 }}'
 
@@ -110,6 +112,24 @@ def test_a_page_answers_first_and_needs_nothing_else(
     assert {path.name for path in files} == {f"{n}{s}" for n in names for s in (".png", ".svg")}
 
 
+def test_an_analysis_that_refuses_one_is_made_once_of_the_others(
+    studies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
+        asked.append((len(subjects), settings.rows))
+        if any(one.name == "nets" for one in subjects):
+            raise InputError("Not this one.", "Take another.")
+        return Finding(Table.of([], "a"), Table.of([], "a"), "")
+
+    one = replace(ANALYSES.get("permutation"), find=find, panels=lambda finding: [])
+    monkeypatch.setattr(contents, "ANALYSES", [one])
+    report = collect(["forests", "nets"], studies)
+    assert [missing.why for missing in report.skipped] == ["Not this one."]
+    assert asked == [(2, contents.ROWS), (1, 2), (1, 2), (1, contents.ROWS)]
+
+
 def test_a_look_at_the_test_part_is_told(studies: str, fast: None) -> None:
     (scored,) = holdout("forests", studies).scored
     text = " ".join(" ".join(Reader(render(collect(["forests"], studies))).words).split())
@@ -130,9 +150,13 @@ def test_ensembles_are_told_with_their_picks(studies: str, fast: None) -> None:
     assert table["picks"] == [picks]
     assert table["look"] == [look.sequence]
     assert table["test MAE"] == [look.value]
-    assert {"validation MAE", "95 % of MAE", "test RMSE", "test R²", "predicts a row in"} <= {
-        column.name for column in table.columns
-    }
+    assert {
+        "validation MAE",
+        "95 % interval of MAE",
+        "test RMSE",
+        "test R²",
+        "predicts a row in",
+    } <= {column.name for column in table.columns}
     shown = Ranking(report.tables)
     assert repr(shown).endswith(f" {report.tables[0].summary.unit}, 1 ensemble>")
     assert f"<td>{picks}</td>" in shown._repr_html_()

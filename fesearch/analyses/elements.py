@@ -96,7 +96,7 @@ def panels(finding: Finding) -> "list[Panel]":
             points(
                 [Point(symbol, reference[symbol], maes[symbol]) for symbol in both],
                 title="One model against the other, by element",
-                note="Below the line the second model is better.",
+                note=f"Below the line {label} is better than {first}.",
                 x=f"MAE of {first} ({unit})",
                 y=f"MAE of {label} ({unit})",
                 diagonal=True,

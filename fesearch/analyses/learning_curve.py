@@ -159,7 +159,7 @@ def _best(sizes: Sequence[int], values: Sequence[float]) -> dict[int, float]:
 ANALYSIS = Analysis(
     name="learning_curve",
     title="Learning curve",
-    question="How much would more data help, and which family is best with few?",
+    question="How much would more data help, and which family is best with little data?",
     source="Huang and Ling 2020, Fig. 2a",
     reads="series",
     whole=_comparable,

@@ -157,9 +157,10 @@ def _sections(analysis: Analysis, who: Sequence[Subject]) -> tuple[list[Section]
         if len(who) == 1 or analysis.reads == "series":
             return [], [Missing(analysis, error.message, error.hint)]
     good, skipped = [], []
+    few = Settings(repeats=1, rows=2)  # whether it can be made of one is asked at little cost
     for one in who:
         try:
-            analysis.find([one], settings)
+            analysis.find([one], few)
             good.append(one)
         except FesearchError as error:
             skipped.append(Missing(analysis, error.message, error.hint))
