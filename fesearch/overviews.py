@@ -124,7 +124,7 @@ def _contenders(table: RepeatedTable) -> str:
                 "divisions": len(one.scores),
                 f"validation {title} {unit}".rstrip(): one.validation,
                 f"test {title} {unit}".rstrip(): one.test.get(metric),
-                "95 % of MAE": _low_high(one.interval),
+                "95 % interval of MAE": _low_high(one.interval),
                 "ties": one.ties,
                 "parameters": one.parameters,
             }
@@ -162,7 +162,7 @@ def _ensembles(table: rank.Table) -> str:
             "study": ", ".join(look.how.studies),
             _heading("validation", table): look.how.validation.get(metric),
             _heading("test", table): look.scores.get(metric),
-            "95 % of MAE": _interval(look),
+            "95 % interval of MAE": _interval(look),
             "picks": picked(look),
         }
         for look in table.ensembles
@@ -183,7 +183,7 @@ def _compared(table: rank.Table, entry: rank.Entry) -> dict[str, Any]:
     """Interval and ties, where any entry of the table has them."""
     found: dict[str, Any] = {}
     if any(one.look for one in table.entries):
-        found["95 % of MAE"] = _interval(entry.look)
+        found["95 % interval of MAE"] = _interval(entry.look)
     if any(one.standing for one in table.entries):
         found["ties"] = entry.standing.ties if entry.standing else None
     return found

@@ -22,6 +22,7 @@ from fesearch.figures.files import KINDS
 from fesearch.figures.layout import HEIGHT, WIDTH, columns, draw_row
 from fesearch.figures.lines import Line, lines
 from fesearch.figures.periodic_table import place
+from fesearch.figures.points import Point, points
 from fesearch.figures.render import panel_svg, svg
 from fesearch.figures.style import INK, compact, plain, tick
 from fesearch.formula import ELEMENTS
@@ -173,6 +174,23 @@ def test_bars_show_each_label_with_its_whole_count_and_a_key_of_the_groups_used(
     assert panel.alt.endswith("Bars of 2 by rows, the first ones: Fm-3m 185,277, P-1 4.")
 
 
+# Points
+
+
+def test_names_of_points_do_not_lie_on_each_other_and_stand_where_there_is_room() -> None:
+    """On whatever scale: limits of axes are not known before they are asked for."""
+    for scale in (0.01, 1.0, 100.0):
+        every = [Point(f"E{i}", scale * (i % 6), scale * (i // 6)) for i in range(36)]
+        every += [Point("X", scale * 2.01, scale * 2.01)]
+        figure = Figure(figsize=(WIDTH / 3, HEIGHT))
+        draw_row(figure, [points(every, title="T", x="x", y="y")], 3, 0.0)
+        figure.canvas.draw()
+        names = figure.axes[0].texts[1:]  # the first is the note
+        assert len(names) == 36, scale
+        boxes = [name.get_window_extent() for name in names]
+        assert not any(one.overlaps(two) for n, one in enumerate(boxes) for two in boxes[:n])
+
+
 # Words and numbers
 
 
@@ -189,6 +207,7 @@ def test_bars_show_each_label_with_its_whole_count_and_a_key_of_the_groups_used(
         (1_234_567, "1.23M"),
         (0.0873, "0.0873"),
         (-4.5, "−4.5"),
+        (1020.3, "1,020"),
     ],
 )
 def test_numbers_fit_into_a_cell(value: float, text: str) -> None:

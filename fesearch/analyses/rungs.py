@@ -49,6 +49,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
 def panels(finding: Finding) -> "list[Panel]":
     """For each study its rungs, and the hours by how trials ended."""
     from fesearch.figures import bars
+    from fesearch.figures.style import compact
 
     drawn = []
     for line in finding.summary.rows():
@@ -83,7 +84,7 @@ def panels(finding: Finding) -> "list[Panel]":
                     title=f"Time by end: {line['study']}",
                     note="Computation of trials, by how they ended; their number in brackets.",
                     axis="seconds",
-                    text="{:.3g}".format,
+                    text=compact,
                 )
             )
     return drawn

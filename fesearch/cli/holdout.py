@@ -283,7 +283,7 @@ def _show_elsewhere(found: "Elsewhere", file: Path, format: Format) -> None:
             Column(f"file_{one.name}", f"{one.title} there", one.in_unit(found.target_unit))
             for one in map(metric_named, found.scored[0].scores)
         ),
-        Column("interval", "95 % of MAE there", found.target_unit),
+        Column("interval", "95 % interval of MAE there", found.target_unit),
         Column("new_mae", "MAE of new formulas", found.target_unit),
     ]
     short = [

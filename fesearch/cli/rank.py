@@ -150,7 +150,7 @@ def _columns(table: ranking.Table) -> list[Column | str]:
         (True, "family"),
         (True, Column(f"val_{key.metric}", f"validation {title}", unit)),
         (True, Column(f"test_{key.metric}", f"test {title}", unit)),
-        (looked, Column("test_interval", "95 % of MAE", unit)),
+        (looked, Column("test_interval", "95 % interval of MAE", unit)),
         (any(entry.standing for entry in entries), "ties"),
         (any(entry.standing for entry in entries), Column("p_next", "p to next")),
         *(
@@ -196,7 +196,7 @@ def _ensemble_columns(table: ranking.Table) -> list[Column | str]:
         "study",
         Column(f"val_{key.metric}", f"validation {title}", unit),
         Column(f"test_{key.metric}", f"test {title}", unit),
-        Column("test_interval", "95 % of MAE", unit),
+        Column("test_interval", "95 % interval of MAE", unit),
         *(
             Column(f"test_{one.name}", f"test {one.title}", one.in_unit(unit))
             for one in _others(key.metric)
@@ -277,7 +277,7 @@ def _repeated_columns(table: RepeatedTable) -> list[Column | str]:
         "divisions",
         Column("validation", f"validation {title}", unit),
         Column(f"shown_{table.key.metric}", f"test {title}", unit),
-        *([Column("test_interval", "95 % of MAE", unit)] if intervals else []),
+        *([Column("test_interval", "95 % interval of MAE", unit)] if intervals else []),
         *([Column("ties"), Column("p_next", "p to next")] if ties else []),
         *([Column("seeds_sd", "SD over seeds", unit)] if seeds else []),
         *others,

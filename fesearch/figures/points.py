@@ -86,6 +86,7 @@ def points(
 def _named(axes: Axes, every: Sequence[Point]) -> Iterator[Point]:
     """The points whose names do not lie on each other, the most unusual heights first."""
     middle = median(one.y for one in every) if every else 0.0
+    axes.autoscale_view()  # else it is done when the figure is drawn: names need the limits now
     into = axes.transScale + axes.transLimits
     taken: list[tuple[float, float]] = []
     for one in sorted(every, key=lambda one: -abs(one.y - middle)):

@@ -48,7 +48,7 @@ def styled() -> Iterator[None]:
 
 def compact(value: float) -> str:
     """A number in at most six characters or so: 73, 12,345, 341k, 1.2M, 0.0873."""
-    if value != round(value):
+    if value != round(value) and abs(value) < 999.5:
         text = f"{value:.3g}"
     elif abs(value) < 99_999.5:
         text = f"{value:,.0f}"

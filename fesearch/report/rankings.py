@@ -80,7 +80,7 @@ def _columns(table: Ranked, entries: Sequence[Entry]) -> list[Column]:
         Column("family", [one.trial.family for one in entries]),
         Column(f"validation {title}", [one.trial.value for one in entries], unit),
         Column(f"test {title}", [SEALED if e.test is None else e.test for e in entries], unit),
-        Column("95 % of MAE", [_interval(one.look) for one in entries], unit),
+        Column("95 % interval of MAE", [_interval(one.look) for one in entries], unit),
         Column("90 % intervals cover", [_covered(one.look) for one in entries]),
         Column("ties", [one.ties if one else None for one in standings]),
         Column("p to next", [one.p_next if one else None for one in standings]),
@@ -113,7 +113,7 @@ def _ensembles(table: Ranked) -> Table:
         Column("study", [row["study"] for row in rows]),
         Column(f"validation {title}", [row[f"val_{metric}"] for row in rows], unit),
         Column(f"test {title}", [row[f"test_{metric}"] for row in rows], unit),
-        Column("95 % of MAE", [_interval(look) for look in looks], unit),
+        Column("95 % interval of MAE", [_interval(look) for look in looks], unit),
         Column("90 % intervals cover", [_covered(look) for look in looks]),
         *_others(metric, unit, rows),
         Column("predicts a row in", [row["latency_us"] for row in rows], "µs"),
@@ -135,7 +135,7 @@ def _repeated_columns(table: RepeatedTable, ones: Sequence[Contender]) -> list[C
         Column("divisions", [len(one.scores) for one in ones]),
         Column(f"validation {title}", [spread(one.validation) for one in ones], unit),
         Column(f"test {title}", [spread(o.test.get(table.key.metric)) for o in ones], unit),
-        Column("95 % of MAE", [_low_high(one.interval) for one in ones], unit),
+        Column("95 % interval of MAE", [_low_high(one.interval) for one in ones], unit),
         *(
             Column(
                 f"test {one.title}", [spread(o.test.get(one.name)) for o in ones], one.in_unit(unit)
