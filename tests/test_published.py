@@ -158,7 +158,9 @@ def test_the_page_says_so_first_and_below_its_rankings(folds: str, tmp_path: Pat
     page = render(collect(["first"], folds, beside=read("mp_e_form_folds")))
     assert page.count(f"<td>{NOTE}</td>") == 8
     assert "Published, and not run here, are test MAEs of" in page
-    assert page.index("CrabNet (mat2vec) 0.0751") < page.index('<section id="ranking">')
+    ranking = page.index('<section id="ranking">')
+    assert page.index("CrabNet (mat2vec) 0.0751") < ranking
+    assert page.index("Published, over the same:\nCrabNet (mat2vec) 0.07783, Roost") < ranking
     assert "--to report.html --beside mp_e_form_folds" in page
     to = StudyHandle("first", folds).report(tmp_path / "page.html", beside="mp_e_form_folds")
     assert to.read_text().count(NOTE) == 8

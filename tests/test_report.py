@@ -17,6 +17,7 @@ from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
 from fesearch.overviews import Ranking
+from fesearch.repeats import Spread
 from fesearch.report import Report, collect, contents, render, write, write_figures
 from fesearch.report.rankings import ranking, repeated
 from fesearch.report.templates import cell
@@ -138,6 +139,16 @@ def test_a_look_at_the_test_part_is_told(studies: str, fast: None) -> None:
     assert "sealed" not in text
 
 
+def test_a_score_of_the_best_config_trained_again_is_told(studies: str, fast: None) -> None:
+    report = collect(["forests"], studies)
+    (table,) = report.tables
+    best = replace(table.entries[0], by_seed=Spread.of([0.125, 0.375]))
+    again = replace(report, tables=[replace(table, entries=(best, *table.entries[1:]))])
+    text = words_of(again)
+    assert "its config, trained again, has 0.25 ± 0.18 eV/atom on the test part" in text
+    assert "Its test part is sealed" not in text
+
+
 def test_ensembles_are_told_with_their_picks(studies: str, fast: None) -> None:
     holdout("forests", studies)
     look = holdout_ensemble(["nets", "forests"], studies, 4).scored[0].look
@@ -203,6 +214,7 @@ def test_scores_over_repeated_divisions_are_told(studies: str, fast: None) -> No
     assert ("which flatters" in text) is (best.flattered > 0)
     assert "Over repeated divisions" in text
     assert f"2 divisions; looks at their test parts: {table.looks}" in text
+    assert '<table class="many">' in render(report)  # small enough for a sheet of paper
     shown = repeated(table)["table"]
     assert {"test RMSE", "test R²", "parameters", "predicts a row in"} <= {
         column.name for column in shown.columns

@@ -111,6 +111,7 @@ def _words(report: Report) -> dict[str, Any]:
         "unit": unit,
         "best": best,
         "trained": amount(best.trial.resource, best.trial.unit),
+        "again": spread(best.by_seed or best.joined),
         "against": list(table.entries[1:4]),
         "joint": _joint(table),
         "over": _over(report),
@@ -154,6 +155,7 @@ def _over(report: Report) -> dict[str, Any] | None:
                 "test": spread(best.test[key.metric]),
                 "divisions": len(best.scores),
                 "flattered": best.flattered,
+                "published": beside(report.beside, table),
             }
     return None
 
