@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sys
 
 import pytest
@@ -62,6 +63,30 @@ def test_a_terminal_gets_the_same_table(
     printed = capsys.readouterr().out
     assert "MAE (eV/atom)" in printed
     assert "[red]a[/red]" in printed
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_a_terminal_breaks_no_number_and_no_word(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(width))
+    config = {f"a_rather_long_name_{i}": 0.001234 for i in range(9)}
+    row = {f"mean absolute error {i}": 0.12345 + i for i in range(12)} | {"config": config}
+    rows = [{"study": f"study-{i}", **row} for i in range(3)]
+    output.show(rows, list(rows[0]))
+    out = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out)
+    assert max(map(len, out.splitlines())) <= width
+    words = out.split()
+    for i in range(12):
+        assert words.count(f"{0.12345 + i:.4g}") == 3
+    for name in config:
+        assert out.count(f"{name}=0.001234") == 3
+    assert words.count("absolute") == 12
+    assert words.count("study-1") == words.count("study")  # in each block
+    assert (words.count("study") > 1) is (width < 200)
+    output.show([], COLUMNS)
+    assert "trials" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

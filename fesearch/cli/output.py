@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from fesearch.cli.fitting import GAP, blocks
 from fesearch.csvrow import write_row
 from fesearch.errors import printable
 
@@ -191,12 +192,15 @@ def _print_table(headings: list[str], cells: list[list[str]], right: list[bool])
         from rich.console import Console
         from rich.table import Table
 
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading, is_right in zip(headings, right, strict=True):
-            table.add_column(heading, justify="right" if is_right else "left", overflow="fold")
-        for row in cells:
-            table.add_row(*row)
-        Console(markup=False, highlight=False).print(table)
+        console = Console(markup=False, highlight=False)
+        for number, block in enumerate(blocks(headings, cells, console.width)):
+            table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+            for place, width in zip(block.columns, block.widths, strict=True):
+                side: Literal["left", "right"] = "right" if right[place] else "left"
+                table.add_column(headings[place], justify=side, overflow="fold", width=width)
+            for row in cells:
+                table.add_row(*(row[place] for place in block.columns))
+            console.print(*([""] if number else []), table, sep="\n")
         return
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
     for row in [headings, *cells]:
