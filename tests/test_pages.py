@@ -19,12 +19,12 @@ from test_report import Reader
 from test_snapshot import mounts
 
 from fesearch.dashboard import pictures
-from fesearch.dashboard.contents import running, varying
+from fesearch.dashboard.contents import progress, running, varying
 from fesearch.dashboard.pages import Pages
 from fesearch.holdout import holdout
 from fesearch.record import Decision, Fault, Report, TrialResult, TrialSpec, TrialState
 from fesearch.store.results import Store
-from fesearch.store.schema import LOOKS, STUDIES, TRIALS
+from fesearch.store.schema import LOOKS, REPORTS, STUDIES, TRIALS
 from fesearch.store.types import StudyRow, StudyState
 
 HOSTILE = '<script>alert(1)</script> "x" {{ 7*7 }} /../ %2e'
@@ -362,3 +362,19 @@ def test_the_board_for_ray_can_be_imported() -> None:
             for name in names:
                 assert name in known or f'"{name.removeprefix("ray_")}"' in known, name
             assert set(re.findall(r"\$([a-z]+)", target["expr"])) <= set(variables)
+
+
+def test_a_trial_that_came_to_its_end_was_not_stopped_at_the_rung_there(studies: str) -> None:
+    with Store.open(studies) as store:
+        row = store.study("nets")
+        with store.write() as connection:
+            last = REPORTS.c.resource == 3
+            connection.execute(sa.update(REPORTS).where(last).values(decision=Decision.STOP))
+    rungs = progress(studies, row.id)["rungs"]
+    assert rungs.columns[0].heading == "rung (epochs)"
+    assert list(rungs["trials seen"]) == [2, 2]
+    assert list(rungs["stopped there"]) == [0, 0]
+    with Store.open(studies) as store, store.write() as connection:
+        one = (TRIALS.c.study_id == row.id) & (TRIALS.c.number == 0)
+        connection.execute(sa.update(TRIALS).where(one).values(state=TrialState.PRUNED))
+    assert list(progress(studies, row.id)["rungs"]["stopped there"]) == [0, 1]

@@ -175,6 +175,7 @@ def trial(url: str, identity: int, number: int) -> dict[str, Any]:
     return {
         "row": row,
         "trial": one,
+        "metric": title_of(row.key.metric),
         "state": words[one.state],
         "trained": amount(one.resource, one.unit),
         "origin": origin,
@@ -328,7 +329,8 @@ def _rungs(store: Store, row: StudyRow) -> Table | None:
     """What was seen at the rungs of a study; None where it has none or nobody came to one."""
     try:
         asked = study_of(row)
-        rungs = rungs_of(asked, asked.declared_family().resource)
+        resource = asked.declared_family().resource
+        rungs = rungs_of(asked, resource)
     except InputError:  # its family is not installed here
         return None
     seen = store.rungs_seen(row, rungs) if rungs else []
@@ -336,7 +338,7 @@ def _rungs(store: Store, row: StudyRow) -> Table | None:
         return None
     return Table(
         (
-            Column("rung", [one.resource for one in seen]),
+            Column("rung", [one.resource for one in seen], resource.unit),
             Column("trials seen", [one.arrived for one in seen]),
             Column("stopped there", [one.stopped for one in seen]),
             Column(f"best {title_of(row.key.metric)}", [one.best for one in seen], row.unit),

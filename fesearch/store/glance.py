@@ -99,11 +99,14 @@ class Glances(Database):
     def rungs_seen(self, study: StudyRow, rungs: Sequence[int]) -> list[Rung]:
         """What was seen at each of these resources that any trial has reported at, ascending."""
         best = sa.func.min if study.direction == "minimize" else sa.func.max
-        stopped = sa.case((REPORTS.c.decision == Decision.STOP, 1), else_=0)
+        # A trial that comes to its end is told to stop too, and is COMPLETE.
+        early = (REPORTS.c.decision == Decision.STOP) & (TRIALS.c.state != TrialState.COMPLETE)
+        stopped = sa.case((early, 1), else_=0)
         query = (
             sa.select(
                 REPORTS.c.resource, sa.func.count(), sa.func.sum(stopped), best(REPORTS.c.best)
             )
+            .join(TRIALS, TRIALS.c.id == REPORTS.c.trial_id)
             .where(REPORTS.c.study_id == study.id, REPORTS.c.resource.in_(rungs))
             .group_by(REPORTS.c.resource)
             .order_by(REPORTS.c.resource)
