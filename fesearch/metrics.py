@@ -1,5 +1,6 @@
 """What a model is judged by: name, unit, direction, function."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -82,6 +83,13 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
     }
 )
 """Those that come with fesearch; every look at a test part scores with all of them."""
+
+
+def scores(truth: Array, prediction: Array) -> dict[str, float]:
+    """What predictions have in each of them, as far as that is a finite number."""
+    found = {metric.name: metric(truth, prediction) for metric in METRICS.values()}
+    return {name: score for name, score in found.items() if math.isfinite(score)}
+
 
 ALL_METRICS: Registry[Metric] = Registry(
     "metric",

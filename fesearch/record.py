@@ -1,7 +1,7 @@
 """What passes between running, storing and deciding: frozen values, standard library only."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -130,6 +130,8 @@ class Report:
         last: no further report follows: the end, patience, time limit or divergence.
         latency: seconds for the best model so far to predict a row on one CPU thread, features not
             included; None where it was not measured.
+        scores: what the best model so far has in every metric on the validation rows, as far as
+            they are numbers; empty before the first.
     """
 
     member: int
@@ -142,6 +144,7 @@ class Report:
     diverged: str | None = None
     last: bool = False
     latency: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,8 @@ class TrialResult:
         parent: number of the trial it goes on from.
         retries: how often a fault of the machine has made it begin anew.
         latency: as last reported; None where it was never measured.
+        scores: metric -> validation score of the model whose ``value`` it is; empty where nothing
+            was recorded.
     """
 
     number: int
@@ -177,6 +182,7 @@ class TrialResult:
     parent: int | None = None
     retries: int = 0
     latency: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def latency_us(self) -> float | None:
@@ -193,6 +199,7 @@ class TrialResult:
             seconds=report.seconds,
             parameters=report.parameters,
             latency=self.latency if report.latency is None else report.latency,
+            scores=report.scores,
         )
 
 

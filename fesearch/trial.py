@@ -14,7 +14,7 @@ from fesearch.arrays import Arrays, Layout, check, prefixed, section
 from fesearch.errors import InputError, NoResultError
 from fesearch.family import FAMILIES, Learner, Pausing
 from fesearch.folds import Folded
-from fesearch.metrics import Metric, metric_named
+from fesearch.metrics import Metric, metric_named, scores
 from fesearch.model import FittedModel
 from fesearch.record import Report, TrialSpec
 from fesearch.split import Development
@@ -124,10 +124,13 @@ class _Member:
             self._learner.on_pause(partial(self._paused, look))
         self._state = _State()
         self._best_model: Arrays = {}
+        self._scores: dict[str, float] = {}
         self.stopped = False
         if checkpoint is not None:
             self._state = _State.of(section(checkpoint, "trial."))
             self._best_model = section(checkpoint, "best.")
+            kept = section(checkpoint, "scores.")
+            self._scores = {name: float(score) for name, score in kept.items()}
             self._learner.restore(section(checkpoint, "learner."))
 
     @property
@@ -160,6 +163,7 @@ class _Member:
         if math.isfinite(raw) and raw <= self._limit and self._improves(raw):
             state.best, state.best_resource = raw, state.resource
             self._best_model = self._learner.model()
+            self._scores = scores(self._data.scored_y, predictions)
         reason = self._divergence(raw)
         state.diverged = reason is not None
         state.seconds += time.perf_counter() - self._began
@@ -177,6 +181,7 @@ class _Member:
             parameters=self._learner.parameters,
             diverged=reason,
             last=self.ended,
+            scores=dict(self._scores),
         )
 
     def _paused(self, look: Callable[[], None]) -> None:
@@ -199,6 +204,7 @@ class _Member:
         return {
             **prefixed(self._state.arrays(), "trial."),
             **prefixed(self._best_model, "best."),
+            **prefixed({name: np.array(one) for name, one in self._scores.items()}, "scores."),
             **prefixed(self._learner.checkpoint(), "learner."),
         }
 

@@ -118,6 +118,7 @@ def finished(spec: TrialSpec, report: Report, unit: str) -> TrialResult:
         unit=unit,
         seconds=report.seconds,
         parameters=report.parameters,
+        scores=report.scores,
     )
 
 

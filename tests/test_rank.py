@@ -16,6 +16,7 @@ from fesearch.cli.app import run
 from fesearch.cli.output import Column, show
 from fesearch.cli.rank import ENSEMBLES
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
+from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
 from fesearch.ranking.rank import tables
 from fesearch.record import TrialSpec
@@ -115,6 +116,26 @@ def test_json_has_the_promised_keys(studies: str, capsys: pytest.CaptureFixture[
         assert row["test_mae"] is None
         assert row["data"] == "alloys"
         assert len(row["split"]) == 64
+
+
+def test_validation_scores_in_every_metric_need_no_look(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["rank", "--format", "json"]) == 0
+    before = json.loads(capsys.readouterr().out)
+    for row in before:
+        assert row["val_rmse"] >= row["val_mae"] > 0
+        assert row["val_p90"] > 0
+        assert row["val_r2"] <= 1
+        assert row["test_rmse"] is None
+    holdout("forests", studies)  # which predicts the validation rows again
+    assert run(["rank", "--study", "forests", "--format", "json"]) == 0
+    (after,) = json.loads(capsys.readouterr().out)
+    (said,) = (row for row in before if row["study"] == "forests")
+    for name in ("val_mae", "val_rmse", "val_p90", "val_r2"):
+        assert after[name] == pytest.approx(said[name], rel=1e-5)
+    assert run(["rank"]) == 0
+    assert "validation R²" in capsys.readouterr().out
 
 
 def test_the_table_has_units_and_what_all_have_in_common(

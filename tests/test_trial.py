@@ -16,6 +16,7 @@ from fesearch.arrays import Arrays
 from fesearch.errors import InputError, NoResultError
 from fesearch.families import random_forest
 from fesearch.family import FAMILIES, Family, Resource
+from fesearch.metrics import METRICS, scores
 from fesearch.record import Report, TrialSpec
 from fesearch.space import Choice, Config, Space
 from fesearch.split import Development
@@ -183,6 +184,15 @@ def test_the_model_is_that_of_the_best_step() -> None:
     model = running.model(0)
     assert model.arrays["done"].tolist() == [2]
     assert (model.family, model.config, model.width) == ("scripted", {"script": "a"}, 1)
+
+
+def test_the_scores_are_those_of_the_best_step_in_every_metric() -> None:
+    reports = list(run([spec([0.5, 0.25, 0.4])], ZEROS))
+    truth = ZEROS.val_y
+    assert [one.scores for one in reports] == [
+        scores(truth, truth + error) for error in (0.5, 0.25, 0.25)
+    ]
+    assert reports[-1].scores.keys() == METRICS.keys()
 
 
 def test_members_take_turns_and_each_ends_by_itself() -> None:

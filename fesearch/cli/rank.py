@@ -143,6 +143,7 @@ def _columns(table: ranking.Table) -> list[Column | str]:
     key, unit, entries = table.summary.key, table.summary.unit, table.entries
     title = title_of(key.metric)
     looked = any(entry.look for entry in entries)
+    scored = any(entry.trial.scores for entry in entries)
     columns: list[tuple[object, Column | str]] = [
         (True, Column("position", "#")),
         (True, "study"),
@@ -164,6 +165,10 @@ def _columns(table: ranking.Table) -> list[Column | str]:
         (
             any(entry.joined for entry in entries),
             Column("joined", f"test {title}, train + val", unit),
+        ),
+        *(
+            (scored, Column(f"val_{one.name}", f"validation {one.title}", one.in_unit(unit)))
+            for one in _others(key.metric)
         ),
         (True, "trained"),
         (True, "state"),

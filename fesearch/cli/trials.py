@@ -105,6 +105,7 @@ def show_trial(
         "seconds": one.seconds,
         "parameters": one.parameters,
         "latency_us": one.latency_us,
+        "validation": dict(one.scores),
         "seed": one.seed,
         "after_look": one.after_look,
         "config": dict(one.config),

@@ -15,7 +15,7 @@ def row_of(table: Table, entry: Entry) -> dict[str, Any]:
     """All there is to say about an entry, its key included."""
     key, trial, look = table.summary.key, entry.trial, entry.look
     how = look.how if look else None
-    validation = dict(how.validation) if how else {}
+    validation = {**trial.scores, **(how.validation if how else {})}
     scores = dict(look.scores) if look else {}
     names = dict.fromkeys([key.metric, *METRICS])
     return {

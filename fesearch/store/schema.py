@@ -170,6 +170,7 @@ TRIALS = sa.Table(
     sa.Column("started_at", UtcTime, nullable=False),
     sa.Column("finished_at", UtcTime),
     sa.Column("latency", sa.Double),
+    sa.Column("scores", Json, nullable=False, server_default="{}"),
     sa.ForeignKeyConstraint(
         ["study_id", "key_id"], [STUDY_KEYS.c.study_id, STUDY_KEYS.c.key_id], ondelete="CASCADE"
     ),

@@ -131,6 +131,7 @@ class Trials(Database):
             "best_resource": report.best_resource,
             "seconds": report.seconds,
             "parameters": report.parameters,
+            "scores": dict(report.scores),
         }
         if report.latency is not None:
             progress["latency"] = report.latency
@@ -332,6 +333,7 @@ def _end(result: TrialResult, sequence: int) -> dict[str, Any]:
         "seconds": result.seconds,
         "parameters": result.parameters,
         "latency": result.latency,
+        "scores": dict(result.scores),
         "reason": storable(result.reason),
         "fault": result.fault,
         "finished_at": datetime.now(UTC),

@@ -137,6 +137,7 @@ class RankedTrial:
     parameters: int | None
     state: TrialState
     after_look: bool
+    scores: Mapping[str, float]
 
 
 @dataclass(frozen=True)

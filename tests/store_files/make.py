@@ -46,7 +46,8 @@ def add_trial(
 ) -> None:
     """A trial that reported once and, unless it is RUNNING, ended on that."""
     spec = TrialSpec(number, "irnet", CONFIG, number, (1, 2))
-    report = Report(0, 1, raw, best, 1 if best else None, 2.5, 1000)
+    scores = {"rmse": 2 * best} if best else {}
+    report = Report(0, 1, raw, best, 1 if best else None, 2.5, 1000, scores=scores)
     end = TrialResult(
         number=number,
         family=spec.family,
@@ -58,6 +59,7 @@ def add_trial(
         best_resource=report.best_resource,
         seconds=report.seconds,
         parameters=report.parameters,
+        scores=report.scores,
         fault=Fault.DIVERGED if state is TrialState.FAIL else None,
     )
     store.begin_trial(lease, spec, "epochs")
