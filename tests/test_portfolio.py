@@ -20,7 +20,7 @@ from fesearch.cli.app import run as command
 from fesearch.errors import FesearchError, InputError, StudyNotFoundError
 from fesearch.families import krr
 from fesearch.portfolio import Portfolio
-from fesearch.rank import tables
+from fesearch.ranking.rank import tables
 from fesearch.record import TrialState
 from fesearch.search import portfolio, standings, start
 from fesearch.search.core import Core

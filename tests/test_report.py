@@ -17,7 +17,7 @@ from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
 from fesearch.overviews import Ranking
-from fesearch.repeats import Spread
+from fesearch.ranking.repeats import Spread
 from fesearch.report import Report, collect, contents, render, write, write_figures
 from fesearch.report.rankings import ranking, repeated
 from fesearch.report.templates import cell

@@ -103,7 +103,7 @@ def test_a_database_of_each_revision_is_opened_and_goes_on(file: Path, tmp_path:
         assert [row.value for row in store.ranking()] == [0.1, 0.3]
         assert {trial.latency for trial in store.trials(study)} == {None}
         scores = [dict(trial.scores) for trial in store.trials(study)]
-        since = file.stem >= "revision_0009"
+        since = file.stem >= "revision_0010"
         assert scores == ([{"rmse": 0.2}, {"rmse": 0.6}, {}, {"rmse": 0.8}] if since else [{}] * 4)
         assert [look.scores for look in store.looks(study.key)] == [{"mae": 0.15}]
         noted = replace(store.division("data1", "split1"), test="rows1")
