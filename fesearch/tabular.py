@@ -115,7 +115,8 @@ class _Delimited(Table):
             cut = f", the last {quoted(fields[-1])}" if len(fields) > width else ""
             fault = f"{len(fields)} fields where the header has {width}{cut}"
             return RawRow(f"line {line}", {}, fault)
-        return RawRow(f"line {line}", {name: fields[place] for name, place in places.items()})
+        cells = {name: fields[place] for name, place in places.items()}
+        return RawRow(f"line {line}", cells, delimited.nul_in(self.columns, fields))
 
     def write(self, path: Path, piece: Piece, kept: Sequence[int], added: Added) -> None:
         width = len(self._header)

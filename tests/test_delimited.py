@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fesearch import intake, library
 from fesearch.dataset import Dataset
+from fesearch.datasets.delimited import table
 from fesearch.errors import InputError
 from fesearch.intake import Wanted
 
@@ -131,7 +132,8 @@ def _bad(line: int, reason: str, of: int = 2, count: int = 1) -> str:
             "Did you mean 'formulas'? Its columns: formulas, e",
         ),
         (b"formula,x\nFeO,1\n", "FILE has no column 'e'.", "Its columns: formula, x"),
-        (b"formula,e\nFe\0O,1\n", "FILE is not a text file in UTF-8.", NO_CSV),
+        (b"formula,\0e\nFeO,1\n", "FILE is not a text file in UTF-8.", NO_CSV),
+        (GOOD.decode().encode("utf-16-le"), "FILE is not a text file in UTF-8.", NO_CSV),
         (GOOD.decode().encode("utf-16"), "FILE is not a text file in UTF-8.", NO_CSV),
         (bytes(range(256)) * 40, "FILE is not a text file in UTF-8.", NO_CSV),
         (
@@ -242,3 +244,14 @@ def test_materials_project_with_its_folds(tmp_path: Path, monkeypatch: pytest.Mo
     assert {*data.columns["fold0"]} == {"train", "val", "test", ""}
     library.save(data)
     assert library.load("mp").hash == data.hash
+
+
+def test_a_nul_is_a_fault_of_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_bytes(b"formula,e\nFeO,1\nFe\0O,2\nNaCl,3\n")
+    with table(path) as found:
+        assert [(row.place, row.fault) for row in found.rows] == [
+            ("line 2", ""),
+            ("line 3", "there is a NUL character in its 'formula'"),
+            ("line 4", ""),
+        ]

@@ -101,7 +101,11 @@ def test_a_header_alone_has_no_predictions(bundle: Bundle, tmp_path: Path) -> No
         ("compound\nAlTi\n", "{} has no column 'formula'."),
         ("formula,unit\nAlTi,K\n", "{} has a column 'unit', which is to be added."),
         ("", "{} is empty."),
-        ("formula\n\0\n", "{} is not a text file in UTF-8."),
+        ("f\0ormula\nAlTi\n", "{} is not a text file in UTF-8."),
+        (
+            "x,formula\n1,AlTi\n\0,AlTi\n",
+            "1 of 2 rows of {} cannot be predicted: line 3: there is a NUL character in its 'x'.",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_and_nothing_written(

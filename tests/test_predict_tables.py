@@ -73,6 +73,18 @@ def test_wrong_rows_are_kept_with_their_reason(bundle: Bundle, tmp_path: Path) -
     assert done.first == tuple(f"line {i + 2}: {REASONS[i]}" for i in (1, 2, 3))
 
 
+def test_a_row_with_a_nul_is_wrong_and_the_others_are_not(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b"x,formula\n1,AlTi\n2,Al\0Ti\n3,CrFe\n")
+    done = predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", on_bad="keep")
+    found = rows(tmp_path / "out.csv")
+    assert [row["formula"] for row in found] == ["AlTi", "Al\0Ti", "CrFe"]
+    said = "there is a NUL character in its 'formula'"
+    assert [row["error"] for row in found] == ["", said, ""]
+    assert done.first == (f"line 3: {said}",)
+    predict_file(bundle, tmp_path / "in.csv", tmp_path / "left.csv", on_bad="drop")
+    assert [row["x"] for row in rows(tmp_path / "left.csv")] == ["1", "3"]
+
+
 def test_a_carriage_return_in_a_cell_stays_in_it(bundle: Bundle, tmp_path: Path) -> None:
     text = 'formula,"x\ry"\nAlTi,"a\rb"\nCrFe,"c\r\nd, ""e"""\n'
     (tmp_path / "in.csv").write_bytes(text.encode())

@@ -43,13 +43,15 @@ def _lines(path: Path, kind: Kind, raw: io.BufferedReader) -> Iterator[str]:
         packed = raw.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
         data = gzip.GzipFile(fileobj=raw) if packed else raw
         with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
-            while line := text.readline(LONGEST):
-                if "\0" in line:
-                    raise _not_text(path, kind)
+            line = text.readline(LONGEST)
+            if "\0" in line:  # UTF-16, or no text; in a later line it is a fault of its row
+                raise _not_text(path, kind)
+            while line:
                 if len(line) == LONGEST:
                     message = f"{path} has a line of {LONGEST} characters or more."
                     raise InputError(message, kind.hint)
                 yield line
+                line = text.readline(LONGEST)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
             f"{path} is a damaged gzip file: {error}.", "Copy or download it again."

@@ -34,8 +34,18 @@ def table(path: Path) -> Iterator[RawTable]:
 def _raw(header: Sequence[str], line: int, fields: Sequence[str]) -> RawRow:
     cells = {name: field.strip() for name, field in zip(header, fields, strict=False)}
     equal = len(fields) == len(header)
-    fault = "" if equal else f"{len(fields)} fields where the header has {len(header)}"
+    fault = f"{len(fields)} fields where the header has {len(header)}"
+    if equal:
+        fault = nul_in(header, fields)
     return RawRow(f"line {line}", cells, fault, fields[len(header) :])
+
+
+def nul_in(header: Sequence[str], fields: Sequence[str]) -> str:
+    """What is wrong with a row that has a NUL, which no text has; empty of any other."""
+    if "\0" not in "".join(fields):
+        return ""
+    name = next(name for name, field in zip(header, fields, strict=True) if "\0" in field)
+    return f"there is a NUL character in its {quoted(name)}"
 
 
 SOURCE = Reader("Tables separated by commas or tabs", (".csv", *TSV_SUFFIXES), table)
