@@ -117,12 +117,22 @@ def test_a_repeated_division_has_a_table_of_its_own(
     assert set(promised.split()) <= set(row)
     assert row["repeated"] is True
     assert row["test_interval"] == [low, high]
+    with Store.open(studies) as store:
+        every = [look for look in store.looks() if look.how.trained == "trained again"]
+    hows = [[look.how for look in every if look.split == member] for member in one.scores]
+    for name in ("mae", "rmse", "r2", "p90"):
+        held = [np.mean([how.validation[name] for how in there]) for there in hows]
+        assert row[f"val_{name}"] == pytest.approx(np.mean(held))
+        assert row[f"val_{name}_sd"] == pytest.approx(np.std(held, ddof=1))
+    covered = [how.coverage["0.5"] for there in hows for how in there]
+    assert row["test_coverage"]["0.5"] == pytest.approx(np.mean(covered, axis=0))
     assert run(["rank", "--split", table.key.split[:12]]) == 0
     out = capsys.readouterr().out
     assert "divisions repeated:divisions=2" in out
     assert "such scores flatter" in out
     assert "95 % interval of MAE (eV/atom)" in out
     assert "test RMSE (eV/atom)" in out
+    assert "validation RMSE (eV/atom)" in out
     assert "95 % interval of MAE" in render(collect(["forests"], studies))
     with Store.open(studies) as store:
         lost = next(look for look in store.looks() if look.how.over == table.key.split)
@@ -195,7 +205,8 @@ def test_searches_on_each_member_are_compared_with_one_of_a_single_member(studie
     assert (each.searched, each.trained, each.flattered) == ("each", "as searched", 0)
     assert each.trials == (("fold0", 0), ("fold1", 0), ("fold2", 0))
     assert sum(effort.trials for effort in each.efforts) == 3
-    assert (joined.trained, joined.validation, joined.seeds) == ("train + validation", None, 2)
+    assert (joined.trained, joined.validation, joined.seeds) == ("train + validation", {}, 2)
+    assert joined.coverage == {}
     assert joined.by_seed is not None
     assert joined.flattered == 2
     with Store.open(studies) as store:
@@ -257,7 +268,6 @@ def test_ensembles_of_each_member_are_a_line(studies: str) -> None:
     picked = {name for look in best for name in look.how.picks}
     assert {f"{study}:{number}" for study, number in one.trials} == picked
     assert len(one.efforts) == len({name.split(":")[0] for name in picked})
-    assert one.validation is not None
-    assert one.validation.mean == pytest.approx(
+    assert one.validation["mae"].mean == pytest.approx(
         np.mean([look.how.validation["mae"] for look in best])
     )

@@ -192,6 +192,7 @@ def test_rankings_have_what_the_command_prints(studies: str) -> None:
     assert entry.look is not None
     for name, metric in (("rmse", "RMSE"), ("r2", "R²"), ("p90", "90th percentile of |error|")):
         assert shown[f"test {metric}"] == [entry.look.scores[name]]
+        assert shown[f"validation {metric}"] == [entry.trial.scores[name]]
     assert entry.look.how.latency is not None
     assert shown["predicts a row in"] == [pytest.approx(entry.look.how.latency * 1e6)]
     assert shown["config"] == [entry.trial.config]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from fesearch.cli.options import BesideOption, PaperFormatOption, StorageOption
-from fesearch.cli.output import Column, low_high, remark, show
+from fesearch.cli.output import Column, covered, low_high, remark, show
 from fesearch.cli.published import asked as published
 from fesearch.cli.published import rows_beside, show_rows
 from fesearch.errors import NoResultError, counted
@@ -126,6 +126,7 @@ def _shown(table: ranking.Table, entry: ranking.Entry) -> dict[str, Any]:
     row = row_of(table, entry)
     test = f"test_{table.summary.key.metric}"
     return row | {
+        "covered": covered(entry.look.how.coverage) if entry.look else None,
         test: SEALED if entry.look is None else row[test],
         "test_interval": low_high(entry.look.how.interval) if entry.look else None,
         "seeds": _plus_minus(entry.by_seed),
@@ -152,6 +153,10 @@ def _columns(table: ranking.Table) -> list[Column | str]:
         (True, Column(f"val_{key.metric}", f"validation {title}", unit)),
         (True, Column(f"test_{key.metric}", f"test {title}", unit)),
         (looked, Column("test_interval", "95 % interval of MAE", unit)),
+        (
+            any(entry.look and "0.9" in entry.look.how.coverage for entry in entries),
+            Column("covered", "90 % intervals cover"),
+        ),
         (any(entry.standing for entry in entries), "ties"),
         (any(entry.standing for entry in entries), Column("p_next", "p to next")),
         *(
@@ -191,7 +196,11 @@ def _others(metric: str) -> list[Metric]:
 
 def _ensemble_shown(table: ranking.Table, look: Look) -> dict[str, Any]:
     """An ensemble as a table shows it."""
-    return ensemble_row(table, look) | {"test_interval": low_high(look.how.interval)}
+    row = ensemble_row(table, look)
+    return row | {
+        "test_interval": low_high(look.how.interval),
+        "covered": covered(look.how.coverage),
+    }
 
 
 def _ensemble_columns(table: ranking.Table) -> list[Column | str]:
@@ -202,8 +211,10 @@ def _ensemble_columns(table: ranking.Table) -> list[Column | str]:
         Column(f"val_{key.metric}", f"validation {title}", unit),
         Column(f"test_{key.metric}", f"test {title}", unit),
         Column("test_interval", "95 % interval of MAE", unit),
+        Column("covered", "90 % intervals cover"),
         *(
-            Column(f"test_{one.name}", f"test {one.title}", one.in_unit(unit))
+            Column(f"{part}_{one.name}", f"{said} {one.title}", one.in_unit(unit))
+            for part, said in (("test", "test"), ("val", "validation"))
             for one in _others(key.metric)
         ),
         Column("latency_us", "predicts a row in", "µs"),
@@ -256,9 +267,11 @@ def _repeated_shown(table: RepeatedTable, position: int, one: Contender) -> dict
     """A contender as a table shows it."""
     row = repeated_row(table, position, one)
     return row | {
-        "validation": _plus_minus(one.validation),
+        "validation": _plus_minus(one.validation.get(table.key.metric)),
+        "covered": covered(one.coverage),
         "test_interval": low_high(one.interval),
         **{f"shown_{name}": _plus_minus(spread) for name, spread in one.test.items()},
+        **{f"held_{name}": _plus_minus(spread) for name, spread in one.validation.items()},
     }
 
 
@@ -266,9 +279,11 @@ def _repeated_columns(table: RepeatedTable) -> list[Column | str]:
     title, unit = title_of(table.key.metric), table.unit
     contenders = table.contenders
     others = [
-        Column(f"shown_{one.name}", f"test {one.title}", one.in_unit(unit))
+        Column(f"{part}_{one.name}", f"{said} {one.title}", one.in_unit(unit))
+        for part, said in (("shown", "test"), ("held", "validation"))
         for one in _others(table.key.metric)
     ]
+    measured = any(one.coverage.get("0.9") for one in contenders)
     seeds = any(one.by_seed is not None for one in contenders)
     ties = any(one.ties for one in contenders)
     intervals = any(one.interval for one in contenders)
@@ -283,6 +298,7 @@ def _repeated_columns(table: RepeatedTable) -> list[Column | str]:
         Column("validation", f"validation {title}", unit),
         Column(f"shown_{table.key.metric}", f"test {title}", unit),
         *([Column("test_interval", "95 % interval of MAE", unit)] if intervals else []),
+        *([Column("covered", "90 % intervals cover")] if measured else []),
         *([Column("ties"), Column("p_next", "p to next")] if ties else []),
         *([Column("seeds_sd", "SD over seeds", unit)] if seeds else []),
         *others,

@@ -1,6 +1,6 @@
 """Lines of rankings as plain values: what JSON, CSV and tables of pandas have."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fesearch.metrics import METRICS
@@ -94,7 +94,6 @@ def repeated_row(table: RepeatedTable, position: int, one: Contender) -> dict[st
     """All there is to say about a contender; the keys promised of every line among it."""
     key = table.key
     names = dict.fromkeys([key.metric, *METRICS])
-    tests = {name: one.test.get(name) for name in names}
     return {
         "position": position,
         "study": ", ".join(dict.fromkeys(study for study, _ in one.trials)),
@@ -102,11 +101,10 @@ def repeated_row(table: RepeatedTable, position: int, one: Contender) -> dict[st
         "family": one.family,
         "data": table.data,
         "split": key.split,
-        f"val_{key.metric}": one.validation.mean if one.validation else None,
-        f"val_{key.metric}_sd": one.validation.sd if one.validation else None,
-        **{f"test_{name}": spread.mean if spread else None for name, spread in tests.items()},
-        **{f"test_{name}_sd": spread.sd if spread else None for name, spread in tests.items()},
+        **_means("val", one.validation, names),
+        **_means("test", one.test, names),
         "test_interval": list(one.interval) if one.interval else None,
+        "test_coverage": {level: list(pair) for level, pair in one.coverage.items()},
         "divisions": len(one.scores),
         "seeds_sd": one.by_seed,
         "seeds_count": one.seeds,
@@ -126,6 +124,13 @@ def repeated_row(table: RepeatedTable, position: int, one: Contender) -> dict[st
         "target": key.target,
         "metric": key.metric,
         "repeated": True,
+    }
+
+
+def _means(part: str, scores: Mapping[str, Spread], names: Iterable[str]) -> dict[str, Any]:
+    found = {f"{part}_{name}": scores.get(name) for name in names}
+    return {name: spread.mean if spread else None for name, spread in found.items()} | {
+        f"{name}_sd": spread.sd if spread else None for name, spread in found.items()
     }
 
 

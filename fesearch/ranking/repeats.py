@@ -54,8 +54,11 @@ class Contender:
             ensembles picked.
         searched, trained: how the models came about.
         flattered: members some of whose test rows the search had trained or validated on.
-        validation: over members, mean over seeds first; None where validation rows were learned.
+        validation: metric -> scores over members, mean over seeds first; none where validation rows
+            were learned.
         test: metric -> the same of the test parts.
+        coverage: level of prediction intervals -> share of test rows that were within theirs, and
+            their mean width, means over all looks; none where one did not measure it.
         by_seed: standard deviation over the seeds of one member, of the test score in the key's
             metric, pooled over the members; None of a single seed.
         seeds: trainings on each member.
@@ -73,8 +76,9 @@ class Contender:
     searched: Searched
     trained: Trained
     flattered: int
-    validation: Spread | None
+    validation: Mapping[str, Spread]
     test: Mapping[str, Spread]
+    coverage: Mapping[str, tuple[float, float]]
     by_seed: float | None
     seeds: int
     scores: Mapping[str, float]
@@ -157,7 +161,7 @@ def repeated_table(
     ]
     if not found:
         return None
-    ordered = _ordered(found, own[0].direction)
+    ordered = _ordered(found, key.metric, own[0].direction)
     looks = {
         (look.split, look.sequence)
         for member in members
@@ -274,7 +278,6 @@ def _contender(
     looks = [piece.look for piece in pieces]
     tests = _by_member(looks, lambda look: look.scores)
     validation = _by_member(looks, lambda look: look.how.validation)
-    names = list(looks[0].scores)
     scores = {member: fmean(values) for member, values in tests[metric].items()}
     first, parts = pieces[0], [piece.behind(ranked) for piece in pieces]
     trials = [trial for part in parts for trial in part]
@@ -293,8 +296,9 @@ def _contender(
         searched=searched,
         trained=first.look.how.trained,
         flattered=len(known),
-        validation=_over_members(validation.get(metric, {})),
-        test={name: spread for name in names if (spread := _over_members(tests.get(name, {})))},
+        validation={name: _over_members(members) for name, members in validation.items()},
+        test={name: _over_members(members) for name, members in tests.items()},
+        coverage=_coverage(looks),
         by_seed=_pooled(list(tests[metric].values())),
         seeds=max(map(len, tests[metric].values())),
         scores=scores,
@@ -339,8 +343,19 @@ def _by_member(
     return found
 
 
-def _over_members(scores: Mapping[str, Sequence[float]]) -> Spread | None:
-    return Spread.of([fmean(values) for values in scores.values()])
+def _over_members(scores: Mapping[str, Sequence[float]]) -> Spread:
+    means = [fmean(values) for values in scores.values()]
+    return Spread(fmean(means), stdev(means) if len(means) > 1 else None, len(means))
+
+
+def _coverage(looks: Sequence[Look]) -> dict[str, tuple[float, float]]:
+    """Mean share and width of the levels that all looks have."""
+    every = [look.how.coverage for look in looks]
+    return {
+        level: (fmean(one[level][0] for one in every), fmean(one[level][1] for one in every))
+        for level in every[0]
+        if all(level in one for one in every)
+    }
 
 
 def _pooled(scores: Sequence[Sequence[float]]) -> float | None:
@@ -352,12 +367,13 @@ def _pooled(scores: Sequence[Sequence[float]]) -> float | None:
     return math.sqrt(math.fsum(squares) / freedom)
 
 
-def _ordered(found: Iterable[Contender], direction: Direction) -> list[Contender]:
+def _ordered(found: Iterable[Contender], metric: str, direction: Direction) -> list[Contender]:
     """The best by validation first; those without a validation score last, by their family."""
     sign = 1.0 if direction == "minimize" else -1.0
 
     def place(one: Contender) -> tuple[float, str]:
-        return (sign * one.validation.mean if one.validation else math.inf, one.family)
+        held = one.validation.get(metric)
+        return (sign * held.mean if held else math.inf, one.family)
 
     return sorted(found, key=place)
 

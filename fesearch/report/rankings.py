@@ -81,7 +81,10 @@ def _columns(table: Ranked, entries: Sequence[Entry]) -> list[Column]:
         Column(f"validation {title}", [one.trial.value for one in entries], unit),
         Column(f"test {title}", [SEALED if e.test is None else e.test for e in entries], unit),
         Column("95 % interval of MAE", [_interval(one.look) for one in entries], unit),
-        Column("90 % intervals cover", [_covered(one.look) for one in entries]),
+        Column(
+            "90 % intervals cover",
+            [_covered(one.look.how.coverage) if one.look else None for one in entries],
+        ),
         Column("ties", [one.ties if one else None for one in standings]),
         Column("p to next", [one.p_next if one else None for one in standings]),
         *_others(table.summary.key.metric, unit, rows),
@@ -114,7 +117,7 @@ def _ensembles(table: Ranked) -> Table:
         Column(f"validation {title}", [row[f"val_{metric}"] for row in rows], unit),
         Column(f"test {title}", [row[f"test_{metric}"] for row in rows], unit),
         Column("95 % interval of MAE", [_interval(look) for look in looks], unit),
-        Column("90 % intervals cover", [_covered(look) for look in looks]),
+        Column("90 % intervals cover", [_covered(look.how.coverage) for look in looks]),
         *_others(metric, unit, rows),
         Column("predicts a row in", [row["latency_us"] for row in rows], "µs"),
         Column("picks", [picked(look) for look in looks]),
@@ -133,14 +136,23 @@ def _repeated_columns(table: RepeatedTable, ones: Sequence[Contender]) -> list[C
         Column("searched", [one.searched.value for one in ones]),
         Column("trained", [one.trained.value for one in ones]),
         Column("divisions", [len(one.scores) for one in ones]),
-        Column(f"validation {title}", [spread(one.validation) for one in ones], unit),
+        Column(
+            f"validation {title}", [spread(o.validation.get(table.key.metric)) for o in ones], unit
+        ),
         Column(f"test {title}", [spread(o.test.get(table.key.metric)) for o in ones], unit),
         Column("95 % interval of MAE", [_low_high(one.interval) for one in ones], unit),
+        Column("90 % intervals cover", [_covered(one.coverage) for one in ones]),
         *(
             Column(
-                f"test {one.title}", [spread(o.test.get(one.name)) for o in ones], one.in_unit(unit)
+                f"{part} {metric.title}",
+                [spread(scores.get(metric.name)) for scores in all_scores],
+                metric.in_unit(unit),
             )
-            for one in _other_metrics(table.key.metric)
+            for metric in _other_metrics(table.key.metric)
+            for part, all_scores in (
+                ("test", [one.test for one in ones]),
+                ("validation", [one.validation for one in ones]),
+            )
         ),
         Column("ties", [one.ties or None for one in ones]),
         Column("p to next", [one.p_next for one in ones]),
@@ -155,10 +167,13 @@ def _repeated_columns(table: RepeatedTable, ones: Sequence[Contender]) -> list[C
 
 
 def _others(metric: str, unit: str, rows: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """Test scores in the other metrics."""
+    """Scores in the other metrics."""
     return [
-        Column(f"test {one.title}", [row[f"test_{one.name}"] for row in rows], one.in_unit(unit))
+        Column(
+            f"{said} {one.title}", [row[f"{part}_{one.name}"] for row in rows], one.in_unit(unit)
+        )
         for one in _other_metrics(metric)
+        for part, said in (("test", "test"), ("val", "validation"))
     ]
 
 
@@ -179,9 +194,9 @@ def _low_high(interval: tuple[float, float] | None) -> str | None:
     return None if interval is None else " … ".join(map(cell, interval))
 
 
-def _covered(look: Look | None) -> str | None:
+def _covered(coverage: Mapping[str, tuple[float, float]]) -> str | None:
     """The share of the test rows within their prediction intervals; nothing while sealed."""
-    found = look.how.coverage.get("0.9") if look else None
+    found = coverage.get("0.9")
     return None if found is None else f"{found[0]:.1%} of test rows"
 
 
