@@ -1,9 +1,11 @@
 """The README of a bundle: its card in words, for whoever finds the folder."""
 
+import re
 from collections.abc import Mapping
 
 from fesearch.bundlefiles import model_folders
 from fesearch.card import PROGRAMS, Card, Member, ProgramKind
+from fesearch.errors import printable
 from fesearch.family import FAMILIES, amount
 from fesearch.metrics import metric_named
 from fesearch.own import digits_in
@@ -23,16 +25,31 @@ was exported, not that whoever exported it can be trusted. fesearch itself never
 }
 
 
+_SIGNS = re.compile(r"[\\`*<>\[\]|~&]|(?<![^\W_])_|_(?![^\W_])")
+"""What means something in Markdown or HTML; not the _ within a word."""
+
+
+def plain(text: object) -> str:
+    """Any text as Markdown shows it: on one line, and no sign of it is obeyed."""
+    return _SIGNS.sub(r"\\\g<0>", " ".join(printable(str(text)).split()))
+
+
+def code(text: str) -> str:
+    """A name as code; with signs that would end it there, as plain text."""
+    name = " ".join(printable(text).split())
+    return plain(name) if set(name) & set("`|") else f"`{name}`"
+
+
 def render(card: Card) -> str:
     """The model card as Markdown."""
     data, split = card.data, card.split
     low, high = card.target_range
     families = " and ".join(card.families)
     return f"""\
-# {card.target} ({card.unit}) by {families}
+# {plain(card.target)} ({plain(card.unit)}) by {plain(families)}
 
-Predicts `{card.target}` in {card.unit} from {_reads(card)} of a compound. It is {_origin(card)},
-found and exported with fesearch.
+Predicts {code(card.target)} in {plain(card.unit)} from {_reads(card)} of a compound.
+It is {_origin(card)}, found and exported with fesearch.
 
 ## Use
 
@@ -41,7 +58,7 @@ In this folder, with fesearch {card.versions.get("fesearch", "")} installed:
 {_commands(card)}
 
 {_code(card)}`fesearch study start study.toml --name again` repeats the search that found it, where
-the data are imported under the name `{data.name}`.
+the data are imported under the name {code(data.name)}.
 
 {_programs(card)}## How good it is
 
@@ -51,12 +68,12 @@ the data are imported under the name `{data.name}`.
 
 | | |
 |---|---|
-| data | {data.title or data.name} (`{data.name}`, sha256 `{data.hash[:12]}`) |
-| source | {data.source or "not stated"} |
-| licence of the data | {data.licence or "not stated"} |
-| division | `{split.spec}`, fingerprint `{split.fingerprint[:12]}` |
+| data | {plain(data.title or data.name)} ({code(data.name)}, sha256 `{data.hash[:12]}`) |
+| source | {plain(data.source or "not stated")} |
+| licence of the data | {plain(data.licence or "not stated")} |
+| division | {code(split.spec)}, fingerprint `{split.fingerprint[:12]}` |
 | rows | {_rows(card)} |
-| target in training | {low:.4g} to {high:.4g} {card.unit} |
+| target in training | {low:.4g} to {high:.4g} {plain(card.unit)} |
 | features | {_features(card)} |
 
 Elements, with the number of training rows that contain them: {_counts(card.elements)}.
@@ -71,7 +88,7 @@ therefore a little too good.
 
 ## Citation
 
-Data: {data.citation or data.source or data.name}.
+Data: {plain(data.citation or data.source or data.name)}.
 
 {_sources(card)}
 
@@ -87,13 +104,15 @@ Software: fesearch {card.versions.get("fesearch", "")}.
 
 def _sources(card: Card) -> str:
     """Where the families of its models are described."""
-    return "\n".join(f"Model, {name}: {FAMILIES.get(name).source}" for name in card.families)
+    return "\n".join(
+        f"Model, {plain(name)}: {plain(FAMILIES.get(name).source)}" for name in card.families
+    )
 
 
 def _origin(card: Card) -> str:
     if len(card.members) == 1:
-        return f"trial\n{card.trained.trial} of the study `{card.trained.study}`"
-    studies = dict.fromkeys(f"`{one.trained.study}`" for one in card.members)
+        return f"trial\n{card.trained.trial} of the study {code(card.trained.study)}"
+    studies = dict.fromkeys(code(one.trained.study) for one in card.members)
     return (
         f"the mean of\n{len(card.members)} models of {' and '.join(studies)}, picked "
         f"{card.picks} times by their validation score"
@@ -102,7 +121,7 @@ def _origin(card: Card) -> str:
 
 def _reads(card: Card) -> str:
     """What it predicts from, in words."""
-    columns = [f"`{name}`" for name in card.columns]
+    columns = [code(name) for name in card.columns]
     what = ["the chemical formula", *(["the crystal structure"] * card.reads_structures), *columns]
     return " and ".join([", ".join(what[:-1]), what[-1]] if len(what) > 1 else what)
 
@@ -118,8 +137,8 @@ def _commands(card: Card) -> str:
 
 def _code(card: Card) -> str:
     """What there is to say of the user's own code that it takes; nothing where there is none."""
-    files = [f"`{name}`" for name in card.own if digits_in(name)]
-    packages = [f"`{name}`" for name in card.own if not digits_in(name)]
+    files = [code(name) for name in card.own if digits_in(name)]
+    packages = [code(name) for name in card.own if not digits_in(name)]
     said = ""
     if files:
         said += (
@@ -144,7 +163,7 @@ def _programs(card: Card) -> str:
         return ""
     files = "\n".join(
         f"- `{folder}/{PROGRAMS[program.kind]}`, d = {width}: within {program.difference:.2g} "
-        f"{card.unit} of the model on {program.rows} validation rows"
+        f"{plain(card.unit)} of the model on {program.rows} validation rows"
         for folder, width, program in made
     )
     folder, _, program = made[0]
@@ -155,7 +174,7 @@ def _programs(card: Card) -> str:
 {files}
 
 It takes `x`, the features of n compounds, (n, d) float32 in the order of the columns in
-`fesearch.json` and NaN where one is not known; it gives (n,) float64 in {card.unit}.{mean}
+`fesearch.json` and NaN where one is not known; it gives (n,) float64 in {plain(card.unit)}.{mean}
 
 {_CALLS[program.kind].format(file=f"{folder}/{PROGRAMS[program.kind]}")}
 
@@ -163,7 +182,7 @@ It takes `x`, the features of n compounds, (n, d) float32 in the order of the co
 
 
 def _features(card: Card) -> str:
-    return ", ".join(f"`{one.name}`: {len(one.columns)} columns" for one in card.features)
+    return ", ".join(f"{code(one.name)}: {len(one.columns)} columns" for one in card.features)
 
 
 def _rows(card: Card) -> str:
@@ -221,11 +240,11 @@ def _scores(card: Card) -> str:
         )
     if test and test.interval is not None:
         low, high = test.interval
-        lines.append(f"- 95 % interval of the test MAE: {low:.4g} to {high:.4g} {card.unit}")
+        lines.append(f"- 95 % interval of the test MAE: {low:.4g} to {high:.4g} {plain(card.unit)}")
     for level, (share, width) in test.coverage.items() if test else ():
         lines.append(
             f"- prediction intervals of {float(level):.0%} cover {share:.1%} of the test rows, "
-            f"±{width / 2:.3g} {card.unit} on average"
+            f"±{width / 2:.3g} {plain(card.unit)} on average"
         )
     if test:
         lines.append(f"- looks at this test part when it was scored: {test.looks}")
@@ -264,7 +283,7 @@ def _intervals(card: Card) -> str:
         )
     return f"""
 `--interval 0.9` adds a lower and an upper end that 90 % of compounds like those it was trained on
-lie between: {widths} {card.unit}.
+lie between: {widths} {plain(card.unit)}.
 They are split conformal intervals from {whose} on the {card.intervals.rows} validation rows.
 {trust}
 """
@@ -285,8 +304,8 @@ def _models(card: Card) -> str:
     if len(card.members) == 1:
         return f"## The model\n\n{_model(card.members[0])}"
     parts = [
-        f"## Model {place}: trial {one.trained.trial} of `{one.trained.study}`, "
-        f"{one.trained.family}\n\n- weight: {one.picks} of {card.picks}\n"
+        f"## Model {place}: trial {one.trained.trial} of {code(one.trained.study)}, "
+        f"{plain(one.trained.family)}\n\n- weight: {one.picks} of {card.picks}\n"
         f"- validation score: {one.validation:.4g}\n{_model(one)}"
         for place, one in enumerate(card.members, 1)
     ]
@@ -303,7 +322,7 @@ def _model(one: Member) -> str:
 
 
 def _number(value: float | None, unit: str) -> str:
-    return "not finite" if value is None else f"{value:.4g} {unit}".rstrip()
+    return "not finite" if value is None else f"{value:.4g} {plain(unit)}".rstrip()
 
 
 def _counts(elements: Mapping[str, int]) -> str:
@@ -312,5 +331,6 @@ def _counts(elements: Mapping[str, int]) -> str:
 
 def _pairs(values: Mapping[str, object]) -> str:
     return "\n".join(
-        f"- {name}: {'none' if value is None else value}" for name, value in values.items()
+        f"- {plain(name)}: {'none' if value is None else plain(value)}"
+        for name, value in values.items()
     )
