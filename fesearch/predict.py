@@ -223,7 +223,8 @@ class _Work:
                 failed.add(piece.rows, checked.bad)
             if not failed.bad:
                 parts.finish(record)
-            tell(seen, max(rows, seen + 1))
+            if seen < rows:
+                tell(seen, rows)
         if failed.bad:
             raise failed.error(seen, self.source)
         tell(seen, seen)

@@ -231,7 +231,8 @@ def survey(source: Path) -> tuple[str, int]:
         for line in text:
             digest.update(line.encode())
             lines += 1
-    return digest.hexdigest(), lines
+    header = reader(source) is delimited.SOURCE
+    return digest.hexdigest(), lines - header
 
 
 _TEXTS = ("unit", "error")

@@ -73,6 +73,18 @@ def test_wrong_rows_are_kept_with_their_reason(bundle: Bundle, tmp_path: Path) -
     assert done.first == tuple(f"line {i + 2}: {REASONS[i]}" for i in (1, 2, 3))
 
 
+def test_progress_counts_rows_without_the_header(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predicting, "PIECE", 2)
+    (tmp_path / "in.csv").write_text("formula\n" + "AlTi\n" * 4)
+    told: list[tuple[int, int]] = []
+    predict_file(
+        bundle, tmp_path / "in.csv", tmp_path / "out.csv", progress=lambda *seen: told.append(seen)
+    )
+    assert told == [(2, 4), (4, 4)]
+
+
 def test_a_row_with_a_nul_is_wrong_and_the_others_are_not(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes(b"x,formula\n1,AlTi\n2,Al\0Ti\n3,CrFe\n")
     done = predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", on_bad="keep")
