@@ -12,10 +12,15 @@ Everything is replayed from the shipped curves (``curves.py`` records them), eac
   20 and 40 trials: the best value in the end, and how many times as fast as random search it has
   what that has in the end.
 
+- ``unpruned``: what a user would have else, TPE and random search without pruning, beside random
+  search, TPE and ``auto`` with the default ASHA, in the time of ``terms``: how many times as fast
+  as TPE without pruning each has what that has in the end.
+
 Values are medians over seeds, ``low`` and ``high`` their quartiles. Written to
 benchmarks/results/, with the searches that were simulated a minute; at the end the policies are
-listed by their speed, the geometric mean over families and workers. ``--smoke`` takes two seeds and
-leaves out gp and auto, and keeps nothing.
+listed by their speed, the geometric mean over families and workers. ``--table`` makes only some of
+the tables, each in a file of its own. ``--smoke`` takes two seeds and leaves out gp and auto, and
+keeps nothing.
 """
 
 import argparse
@@ -35,6 +40,11 @@ FACTORS, GRACES, WORKERS = (2, 3, 4), (1, 3, 9), (1, 8)
 FAST, SLOW, BUDGETS = ("random", "qmc", "tpe"), ("random", "gp", "auto"), (10, 20, 40)
 """Samplers, each compared with the first; and trials of a search. Slow ones take seconds for it."""
 PLAIN = Policy("random", "none")
+UNPRUNED = (
+    *(Policy("tpe", "none"), PLAIN),
+    *(Policy(sampler, "asha") for sampler in ("random", "tpe", "auto")),
+)
+TABLES = ("terms", "samplers", "unpruned")
 POLICY = ("table", "budget_trials", "sampler", "pruner", "reduction_factor", "grace_steps")
 
 
@@ -101,9 +111,12 @@ def main() -> None:
     parser.add_argument("--family", action="append", help="only these")
     parser.add_argument("--seeds", type=int, default=100, help="searches of each policy")
     parser.add_argument("--slow-seeds", type=int, default=10, help="those of gp and auto")
+    parser.add_argument("--table", action="append", choices=TABLES, help="only these")
     parser.add_argument("--smoke", action="store_true")
     given = parser.parse_args()
     seeds, slow = (2, 0) if given.smoke else (given.seeds, given.slow_seeds)
+    wanted = given.table or TABLES
+    whole = not given.table and not given.family
     lines: list[dict[str, Any]] = []
 
     def add(found: Iterator[dict[str, Any]]) -> None:
@@ -111,14 +124,16 @@ def main() -> None:
             print({key: value for key, value in line.items() if value is not None}, flush=True)
             lines.append(line)
         if not given.smoke:
-            write("policies", lines)
+            write("policies" if whole else f"policies-{'-'.join(wanted)}", lines)
 
     for curves in read(given.curves):
         if given.family and curves.name not in given.family:
             continue
-        for workers in WORKERS:
+        for workers in WORKERS if "terms" in wanted else ():
             add(lines_of("terms", curves, terms(curves), seeds, Limits(), workers))
-        for budget in BUDGETS:
+        for workers in WORKERS if "unpruned" in wanted and slow else ():
+            add(lines_of("unpruned", curves, UNPRUNED, slow, Limits(), workers))
+        for budget in BUDGETS if "samplers" in wanted else ():
             for samplers, count in ((FAST, seeds), (SLOW, slow)):
                 some = [Policy(sampler, "asha") for sampler in samplers]
                 if count:
