@@ -69,6 +69,21 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     ),
     "irnet-wide": (1, 50, WIDE),
     "irnet-silu": (1, 50, (*WIDE, "--set", "space.activation=silu")),
+    "irnet-decay": (
+        *(1, 50),
+        (
+            *(*WIDE, "--set", "space.activation=silu", "--set", "space.learning_rate=2e-3"),
+            *("--set", "space.weight_decay=1e-1"),
+        ),
+    ),
+    "attention-wide": (
+        *(1, 60),
+        (
+            *(*SEQUENCES, "--set", "space.blocks=3", "--set", "space.heads=4"),
+            *("--set", "space.head_size=32", "--set", "space.learning_rate=1.5e-3"),
+            *("--set", "space.weight_decay=1e-1"),
+        ),
+    ),
     "rnn": (
         *(2, 8),
         (
