@@ -19,6 +19,7 @@ from fesearch.portfolio import Portfolio, of_keys
 from fesearch.record import TrialState
 from fesearch.search import heartbeat, portfolio, standings
 from fesearch.search.core import LATE, Core
+from fesearch.search.halt import Halt
 from fesearch.search.more import extend_all
 from fesearch.search.portfolio import Looks
 from fesearch.store.results import Store
@@ -133,7 +134,7 @@ def test_what_each_family_has_reached_is_ranked_when_their_time_is_over(house: s
         definition = {**row.definition, "study": {**row.definition["study"], "cpus": 9999}}
         here = sa.update(STUDIES).where(STUDIES.c.id == row.id)
         connection.execute(here.values(definition=definition))
-    portfolio._conclude(made, house, math.inf)
+    portfolio._conclude(made, house, math.inf, Looks(), Halt())
     assert standings.ahead("over", house) == []
     (trial,) = results(house, "over-irnet")
     assert (trial.state, trial.reason) == (TrialState.PRUNED, LATE)

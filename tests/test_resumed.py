@@ -87,7 +87,7 @@ PLACES = [
     (StoreLedger, "begin", 1),
     (Store, "begin_trial", 4),
     (Store, "report", 5),
-    (Mirror, "begin", 8),
+    (Mirror, "begins", 8),
     (Mirror, "report", 9),
     (Mirror, "finish", 6),
     (Keeper, "ended", 3),

@@ -44,7 +44,8 @@ def test_the_second_is_refused_while_the_first_is_there(
 def test_the_second_takes_over_and_the_first_ends_by_itself(
     runner: str, lab: Lab, undisturbed: dict[str, Any]
 ) -> None:
-    words = [*NETS, *RANDOM, "--trials", "2", "--max-epochs", "9999", *RUNNERS[runner]]
+    # More trials than end while a command starts on a busy machine.
+    words = [*NETS, *RANDOM, "--trials", "20", "--max-epochs", "9999", *RUNNERS[runner]]
     first = lab.begin("study", "start", *words, "--name", "deep", to="first-")
     wait_for(lambda: reached(lab), "a trial has reported")
     lab.run("study", "resume", "deep", code=2)
