@@ -11,7 +11,7 @@ Everything is replayed from the shipped curves (``curves.py`` records them), eac
 - ``samplers``: each sampler and ``auto``, with the default ASHA and one worker, for budgets of 10,
   20 and 40 trials: the best value in the end, and how many times as fast as random search it has
   what that has in the end.
-
+- ``whole``: the same without pruning.
 - ``unpruned``: what a user would have else, TPE and random search without pruning, beside random
   search, TPE and ``auto`` with the default ASHA, in the time of ``terms``: how many times as fast
   as TPE without pruning each has what that has in the end.
@@ -44,7 +44,8 @@ UNPRUNED = (
     *(Policy("tpe", "none"), PLAIN),
     *(Policy(sampler, "asha") for sampler in ("random", "tpe", "auto")),
 )
-TABLES = ("terms", "samplers", "unpruned")
+PRUNERS = {"samplers": "asha", "whole": "none"}
+TABLES = ("terms", "samplers", "whole", "unpruned")
 POLICY = ("table", "budget_trials", "sampler", "pruner", "reduction_factor", "grace_steps")
 
 
@@ -133,11 +134,12 @@ def main() -> None:
             add(lines_of("terms", curves, terms(curves), seeds, Limits(), workers))
         for workers in WORKERS if "unpruned" in wanted and slow else ():
             add(lines_of("unpruned", curves, UNPRUNED, slow, Limits(), workers))
-        for budget in BUDGETS if "samplers" in wanted else ():
-            for samplers, count in ((FAST, seeds), (SLOW, slow)):
-                some = [Policy(sampler, "asha") for sampler in samplers]
-                if count:
-                    add(lines_of("samplers", curves, some, count, Limits(budget), 1))
+        for table, pruner in PRUNERS.items():
+            for budget in BUDGETS if table in wanted else ():
+                for samplers, count in ((FAST, seeds), (SLOW, slow)):
+                    some = [Policy(sampler, pruner) for sampler in samplers]
+                    if count:
+                        add(lines_of(table, curves, some, count, Limits(budget), 1))
     print("times as fast:", ", ".join(POLICY))
     for mean, policy in by_speed(lines):
         print(f"{mean:13.2f}", *("-" if word is None else word for word in policy))

@@ -149,6 +149,8 @@ def _mps() -> Iterator[Finding]:
             "no NVIDIA MPS runs: trials that share a GPU take turns",
             "To start it: nvidia-cuda-mps-control -d",
         )
+    else:
+        yield Finding("mps", State.OK, "no NVIDIA MPS runs, and there is no GPU to share")
 
 
 def _packages() -> Iterator[Finding]:

@@ -115,7 +115,8 @@ def test_mps_that_is_named_and_does_not_run(here: Path, monkeypatch: pytest.Monk
 def test_mps_that_gpus_are_shared_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_MPS_PIPE_DIRECTORY", raising=False)
     monkeypatch.setattr(doctor.hardware, "mps", lambda: None)
-    assert "mps" not in {one.what for one in doctor.examine("sqlite:///studies.db")}
+    monkeypatch.setattr(device, "devices", list)
+    assert found("mps").found == "no NVIDIA MPS runs, and there is no GPU to share"
     monkeypatch.setattr(device, "devices", lambda: [("NVIDIA H100", 80 << 30)])
     assert found("mps") == Finding(
         "mps",

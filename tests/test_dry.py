@@ -101,7 +101,7 @@ def test_what_auto_has_picked_is_said_with_why(
     monkeypatch.setattr(burst, "measure", lambda prepared: [SAMPLE])
     words = ["study", "start", "irnet", "--data", searched.DATA, "--trials", "3", "--dry-run"]
     assert run([*words, "--set", "runner=inline", "--sampler", "auto"]) == 0
-    assert "\nsampler qmc: 3 trials are too few to learn from" in capsys.readouterr().err
+    assert "\nsampler tpe: some parameters depend on others" in capsys.readouterr().err
 
 
 def test_gpus_of_a_cluster_are_not_looked_for_here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def study(family: str = "ridge", **keys: Any) -> Study:
     ("asked", "picked", "why"),
     [
         (study("random_forest", trials=48), "grid", "has room for each of the 48 configs"),
-        (study("random_forest", trials=10), "qmc", "10 trials are too few to learn from"),
+        (study("random_forest", trials=10), "tpe", "asha stops trials early"),
         (study("random_forest", trials=47), "tpe", "asha stops trials early"),
         (study("random_forest", trials=47, pruner="none"), "gp", "47 trials is small, no param"),
         (study("irnet", preset="full", trials=60), "tpe", "some parameters depend on others"),
@@ -123,9 +123,9 @@ def test_what_was_settled_stays_and_the_same_words_go_on_with_it(tmp_path: Any) 
     with furnished(tmp_path, asked) as url:
         with Store.open(url) as store:
             row = store.study("deep")
-        assert row.definition["study"]["sampler"] == "qmc"
+        assert row.definition["study"]["sampler"] == "tpe"
         assert row.definition["asked"]["sampler"] == "auto"
-        assert row.definition["why"][0].startswith("sampler qmc: ")
+        assert row.definition["why"][0].startswith("sampler tpe: ")
         again = start.start(asked, url, or_resume=True)
         assert len(again.results) == 2
         with pytest.raises(InputError, match="was started with sampler = auto, not gp"):

@@ -1,4 +1,8 @@
-"""Which sampler suits a study whose sampler is "auto", and why in a sentence."""
+"""Which sampler suits a study whose sampler is "auto", and why in a sentence.
+
+Few trials need no rule of their own: all that learn begin with the points of ``qmc``, and a study
+that is extended, or that starts warm, has more to learn from than its budget says.
+"""
 
 from importlib.util import find_spec
 
@@ -6,8 +10,6 @@ from fesearch.errors import counted
 from fesearch.space import Choice, Space, When
 from fesearch.study import Study
 
-FEW_TRIALS = 10
-"""Up to so many trials nothing is learned from: TPE and GP would still draw their first points."""
 MOST_FOR_GP = 200
 """A Gaussian process of more trials takes seconds a suggestion. Optuna's documentation gives it
 budgets up to 500 trials, TPE 100 to 1000, and CMA-ES 1000 to 10,000.
@@ -23,9 +25,6 @@ def picked(study: Study) -> tuple[str, str]:
     size, budget = space.size(), counted(trials, "trial")
     if size is not None and size <= trials:
         return "grid", f"a budget of {budget} has room for each of the {size} configs"
-    if trials <= FEW_TRIALS:
-        few = counted(trials, "trial", "is", "are")
-        return "qmc", f"{few} too few to learn from, so they are spread evenly"
     conditional = any(isinstance(entry, When) for entry in space.parameters.values())
     stopped = study.pruner != "none" and study.end() > study.declared_family().resource.step
     if not conditional and trials <= MOST_FOR_GP and not stopped:
