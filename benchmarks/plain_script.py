@@ -5,6 +5,7 @@
 trains the configs of a list with the library's defaults and nothing of fesearch but the module of
 the network, so that both do the same arithmetic; ``search.py`` calls it and compares. With
 ``--seconds 240`` the second file has a space, and it searches that for so long; ``anytime.py``.
+``--whole`` leaves ASHA out.
 """
 
 import argparse
@@ -80,6 +81,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--seconds", type=int, help="search a space for so long, not a list")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--whole", action="store_true", help="stop no trial early")
     given = parser.parse_args()
     import ray
     from ray import tune
@@ -105,6 +107,7 @@ def main() -> None:
     def chosen(config: dict[str, Any], held: Any) -> None:
         trial({"config": asked[config["index"]] if "index" in config else None, **config}, held)
 
+    asha = ASHAScheduler(max_t=given.epochs, grace_period=1, reduction_factor=3)
     tuner = tune.Tuner(
         tune.with_parameters(chosen, held=arrays),
         param_space={**space, **fixed},
@@ -114,7 +117,7 @@ def main() -> None:
             num_samples=samples,
             time_budget_s=given.seconds and began + given.seconds - time.time(),
             search_alg=search,
-            scheduler=ASHAScheduler(max_t=given.epochs, grace_period=1, reduction_factor=3),
+            scheduler=None if given.whole else asha,
         ),
     )
     results = tuner.fit()

@@ -10,8 +10,9 @@ benchmarks/results/: seconds on the clock, epochs trained, best validation MAE, 
 networks also training samples a second of one core, and the share of its fp32 matrix-product
 ceiling, measured in the same run, that they make of it (six operations a weight and sample). Both
 sides have the same rungs of ASHA, but what they stop depends on the order of reports, so there is
-a ratio of seconds an epoch too (of a forest: a tree). The plain script is given features that
-fesearch has to compute. The data are ``miedema``. ``--smoke`` takes two configs and two epochs.
+a ratio of seconds an epoch too (of a forest: a tree), and the cases named ``whole`` stop nothing:
+there both train the same epochs. The plain script is given features that fesearch has to compute.
+The data are ``miedema``. ``--smoke`` takes two configs and two epochs.
 """
 
 import argparse
@@ -33,6 +34,8 @@ CASES: dict[str, dict[str, Any]] = {
     "irnet": {"epochs": 4, "trials": 4, "set": {"depth": 17, "width": 1.0}},
     "dnn": {"epochs": 9, "trials": 8, "set": {"depth": 3, "width": 0.125}},
     "dnn-32": {"epochs": 9, "trials": 32, "set": {"depth": 3, "width": 0.125}},
+    "irnet-whole": {"epochs": 4, "trials": 4, "set": {"depth": 17, "width": 1.0}},
+    "dnn-whole": {"epochs": 9, "trials": 8, "set": {"depth": 3, "width": 0.125}},
     "random_forest": {"epochs": 1, "trials": 4, "set": {}},
 }
 NETWORKS = ("irnet", "dnn")
@@ -64,9 +67,10 @@ def ours(case: str, trials: int, epochs: int, folder: Path) -> dict[str, Any]:
     family, name = family_of(case), f"{case}-search"
     sets = [f"space.{key}={toml(value)}" for key, value in settings(case).items()]
     words = ["study", "start", family, "--name", name, "--trials", str(trials)]
-    words += ["--seed", "0", "--sampler", "random", "--set", "reduction_factor=3"]
+    words += ["--seed", "0", "--sampler", "random"]
+    words += ["--pruner", "none"] if whole(case) else ["--set", "reduction_factor=3"]
     if family in NETWORKS:
-        words += ["--max-epochs", str(epochs), "--set", "grace=1"]
+        words += ["--max-epochs", str(epochs), *([] if whole(case) else ["--set", "grace=1"])]
     began = time.perf_counter()
     said = [word for text in sets for word in ("--set", text)]
     environment = os.environ | {"FESEARCH_CACHE_DIR": str(folder / f"{case}-cache")}
@@ -101,6 +105,11 @@ def family_of(case: str) -> str:
     return case.partition("-")[0]
 
 
+def whole(case: str) -> bool:
+    """Whether every config is trained to its end."""
+    return case.endswith("-whole")
+
+
 def toml(value: Any) -> str:
     """A value of a study file: a number, a text, a list of them, a table, or none."""
     if isinstance(value, dict):
@@ -113,6 +122,7 @@ def plain(case: str, configs: list[Any], epochs: int, folder: Path) -> dict[str,
     data, listed, out = folder / "data.npz", folder / "configs.json", folder / "out.json"
     listed.write_text(json.dumps(configs))
     words = [str(data), str(listed), str(out), "--family", family_of(case), "--epochs", str(epochs)]
+    words += ["--whole"] if whole(case) else []
     began = time.perf_counter()
     subprocess.run(
         [sys.executable, str(SCRIPT), *words],
