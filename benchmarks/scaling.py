@@ -43,7 +43,6 @@ from fesearch.store.types import Division
 WORKERS = (1, 10, 100, 1000, 10_000)
 TRIALS_PER_WORKER = 3
 LARGE = 10**9
-MOST_STORED = 1000
 ON_RAY = (2, 4, 8, 16)
 MEASURED = 2000
 """Reports that are timed with a real ledger; the first of all come while trials are begun."""
@@ -171,8 +170,7 @@ def main() -> None:
             trials = workers * TRIALS_PER_WORKER
             core = core_of(curves, trials, Forgetful(), time.monotonic)
             bare = pace(core, curves, workers, 100 * MEASURED)
-            if workers <= MOST_STORED:  # more take long to begin: their rate is taken to be as high
-                real = stored(curves, workers, Path(scratch), MEASURED)
+            real = stored(curves, workers, Path(scratch), MEASURED)
             for step in given.step or (1.0, 60.0):
                 clock, slow = Clock(), slowed(curves, step)
                 core = core_of(slow, LARGE, Forgetful(), clock, seconds=27 * step)
