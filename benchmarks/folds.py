@@ -84,14 +84,6 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
             *("--set", "space.weight_decay=1e-1"),
         ),
     ),
-    "attention-large": (
-        *(1, 60),
-        (
-            *(*SEQUENCES, "--set", "space.blocks=3", "--set", "space.heads=4"),
-            *("--set", "space.head_size=64", "--set", "space.learning_rate=1e-3"),
-            *("--set", "space.weight_decay=1e-1", "--set", "space.precision=bf16"),
-        ),
-    ),
     "rnn": (
         *(2, 8),
         (
