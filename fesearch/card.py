@@ -124,14 +124,17 @@ class Validation(_Plain):
     """The score that chose the model; of an ensemble, that of its mean.
 
     Attributes:
-        interval: of 95 %, by bootstrap over the rows; None where an older version exported.
+        value: of ``metric``.
+        scores: metric -> score on the same rows; none where an older version exported.
+        intervals: metric -> the 95 % interval of that, formulas drawn with replacement.
     """
 
     metric: str
     unit: str
     direction: Direction
     value: float
-    interval: tuple[float, float] | None
+    scores: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
 
 
 class Intervals(_Plain):
@@ -154,7 +157,8 @@ class Unsealed(_Plain):
 
     Attributes:
         trained: what the model that was scored had been trained on; see ``store.how.Trained``.
-        interval: of the MAE, 95 %, formulas drawn with replacement; None where it is not known.
+        intervals: metric -> the 95 % interval of its score, formulas drawn with replacement, as far
+            as it is known: of the MAE alone where the predictions are not kept.
         coverage: level of prediction intervals -> share of the test rows that were within them,
             and their mean width.
     """
@@ -163,7 +167,7 @@ class Unsealed(_Plain):
     rows: int
     looks: int
     scores: dict[str, float | None]
-    interval: tuple[float, float] | None
+    intervals: dict[str, tuple[float, float]]
     coverage: dict[str, tuple[float, float]]
 
 
@@ -184,7 +188,7 @@ class Card(_Plain):
         versions: package -> version the study was started with.
     """
 
-    format: Literal[4] = 4
+    format: Literal[5] = 5
     members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=MOST)]
     target: str
     unit: str
@@ -273,6 +277,8 @@ def _as_now(card: Any) -> Any:
         card = _of_format_3(card)
     if card.get("format") == 3:
         card = _of_format_4(card)
+    if card.get("format") == 4:
+        card = _of_format_5(card)
     return card
 
 
@@ -296,4 +302,16 @@ def _of_format_4(card: dict[str, Any]) -> dict[str, Any]:
         card["split"] = {"folds": None, "sealed": None} | card["split"]
     if isinstance(card.get("test"), dict):
         card["test"] = {"interval": None, "coverage": {}} | card["test"]
+    return card
+
+
+def _of_format_5(card: dict[str, Any]) -> dict[str, Any]:
+    """A card of format 4, which has one score of the validation part, and the MAE's intervals."""
+    card = card | {"format": 5}
+    for part in ("validation", "test"):
+        if isinstance(said := card.get(part), dict):
+            interval = said.get("interval")
+            rest = {name: value for name, value in said.items() if name != "interval"}
+            card[part] = {"intervals": {} if interval is None else {"mae": interval}} | rest
+    card["validation"] = {"scores": {}} | card["validation"]
     return card

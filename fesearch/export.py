@@ -1,13 +1,12 @@
 """From trials on record to a bundle that needs no database."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from fesearch import formula, modelcard, toml
+from fesearch import modelcard, toml
 from fesearch.bundlefiles import (
     CARD,
     INTERVALS,
@@ -18,31 +17,18 @@ from fesearch.bundlefiles import (
     model_folders,
     study_files,
 )
-from fesearch.card import (
-    PROGRAMS,
-    Card,
-    Data,
-    FeatureNames,
-    Intervals,
-    Member,
-    Parts,
-    ProgramKind,
-    ProgramOf,
-    Trained,
-    Unsealed,
-    Validation,
-)
+from fesearch.card import PROGRAMS, Card, ProgramKind
 from fesearch.chosen import (
     Chosen,
     all_searched,
     one,
     one_joined,
-    picks_of,
     searched,
     several,
 )
 from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError
+from fesearch.exportcard import card_of
 from fesearch.family import FAMILIES
 from fesearch.finalists import finalists
 from fesearch.intervals import Calibration
@@ -50,9 +36,11 @@ from fesearch.paths import atomic_folder
 from fesearch.record import TrialResult
 from fesearch.sealed import Sealed
 from fesearch.search.prepare import Prepared, Progress
-from fesearch.statistics import bootstrap_interval
 from fesearch.store.results import Store
-from fesearch.store.types import Look, StudyRow
+from fesearch.study import Study
+
+HERE = ("address", "track", "warm_start", "own")
+"""Keys of a study that only the place where it was searched knows."""
 
 
 def export(
@@ -124,7 +112,11 @@ def export(
     if program is not None:
         chosen = _with_programs(chosen, program)
     sealed = _sealed(chosen[0].study.prepared, refit)
-    calibration, card = _calibrated(chosen, refit, sealed, look)
+    mean, spread = mean_and_spread(
+        [one.validation for one in chosen], [one.picks for one in chosen]
+    )
+    calibration = Calibration.of(chosen[0].study.prepared.development.val_y, mean, spread)
+    card = card_of(chosen, calibration, spread, refit=refit, sealed=sealed, joined=look)
     try:
         with atomic_folder(to) as folder:
             _fill(folder, chosen, calibration, sealed, card)
@@ -212,177 +204,15 @@ def _fill(
     studies = {member.study.row.name: member.study.prepared.study for member in chosen}
     texts = {CARD: card.model_dump_json(indent=2) + "\n", README: modelcard.render(card)}
     for name, study in zip(study_files(len(studies)), studies.values(), strict=True):
-        texts[name] = toml.dumps(study.model_dump(mode="json"))
+        texts[name] = _study_text(study)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
     (folder / SUMS).write_text(checksums(folder), encoding="utf-8", newline="\n")
 
 
-def _calibrated(
-    chosen: Sequence[Chosen], refit: bool, sealed: Sealed | None, joined: Look | None
-) -> tuple[Calibration, Card]:
-    """The errors on validation rows, of the models on record, and the card.
-
-    The score is by validation rows too, but where the division has inner folds: then these rows
-    have chosen nothing.
-    """
-    row, prepared = chosen[0].study.row, chosen[0].study.prepared
-    truth = prepared.development.val_y
-    predictions, picks = [one.validation for one in chosen], [one.picks for one in chosen]
-    mean, spread = mean_and_spread(predictions, picks)
-    calibration = Calibration.of(truth, mean, spread)
-    validation = Validation(
-        metric=row.key.metric,
-        unit=row.unit,
-        direction=row.direction,
-        value=_score(chosen, prepared),
-        interval=_confidence(chosen, prepared),
-    )
-    intervals = Intervals(
-        rows=len(truth), floor=calibration.floor, half_widths=_half_widths(calibration, spread)
-    )
-    return calibration, _card(chosen, validation, intervals, refit, sealed, joined)
-
-
-def _scored(chosen: Sequence[Chosen]) -> np.ndarray:
-    """The mean of what the trials were scored by."""
-    mean, _ = mean_and_spread([one.scored for one in chosen], [one.picks for one in chosen])
-    return mean
-
-
-def _score(chosen: Sequence[Chosen], prepared: Prepared) -> float:
-    """Of one trial the score on record; of an ensemble that of its mean."""
-    if len(chosen) == 1:
-        assert chosen[0].trial.value is not None, "kept_model refuses a trial without a value"
-        return chosen[0].trial.value
-    return prepared.metric(prepared.development.scored_y, _scored(chosen))
-
-
-def _confidence(chosen: Sequence[Chosen], prepared: Prepared) -> tuple[float, float] | None:
-    """The 95 % interval of a mean absolute error, formulas drawn whole; None of other metrics."""
-    if prepared.metric.name != "mae":
-        return None
-    errors = np.abs(_scored(chosen) - prepared.development.scored_y)
-    reduced, rows = prepared.dataset.reduced, prepared.split.scored_rows
-    return bootstrap_interval(errors, np.array([reduced[row] for row in rows]))
-
-
-def _half_widths(calibration: Calibration, spread: np.ndarray | None) -> dict[str, float]:
-    """Level -> half of the mean width, of the levels that there are rows enough for."""
-    return {
-        f"{level:g}": float(np.mean(calibration.half_width(level, spread)))
-        for level in calibration.levels
-    }
-
-
-def _card(
-    chosen: Sequence[Chosen],
-    validation: Validation,
-    intervals: Intervals,
-    refit: bool,
-    sealed: Sealed | None,
-    joined: Look | None,
-) -> Card:
-    first = chosen[0]
-    prepared = first.study.prepared
-    data, split = prepared.dataset, prepared.split
-    parts = (split.train, split.val, split.test)[: 3 if refit else 2 if joined else 1]
-    rows = np.concatenate(parts)
-    y = data.target(prepared.target)[rows]
-    return Card(
-        members=tuple(_member(one) for one in chosen),
-        target=prepared.target,
-        unit=data.units[prepared.target],
-        target_range=(float(y.min()), float(y.max())),
-        elements=_elements(prepared, rows),
-        data=Data(
-            name=data.name,
-            hash=data.hash,
-            title=data.title,
-            source=data.source,
-            licence=data.licence,
-            citation=data.citation,
-        ),
-        split=Parts(
-            spec=split.spec,
-            fingerprint=split.fingerprint,
-            train=len(split.train),
-            val=len(split.val),
-            test=len(split.test),
-            folds=None if split.folds is None else int(split.folds.max()) + 1,
-            sealed=None if sealed is None else len(sealed.hashes),
-        ),
-        validation=validation,
-        test=_unsealed(joined or _look(chosen)),
-        refit=len(rows) if refit else None,
-        joined=len(rows) if joined else None,
-        intervals=intervals,
-        versions=dict(first.study.row.versions),
-    )
-
-
-def _look(chosen: Sequence[Chosen]) -> Look | None:
-    """The last one at the test part with exactly these models, or with a single one's config."""
-    first = chosen[0]
-    if len(chosen) == 1:
-        number = first.trial.number
-        again = [look for look in first.study.retrained if look.trial == number]
-        return first.study.looks.get(number) or (again[-1] if again else None)
-    picks = picks_of(chosen)
-    joint = (look for one in chosen for look in one.study.joint if look.how.picks == picks)
-    return max(joint, key=lambda look: look.sequence, default=None)
-
-
-def _unsealed(look: Look | None) -> Unsealed | None:
-    if look is None:
-        return None
-    return Unsealed(
-        trained=look.how.trained.value,
-        rows=look.rows,
-        looks=look.sequence,
-        scores=dict(look.scores),
-        interval=look.how.interval,
-        coverage=dict(look.how.coverage),
-    )
-
-
-def _member(one: Chosen) -> Member:
-    assert one.trial.value is not None, "kept_model refuses a trial without a value"
-    terms = one.study.prepared.features.combination.terms
-    made = one.program
-    return Member(
-        trained=_trained(one.study.row, one.trial),
-        features=tuple(
-            FeatureNames(
-                name=term.name, needs=term.needs, digest=term.digest(), columns=term.names()
-            )
-            for term in terms
-        ),
-        picks=one.picks,
-        validation=one.trial.value,
-        program=None
-        if made is None
-        else ProgramOf(kind=made.kind, rows=made.rows, difference=made.difference),
-    )
-
-
-def _trained(row: StudyRow, trial: TrialResult) -> Trained:
-    return Trained(
-        study=row.name,
-        trial=trial.number,
-        family=trial.family,
-        config=dict(trial.config),
-        seed=trial.seed,
-        resource=trial.resource,
-        best_resource=trial.best_resource,
-        unit=trial.unit,
-        seconds=trial.seconds,
-        parameters=trial.parameters,
-    )
-
-
-def _elements(prepared: Prepared, rows: np.ndarray) -> dict[str, int]:
-    """Symbol -> rows that contain it, in alphabetical order."""
-    reduced = prepared.dataset.reduced
-    counts = Counter(symbol for row in rows for symbol in formula.symbols(reduced[row]))
-    return dict(sorted(counts.items()))
+def _study_text(study: Study) -> str:
+    """A study file that starts again elsewhere, which says what it lacks for that."""
+    said = study.model_dump(mode="json")
+    lacking = [key for key in HERE if said.pop(key)]
+    note = f"# Without {', '.join(lacking)}, which only the place knows where it was searched.\n"
+    return (note if lacking else "") + toml.dumps(said)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from fesearch.bundlefiles import model_folders
+from fesearch.bundlefiles import model_folders, study_files
 from fesearch.card import PROGRAMS, Card, Member, ProgramKind
 from fesearch.errors import printable
 from fesearch.family import FAMILIES, amount
@@ -57,13 +57,15 @@ In this folder, with fesearch {card.versions.get("fesearch", "")} installed:
 
 {_commands(card)}
 
-{_code(card)}`fesearch study start study.toml --name again` repeats the search that found it, where
-the data are imported under the name {code(data.name)}.
+{_code(card)}This repeats the search that found it, where {code(data.name)} is the data set
+described below (`fesearch data show` has its sha256):
+
+{_searches(card)}
 
 {_programs(card)}## How good it is
 
 {_scores(card)}
-{_refitted(card)}{_intervals(card)}
+{_drawn(card)}{_refitted(card)}{_intervals(card)}
 ## What it was trained on
 
 | | |
@@ -131,13 +133,28 @@ def _commands(card: Card) -> str:
     structure = " --structure structure" if card.reads_structures else ""
     words = [] if card.reads_structures or card.columns else ["Fe2O3 NaCl"]
     words.append(f"--file compounds.csv --formula formula{structure} --to predictions.csv")
-    files = " --family-file FILE.py" * len(digits_in(*card.own))
-    return "\n".join(f"    fesearch predict . {word}{files}" for word in words)
+    return "\n".join(f"    fesearch predict . {word}{_files(*card.own)}" for word in words)
+
+
+def _searches(card: Card) -> str:
+    """How its studies are started again, each under a name of its own."""
+    names = study_files(len({one.trained.study for one in card.members}))
+    files = _files(*card.own, card.validation.metric, card.split.spec)
+    return "\n".join(
+        f"    fesearch study start {name} --name {name.replace('study', 'again')[:-5]}{files}"
+        for name in names
+    )
+
+
+def _files(*names: str) -> str:
+    """The words that give the user's own code which names speak of."""
+    return " --family-file FILE.py" * len(digits_in(*names))
 
 
 def _code(card: Card) -> str:
     """What there is to say of the user's own code that it takes; nothing where there is none."""
-    files = [code(name) for name in card.own if digits_in(name)]
+    own = (*card.own, card.validation.metric)
+    files = [code(name) for name in dict.fromkeys(own) if digits_in(name)]
     packages = [code(name) for name in card.own if not digits_in(name)]
     said = ""
     if files:
@@ -202,18 +219,15 @@ def _blind(card: Card) -> str:
 
 def _scores(card: Card) -> str:
     chosen, test = card.validation, card.test
-    sure = ""
-    if chosen.interval is not None:
-        low, high = chosen.interval
-        sure = f" (95 % interval {low:.4g} to {high:.4g}, formulas drawn again)"
-    title = metric_named(chosen.metric).title
-    where = f"validation {title}, {card.split.val} rows"
+    held, where = "validation ", f"{card.split.val} rows"
     if card.split.folds is not None:
+        held = ""
         where = (
-            f"{title} over {card.split.folds} inner folds, {card.split.train} training rows, each "
-            "by a model that has not seen it"
+            f"{card.split.train} training rows, each by a model that has not seen its inner fold "
+            f"of {card.split.folds}"
         )
-    lines = [f"- {where}: {_number(chosen.value, chosen.unit)}{sure}"]
+    found = {chosen.metric: chosen.value} | chosen.scores
+    lines = _lines(card, held, where, found, chosen.intervals)
     if test is None and len(card.members) > 1:
         lines.append(
             "- test: nobody has looked at it with this ensemble; `fesearch holdout --ensemble` "
@@ -221,12 +235,8 @@ def _scores(card: Card) -> str:
         )
     elif test is None:
         lines.append("- test: nobody has looked; `fesearch holdout` does, before an export.")
-    for name, score in test.scores.items() if test else ():
-        metric = metric_named(name)
-        lines.append(
-            f"- test {metric.title}, {card.split.test} rows: "
-            f"{_number(score, metric.in_unit(card.unit))}"
-        )
+    else:
+        lines += _lines(card, "test ", f"{card.split.test} rows", test.scores, test.intervals)
     if card.joined is not None:
         lines.append(
             f"- the model in this folder was trained on the {card.joined} rows of training and "
@@ -238,9 +248,6 @@ def _scores(card: Card) -> str:
             "- these test scores are of the same config trained on training and validation part "
             "together, not of the model in this folder"
         )
-    if test and test.interval is not None:
-        low, high = test.interval
-        lines.append(f"- 95 % interval of the test MAE: {low:.4g} to {high:.4g} {plain(card.unit)}")
     for level, (share, width) in test.coverage.items() if test else ():
         lines.append(
             f"- prediction intervals of {float(level):.0%} cover {share:.1%} of the test rows, "
@@ -249,6 +256,30 @@ def _scores(card: Card) -> str:
     if test:
         lines.append(f"- looks at this test part when it was scored: {test.looks}")
     return "\n".join(lines)
+
+
+def _drawn(card: Card) -> str:
+    if not card.validation.intervals:
+        return ""
+    return "\nIntervals of scores are by bootstrap, the rows of a formula drawn together.\n"
+
+
+def _lines(
+    card: Card,
+    part: str,
+    where: str,
+    scores: Mapping[str, float | None],
+    intervals: Mapping[str, tuple[float, float]],
+) -> list[str]:
+    """A line for each score of a part, with how sure it is."""
+    lines = []
+    for name, score in scores.items():
+        metric = metric_named(name)
+        low, high = intervals.get(name, (None, None))
+        sure = "" if low is None else f" (95 % interval {low:.4g} to {high:.4g})"
+        number = _number(score, metric.in_unit(card.unit))
+        lines.append(f"- {part}{metric.title}, {where}: {number}{sure}")
+    return lines
 
 
 def _refitted(card: Card) -> str:

@@ -60,6 +60,61 @@ def bootstrap_interval(
     return _middle(means, level)
 
 
+def bootstrap_intervals(
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    groups: np.ndarray,
+    seed: int = 0,
+    *,
+    resamples: int = RESAMPLES,
+) -> dict[str, tuple[float, float]]:
+    """The 95 % intervals of the scores in ``metrics.METRICS``, by name, drawn as above.
+
+    Draws in which all true values are equal have no R² and are left out of its interval; where
+    there are no others it has none.
+
+    Args:
+        truth, predicted: (n,), finite.
+        groups: (n,) labels of what is drawn.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    errors, apart = np.abs(predicted - truth), truth - np.mean(truth)
+    order = np.argsort(errors)
+    ascending, owner = errors[order], group[order]
+    terms = (np.ones(len(truth)), errors, errors**2, apart, apart**2)
+    sums = np.stack([np.bincount(group, weights=one) for one in terms], axis=1)
+    equal = 1e-12 * sums[:, 4].sum()  # of rounding
+    found: dict[str, list[np.ndarray]] = {"mae": [], "rmse": [], "p90": [], "r2": []}
+    for drawn in _draws(len(sums), resamples, seed, rows=len(truth)):
+        times = _times(drawn)
+        rows, absolute, squares, first, second = (times.astype(np.float64) @ sums).T
+        found["mae"].append(absolute / rows)
+        found["rmse"].append(np.sqrt(squares / rows))
+        found["p90"].append(_percentile(ascending, np.take(times, owner, axis=1), 0.9))
+        spread = second - first**2 / rows
+        varied = spread > equal
+        found["r2"].append(1.0 - squares[varied] / spread[varied])
+    if not sum(map(len, found["r2"])):
+        del found["r2"]
+    return {name: _middle(values, LEVEL) for name, values in found.items()}
+
+
+def _percentile(ascending: np.ndarray, times: np.ndarray, share: float) -> np.ndarray:
+    """A percentile of values each of which is there so many times, as NumPy interpolates it.
+
+    Args:
+        ascending: (n,) values.
+        times: (k, n) how often each is drawn.
+    """
+    ends = np.cumsum(times, axis=1)
+    place = share * (ends[:, -1] - 1)
+    low, high = (
+        ascending[[np.searchsorted(*pair, side="right") for pair in zip(ends, one, strict=True)]]
+        for one in (np.floor(place), np.ceil(place))
+    )
+    return np.asarray(low + (place - np.floor(place)) * (high - low))
+
+
 def bootstrap_interval_of_means(
     sums: np.ndarray, counts: np.ndarray, seed: int = 0, *, resamples: int = RESAMPLES
 ) -> tuple[float, float]:
@@ -73,8 +128,7 @@ def bootstrap_interval_of_means(
     """
     means = []
     for drawn in _draws(len(sums), resamples, seed):
-        places = drawn + len(sums) * np.arange(len(drawn))[:, None]
-        times = np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape)
+        times = _times(drawn)
         with np.errstate(invalid="ignore"):  # 0 / 0
             means.append(np.nanmean((times @ sums) / (times @ counts), axis=1))
     return _middle(means, LEVEL)
@@ -185,12 +239,23 @@ def _tested(difference: float, error: float, freedom: int) -> Paired:
     return Paired(difference, error, student_p(difference / error, freedom))
 
 
-def _draws(groups: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """Numbers of groups drawn with replacement, (k, groups), as many k at once as memory takes."""
+def _draws(groups: int, resamples: int, seed: int, *, rows: int = 0) -> Iterator[np.ndarray]:
+    """Numbers of groups drawn with replacement, (k, groups), as many k at once as memory takes.
+
+    Args:
+        rows: numbers that are computed of each draw, if more than there are groups.
+    """
     draw = generator(seed, "bootstrap")
-    at_once = max(1, _DRAWN_AT_ONCE // groups)
+    at_once = max(1, _DRAWN_AT_ONCE // max(groups, rows))
     for begin in range(0, resamples, at_once):
         yield draw.integers(0, groups, (min(at_once, resamples - begin), groups))
+
+
+def _times(drawn: np.ndarray) -> np.ndarray:
+    """How often each group is drawn, (k, groups), of numbers of groups."""
+    count = drawn.shape[1]
+    places = drawn + count * np.arange(len(drawn))[:, None]
+    return np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape)
 
 
 def _middle(means: Sequence[np.ndarray], level: float) -> tuple[float, float]:

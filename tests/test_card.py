@@ -42,8 +42,17 @@ def with_features(change: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str
     return changed
 
 
+def as_format_4(said: dict[str, Any]) -> dict[str, Any]:
+    """A card as it was when it had one score of the validation part, and the MAE's intervals."""
+    for part in filter(None, (said["validation"], said["test"])):
+        part["interval"] = part.pop("intervals").get("mae")
+    del said["validation"]["scores"]
+    return said | {"format": 4}
+
+
 def as_format_3(said: dict[str, Any]) -> dict[str, Any]:
     """A card as it was before the formulas of its test part were known by their hashes."""
+    said = as_format_4(said)
     del said["split"]["folds"], said["split"]["sealed"]
     if said["test"]:
         del said["test"]["interval"], said["test"]["coverage"]
@@ -83,7 +92,7 @@ def test_a_card_of_another_model_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        ({"format": 5, "new": 1}, "format"),
+        ({"format": 6, "new": 1}, "format"),
         ({"format": 1}, "format"),
         ({"members": {}}, "members"),
         ({"members": []}, "members"),
@@ -136,6 +145,18 @@ def test_a_card_of_an_earlier_format_is_read(folder: Path, format: int) -> None:
         bundle.half_width(0.9, None)
 
 
+def test_a_card_of_format_4_has_the_intervals_of_the_mae(studies: str, tmp_path: Path) -> None:
+    holdout("forests", studies)
+    now = export("forests", studies, tmp_path / "model")
+    edit(tmp_path / "model" / CARD, as_format_4)
+    card = open_bundle(vouched(tmp_path / "model")).card
+    assert card.test is not None
+    assert now.test is not None
+    assert (card.validation.scores, card.validation.value) == ({}, now.validation.value)
+    assert card.validation.intervals == {"mae": now.validation.intervals["mae"]}
+    assert card.test.intervals == {"mae": now.test.intervals["mae"]}
+
+
 def test_a_card_of_format_3_says_less_of_its_test_part(studies: str, tmp_path: Path) -> None:
     holdout("forests", studies)
     export("forests", studies, tmp_path / "model")
@@ -143,7 +164,7 @@ def test_a_card_of_format_3_says_less_of_its_test_part(studies: str, tmp_path: P
     (tmp_path / "model" / SEALED).unlink()
     bundle = open_bundle(vouched(tmp_path / "model"))
     assert bundle.card.test is not None
-    assert (bundle.card.test.interval, bundle.card.test.coverage) == (None, {})
+    assert (bundle.card.test.intervals, bundle.card.test.coverage) == ({}, {})
     assert (bundle.card.split.sealed, bundle.sealed) == (None, None)
 
 

@@ -1,6 +1,7 @@
 """A bundle: exactly the model on record, in a folder that depends on nothing here."""
 
 import json
+import math
 import os
 import stat
 import tomllib
@@ -17,12 +18,15 @@ from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.export import export
 from fesearch.family import FAMILIES
 from fesearch.holdout import holdout
+from fesearch.metrics import METRICS
 from fesearch.model import FittedModel
+from fesearch.predictions import holdout_folder
 from fesearch.record import TrialSpec
-from fesearch.search.folder import model_folder
+from fesearch.search.folder import identity, model_folder
 from fesearch.search.prepare import prepare_again, study_of
 from fesearch.store.results import Store
-from fesearch.studyfile import load
+from fesearch.study import Study, from_keys
+from fesearch.studyfile import load, read
 
 
 @pytest.mark.parametrize("study", ["nets", "forests"])
@@ -106,10 +110,50 @@ def test_test_scores_are_in_the_card_after_a_look(studies: str, tmp_path: Path) 
     card = export("nets", studies, tmp_path / "model")
     assert card.test is not None
     assert card.test.scores == scored.look.scores
+    assert card.test.intervals.keys() == METRICS.keys()
+    assert card.test.intervals["mae"] == scored.look.how.interval
+    for name, (low, high) in card.test.intervals.items():
+        assert low <= (card.test.scores[name] or math.nan) <= high
     readme = (tmp_path / "model" / README).read_text()
-    assert f"- test MAE, {card.split.test} rows: {scored.look.value:.4g} eV/atom\n" in readme
+    assert f"- test MAE, {card.split.test} rows: {scored.look.value:.4g} eV/atom (95 %" in readme
     other = export("nets", studies, tmp_path / "other", trial=1 - scored.trial.number)
     assert other.test is None
+
+
+def test_without_the_predictions_of_a_look_there_is_the_interval_on_record(
+    studies: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (scored,) = holdout("forests", studies).scored
+    with Store.open(studies) as store:
+        [kept] = holdout_folder(identity(store.study("forests"))).iterdir()
+    for name, content in (("damaged", b"damaged"), ("gone", None)):
+        kept.unlink() if content is None else kept.write_bytes(content)
+        card = export("forests", studies, tmp_path / name)
+        assert card.test is not None
+        assert card.test.intervals == {"mae": scored.look.how.interval}
+    assert caplog.text.count("The card has an interval of the test MAE alone: ") == 1
+
+
+def test_scores_of_the_trial_are_those_on_record(studies: str, tmp_path: Path) -> None:
+    card = export("nets", studies, tmp_path / "model")
+    with Store.open(studies) as store:
+        trial = store.trial(store.study("nets"), card.trained.trial)
+    assert card.validation.scores == trial.scores
+    assert card.validation.scores.keys() == card.validation.intervals.keys() == METRICS.keys()
+
+
+def test_a_study_file_has_nothing_that_only_this_place_knows(studies: str, tmp_path: Path) -> None:
+    study = Study(
+        name="mine", family="ridge", warm_start="nets", track=["mlflow"], address="10.0.0.1:6379"
+    )
+    with Store.open(studies) as store:
+        definition = store.study("nets").definition["study"]
+    assert exporting._study_text(Study(**definition)).startswith('name = "nets"\n')
+    text = exporting._study_text(study)
+    assert text.startswith("# Without address, track, warm_start, which only the place knows")
+    (tmp_path / STUDY).write_text(text)
+    there = {"track": [], "warm_start": None, "address": None}
+    assert from_keys(read(str(tmp_path / STUDY)), "") == study.model_copy(update=there)
 
 
 def test_the_readme_speaks_to_who_finds_it(studies: str, tmp_path: Path) -> None:

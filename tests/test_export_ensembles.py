@@ -15,6 +15,7 @@ from fesearch.cli.app import run
 from fesearch.errors import InputError, NoResultError
 from fesearch.export import export
 from fesearch.family import FAMILIES
+from fesearch.metrics import METRICS, scores
 from fesearch.model import FittedModel
 from fesearch.search.folder import model_folder
 from fesearch.search.prepare import prepare_again
@@ -41,10 +42,15 @@ def test_an_ensemble_is_the_weighted_mean_of_what_was_scored(studies: str, tmp_p
     assert answer.spread is not None
     assert card.validation.value == pytest.approx(prepared.metric(data.val_y, answer.value))
     assert card.validation.value <= min(one.validation for one in card.members)
-    assert card.validation.interval is not None
-    low, high = card.validation.interval
-    assert low < card.validation.value < high
+    assert card.validation.scores == pytest.approx(scores(data.val_y, answer.value))
+    assert card.validation.scores.keys() == card.validation.intervals.keys() == METRICS.keys()
+    for name, (low, high) in card.validation.intervals.items():
+        assert low < card.validation.scores[name] < high
     readme = (tmp_path / "model" / README).read_text()
+    assert (
+        f"- validation R², {len(data.val_y)} rows: {card.validation.scores['r2']:.4g} (95" in readme
+    )
+    assert "study start study-2.toml --name again-2\n" in readme
     assert "- test: nobody has looked at it with this ensemble; `fesearch holdout --ens" in readme
     assert f"- weight: {card.members[0].picks} of {card.picks}\n" in readme
     for name in (STUDY, "study-2.toml"):
@@ -118,6 +124,7 @@ def test_a_refit_is_the_config_trained_on_every_row(
     old = open_bundle(tmp_path / "before").answer(prepared.dataset.formulas).value
     assert not np.array_equal(found, old)
     assert (card.refit, card.validation, card.test) == (len(y), before.validation, None)
+    assert card.validation.intervals.keys() == METRICS.keys()
     assert card.target_range == (y.min(), y.max())
     readme = (tmp_path / "model" / README).read_text()
     assert f"on all {len(y)} rows, validation and test rows among them" in readme

@@ -211,12 +211,12 @@ def test_the_card_of_a_model_of_folds_says_so(store_with_folds: tuple[str, Path]
     assert (card.split.folds, card.validation.value) == (3, trial.value)
     assert card.intervals is not None
     assert card.intervals.rows == len(data.val_y)
-    assert card.validation.interval is not None
-    low, high = card.validation.interval
+    assert card.validation.scores == trial.scores
+    low, high = card.validation.intervals["mae"]
     assert low < card.validation.value < high
     readme = (folder / "model" / README).read_text()
     for words in (
-        f"- MAE over 3 inner folds, {len(data.train_y)} training rows, each by a model that has",
+        f"- MAE, {len(data.train_y)} training rows, each by a model that has not seen its inner f",
         "These rows chose nothing, since configs were scored on inner folds",
         "Each model here is the mean of 3, of which each has not seen one inner fold of the\n",
         "score on inner folds chose this model",

@@ -18,6 +18,7 @@ from fesearch.metrics import METRICS
 from fesearch.predictions import kept
 from fesearch.search.folder import identity
 from fesearch.search.prepare import prepare_again
+from fesearch.statistics import bootstrap_intervals
 from fesearch.store.how import How, Searched, Trained
 from fesearch.store.results import Store
 
@@ -52,11 +53,16 @@ def test_an_ensemble_takes_one_look_and_is_the_one_that_is_exported(
     said = bundle.calibration.coverage(0.8, y, answer.value, answer.spread)
     assert look.how.coverage["0.8"] == pytest.approx((said.covered, said.width))
     assert card.test is not None
-    assert (card.test.scores, card.test.interval) == (dict(look.scores), look.how.interval)
+    assert card.test.scores == look.scores
+    assert card.test.intervals["mae"] == look.how.interval
+    expected = bootstrap_intervals(stored.truth, stored.predicted, stored.groups)
+    for name, interval in expected.items():
+        assert card.test.intervals[name] == pytest.approx(interval)
     assert card.test.coverage == look.how.coverage
     readme = (tmp_path / "model" / README).read_text()
     assert f"- prediction intervals of 80% cover {said.covered:.1%} of the test rows, ±" in readme
-    assert "- 95 % interval of the test MAE: " in readme
+    low, high = card.test.intervals["p90"]
+    assert f" eV/atom (95 % interval {low:.4g} to {high:.4g})\n" in readme
     other = export("nets", studies, tmp_path / "other", ensemble=1)
     assert other.test is None  # others picks, no look
 

@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from fesearch.metrics import METRICS
+from fesearch.seeds import generator
 from fesearch.statistics import (
     bootstrap_interval,
+    bootstrap_intervals,
     corrected_resampled_test,
     holm,
     paired_test,
@@ -88,6 +91,30 @@ def test_an_interval_moves_with_its_values(shift: float, scale: float) -> None:
     low, high = bootstrap_interval(ERRORS, EACH, resamples=100)
     moved = bootstrap_interval(ERRORS * scale + shift, EACH, resamples=100)
     assert moved == pytest.approx((low * scale + shift, high * scale + shift), abs=1e-9)
+
+
+def test_intervals_of_scores_are_those_of_rows_drawn_one_by_one() -> None:
+    truth = DRAW.normal(0.0, 1.0, 90)
+    predicted, groups = truth + DRAW.normal(0.1, 0.3, 90), np.sort(DRAW.integers(0, 40, 90))
+    found = bootstrap_intervals(truth, predicted, groups, 3, resamples=200)
+    _, group = np.unique(groups, return_inverse=True)
+    count = int(group.max()) + 1
+    draws = generator(3, "bootstrap").integers(0, count, (200, count))
+    rows = [np.concatenate([np.flatnonzero(group == one) for one in drawn]) for drawn in draws]
+    assert found.keys() == METRICS.keys()
+    for name, metric in METRICS.items():
+        each = [metric(truth[some], predicted[some]) for some in rows]
+        assert found[name] == pytest.approx(tuple(np.quantile(each, [0.025, 0.975])), rel=1e-9)
+    errors = np.abs(predicted - truth)
+    assert found["mae"] == pytest.approx(bootstrap_interval(errors, groups, 3, resamples=200))
+
+
+def test_a_draw_of_equal_values_has_no_r2() -> None:
+    truth, predicted = np.array([1.0, 1.0, 5.0]), np.array([1.5, 0.5, 5.0])
+    found = bootstrap_intervals(truth, predicted, np.arange(3))
+    assert found["r2"][0] > 0.5  # and not that of three times one row, which is minus infinity
+    same = bootstrap_intervals(np.full(3, 0.1), predicted, np.arange(3))
+    assert same.keys() == {"mae", "rmse", "p90"}
 
 
 def test_overlapping_divisions_are_corrected_as_published() -> None:
