@@ -207,6 +207,39 @@ def test_materials_that_do_not_come_are_missed(rester: StandIn) -> None:
         fetch(Query("materials_project"))
 
 
+def test_goes_on_where_it_broke_off(rester: StandIn, tmp_path: Path) -> None:
+    rester.failures = [None, None, *[OSError("no route")] * 5]
+    with pytest.raises(FesearchError, match="no route"):
+        fetch(Query("materials_project", structures=True))
+    pages = lambda: sorted(path.name for path in (tmp_path / "cache").rglob("*.json"))  # noqa: E731
+    assert pages() == ["00000000.json"]
+    rester.asked.clear()
+    data = fetch(Query("materials_project", structures=True))
+    asked = [wish.get("material_ids") for wish in rester.asked]
+    assert asked == [None, ["mp-3", "mp-4"], ["mp-5"]]
+    assert data.ids == ("mp-1", "mp-2", "mp-3", "mp-4", "mp-5")
+    assert data.structures is not None
+    assert pages() == []
+    assert fetch(Query("materials_project", structures=True), name="whole").hash == data.hash
+
+
+@pytest.mark.parametrize("change", ["version", "elements", "target"])
+def test_what_was_kept_of_another_query_is_not_used(rester: StandIn, change: str) -> None:
+    rester.failures = [None, None, *[OSError("no route")] * 5]
+    with pytest.raises(FesearchError, match="no route"):
+        fetch(Query("materials_project"))
+    rester.asked.clear()
+    query = Query("materials_project")
+    if change == "version":
+        rester.db_version = "2026.11.1"
+    elif change == "elements":
+        del rester.stored["mp-2"]  # as a server does that has fewer with these
+    else:
+        query = Query("materials_project", ("density",))
+    fetch(query)
+    assert "mp-1" in rester.asked[1]["material_ids"]
+
+
 def test_no_such_material(rester: StandIn) -> None:
     rester.stored.clear()
     with pytest.raises(InputError, match="No material of materials_project is as asked"):

@@ -1,5 +1,9 @@
 """The Materials Project, through its own client ``mp-api``.
 
+Materials are asked for by their ids, some at a time, and kept in the cache until the data set is
+saved, so that a download that broke off goes on where it was; of another version of the database
+nothing is taken.
+
 The key comes from MP_API_KEY or PMG_MAPI_KEY and goes to the client alone: what the client or the
 server say in an error is shown without it, and their exceptions are not carried along.
 
@@ -11,9 +15,11 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fesearch.datasets._http import AgainError, patiently
+from fesearch.datasets._pages import kept_pages, read, write
 from fesearch.errors import FesearchError, InputError, quoted
 from fesearch.optional import require
 from fesearch.source import Delivery, Offer, Query, RawRow, RawTable, Remote, Report
@@ -61,13 +67,14 @@ def open_query(query: Query, report: Report) -> Iterator[Delivery]:
     fields = [ID, FORMULA, *query.targets]
     fields += [STRUCTURE] if query.structures else []
     chosen = f" with {', '.join(query.elements)}" if query.elements else ""
-    yield Delivery(
-        RawTable(fields, _rows(client, ids, fields, report)),
-        title="Materials Project",
-        source=f"Materials Project, database {client.version}, {len(ids)} materials{chosen}",
-        licence="CC-BY 4.0",
-        citation=_CITATION,
-    )
+    with kept_pages(query.name, f"{client.version} {ROWS} {fields} {ids}") as folder:
+        yield Delivery(
+            RawTable(fields, _rows(client, folder, ids, fields, report)),
+            title="Materials Project",
+            source=f"Materials Project, database {client.version}, {len(ids)} materials{chosen}",
+            licence="CC-BY 4.0",
+            citation=_CITATION,
+        )
 
 
 SOURCE = Remote(
@@ -136,15 +143,18 @@ class _Client:
 
 
 def _rows(
-    client: _Client, ids: Sequence[str], fields: Sequence[str], report: Report
+    client: _Client, folder: Path, ids: Sequence[str], fields: Sequence[str], report: Report
 ) -> Iterator[RawRow]:
-    """The materials of these ids, asked for by and by."""
+    """The materials of these ids, those in ``folder`` not asked for again."""
     for start in range(0, len(ids), ROWS):
         some = list(ids[start : start + ROWS])
-        found = client.search(material_ids=some, deprecated=False, fields=fields)
-        if len(found) != len(some):
-            message = f"{HOST} gives {len(found)} of {len(some)} materials that it has named."
-            raise FesearchError(message, "Try again later; the database may be changing.")
-        for material in found:
+        path = folder / f"{start:08}.json"
+        if not path.exists():
+            found = client.search(material_ids=some, deprecated=False, fields=fields)
+            if len(found) != len(some):
+                message = f"{HOST} gives {len(found)} of {len(some)} materials that it has named."
+                raise FesearchError(message, "Try again later; the database may be changing.")
+            write(path, [{name: one.get(name) for name in fields} for one in found])
+        for material in read(path):
             yield RawRow(str(material[ID]), material)
         report(start + len(some), len(ids))

@@ -7,11 +7,7 @@ Source of the interface, and of the meaning of its fields: static.oqmd.org/stati
 energies are per atom, ``volume`` is that of the cell.
 """
 
-import fcntl
-import hashlib
-import json
 import logging
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,9 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from fesearch.datasets import _http
+from fesearch.datasets import _http, _pages
 from fesearch.errors import FesearchError, InputError
-from fesearch.paths import atomic_write, cache_dir
 from fesearch.source import Delivery, Offer, Query, RawRow, RawTable, Remote, Report
 
 URL = "http://oqmd.org/oqmdapi/formationenergy"
@@ -76,8 +71,7 @@ def open_query(query: Query, report: Report) -> Iterator[Delivery]:
         InputError: nothing is found, or the same is being fetched by another process.
     """
     asked = _asked(query)
-    folder = cache_dir() / "oqmd" / hashlib.sha256(f"{URL}?{asked}".encode()).hexdigest()[:16]
-    with _alone(folder):
+    with _pages.kept_pages("oqmd", f"{URL}?{asked}") as folder:
         first = _fetch(folder, asked, report)
         yield Delivery(
             RawTable(asked["fields"].split(","), _rows(folder, first.total)),
@@ -87,7 +81,6 @@ def open_query(query: Query, report: Report) -> Iterator[Delivery]:
             licence="CC-BY 4.0",
             citation=_CITATION,
         )
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 SOURCE = Remote(
@@ -110,21 +103,6 @@ def _asked(query: Query) -> dict[str, str]:
         "noduplicate": str(not query.duplicates),
     }
     return asked | ({"filter": condition} if condition else {})
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second process from the same pages; a killed one keeps nobody away."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                "Another process is fetching the same entries of oqmd.",
-                "Wait for it; then the data set is there: fesearch data list",
-            ) from None
-        yield
 
 
 def _fetch(folder: Path, asked: Mapping[str, str], report: Report) -> _Page:
@@ -173,13 +151,12 @@ def _page(folder: Path, asked: Mapping[str, str], place: int) -> _Page:
         most=LARGEST,
     )
     page = _checked(found, place)
-    with atomic_write(path) as partial:
-        partial.write_text(json.dumps(page._asdict()), encoding="utf-8")
+    _pages.write(path, page._asdict())
     return page
 
 
 def _kept(path: Path) -> _Page:
-    return _Page(**json.loads(path.read_text(encoding="utf-8")))
+    return _Page(**_pages.read(path))
 
 
 def _checked(found: Any, place: int) -> _Page:
