@@ -264,6 +264,8 @@ def _calibration(folder: Path, card: Card) -> Calibration | None:
     path = _spoken_of(folder / INTERVALS, said is not None)
     if said is None:
         return None
+    if said.floor is not None and len(card.members) == 1:
+        raise broken(f"In {CARD} 'intervals.floor' is {said.floor:g}, but one model has no spread.")
     return Calibration.from_arrays(read_arrays(path), rows=said.rows, floor=said.floor)
 
 
@@ -291,7 +293,12 @@ def _combination(path: Path, features: Sequence[FeatureNames]) -> Combination:
     for term, wanted in zip(combination.terms, features, strict=True):
         found = term.naming(wanted.columns) if isinstance(term, ColumnFeatureSet) else term
         digest = found.digest()
-        if digest != wanted.digest or found.names() != wanted.columns:
+        if digest == wanted.digest and found.names() != wanted.columns:
+            raise InputError(
+                f"In {path} 'features' is wrong: its columns are not those of '{wanted.name}'.",
+                HINT,
+            )
+        if digest != wanted.digest:
             raise InputError(
                 f"The model reads the features '{wanted.name}' {wanted.digest[:12]}, "
                 f"but those installed are {digest[:12]}.",

@@ -264,7 +264,8 @@ def read_card(path: Path) -> Card:
         hint = HINT
         if key == "format":
             hint = "Use the version of fesearch that wrote it, or a newer one."
-        raise InputError(f"In {path} '{key}' is wrong: {first['msg']}.", hint) from None
+        where = f"In {path} '{key}' is wrong" if key else f"The file {path} is no model card"
+        raise InputError(f"{where}: {first['msg']}.", hint) from None
 
 
 def _as_now(card: Any) -> Any:

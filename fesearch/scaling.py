@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from fesearch.arrays import Arrays, Layout, check, check_finite, columns
+from fesearch.arrays import Arrays, Layout, broken, check, check_finite, columns
 
 RANGES: Mapping[str, tuple[float, float]] = {
     "sigmoid": (0.0, 1.0),
@@ -71,7 +71,8 @@ class Scaling:
         """The scaling that ``arrays()`` gave.
 
         Raises:
-            InputError: names, shapes or types differ, or a number is not finite.
+            InputError: names, shapes or types differ, a number is not finite, or a scale below zero
+                or one of the target that is zero.
         """
         features, number = Layout((width,), np.dtype("f4")), Layout((), np.dtype("f8"))
         check(
@@ -80,6 +81,8 @@ class Scaling:
             "scaling",
         )
         check_finite(arrays, "scaling")
+        if (arrays["x_factor"] < 0).any() or arrays["y_scale"] <= 0:
+            raise broken("The scaling has a scale that no data have: it is zero or below.")
         return cls(**arrays)
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bundled import edit, refused, vouched
+from safetensors.numpy import load, save
 
 from fesearch.bundle import open_bundle
 from fesearch.bundlefiles import CARD, FILES, INTERVALS, README, SEALED, STUDY, SUMS
@@ -288,3 +289,29 @@ def test_a_fresh_environment_elsewhere_predicts_the_same_bits(
     assert expected.spread is not None
     np.testing.assert_array_equal([row["spread"] for row in rows], expected.spread)
     assert not (away / "fesearch.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("array", "value"), [("y_scale", 0.0), ("y_scale", -1.0), ("x_factor", -1.0)]
+)
+def test_a_scaling_that_no_data_have_is_refused(folder: Path, array: str, value: float) -> None:
+    """It would give numbers, and wrong ones."""
+    arrays = load((folder / MODEL).read_bytes())
+    [name] = [one for one in arrays if one.endswith(array)]
+    arrays[name] = np.full_like(arrays[name], value)
+    content = save(arrays)
+    (folder / MODEL).write_bytes(content)
+    edit(folder / "model" / DESCRIPTION, lambda said: said | sha_of(content))
+    assert refused(vouched(folder)).message == (
+        "The scaling has a scale that no data have: it is zero or below."
+    )
+
+
+def test_one_model_has_no_spread_to_scale_intervals_by(folder: Path) -> None:
+    def forged(said: dict[str, Any]) -> dict[str, Any]:
+        return said | {"intervals": said["intervals"] | {"floor": 0.5}}
+
+    edit(folder / CARD, forged)
+    assert refused(vouched(folder)).message == (
+        f"In {CARD} 'intervals.floor' is 0.5, but one model has no spread."
+    )

@@ -120,6 +120,20 @@ def test_features_that_are_another_kind_of_set_are_refused(
     assert refused(vouched(folder)).message == message
 
 
+@pytest.mark.parametrize("columns", [["a"] * 145, ["a"]])
+def test_columns_of_another_set_are_refused(folder: Path, columns: list[str]) -> None:
+    edit(folder / CARD, with_features({"columns": columns}))
+    assert refused(vouched(folder)).message == (
+        f"In {folder / CARD} 'features' is wrong: its columns are not those of 'magpie'."
+    )
+
+
+def test_a_card_that_is_no_object_is_none(folder: Path) -> None:
+    (folder / CARD).write_text("[]")
+    message = refused(vouched(folder)).message
+    assert message == f"The file {folder / CARD} is no model card: Input should be an object."
+
+
 @pytest.mark.parametrize("format", [1, 2])
 def test_a_card_of_an_earlier_format_is_read(folder: Path, format: int) -> None:
     """That has one model and no intervals; in the first, one feature set, of formulas unsaid."""
