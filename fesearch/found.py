@@ -11,7 +11,7 @@ from fesearch.errors import NoResultError, StudyNotFoundError
 from fesearch.overviews import Ranking
 from fesearch.paths import artifacts_at
 from fesearch.ranking import rank
-from fesearch.ranking.rank import Table
+from fesearch.ranking.single import Table
 from fesearch.record import TrialResult
 from fesearch.store.results import Store
 from fesearch.store.types import RankedTrial, StudySummary

@@ -46,6 +46,11 @@ def table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def remark(said: str) -> str:
+    """A sentence below a table, as HTML."""
+    return f"<p>{escape(said)}</p>"
+
+
 def brief(kind: str, name: str, said: str) -> str:
     """One thing in one line, for a terminal."""
     return f"<{kind} {quoted(name, 80)}: {said}>"

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Self
 from fesearch import notebook
 from fesearch.errors import counted, quoted
 from fesearch.metrics import title_of
-from fesearch.ranking import rank
-from fesearch.ranking.lines import picked, repeated_row, rows_of
+from fesearch.ranking.columns import remarks, shown
+from fesearch.ranking.lines import rows_of
 from fesearch.ranking.repeats import RepeatedTable
-from fesearch.store.types import Look, StudySummary
+from fesearch.ranking.single import Table
+from fesearch.store.types import StudySummary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from fesearch.ranking.published import Publication
 
 
-class Ranking(tuple[rank.Table, ...]):
+class Ranking(tuple[Table, ...]):
     """Tables of what was trained on identical divisions, as ``fesearch rank`` prints them.
 
     Attributes:
@@ -30,7 +31,7 @@ class Ranking(tuple[rank.Table, ...]):
 
     def __new__(
         cls,
-        tables: Iterable[rank.Table],
+        tables: Iterable[Table],
         repeated: Iterable[RepeatedTable] = (),
         beside: "Publication | None" = None,
     ) -> Self:
@@ -52,9 +53,7 @@ class Ranking(tuple[rank.Table, ...]):
         """
         from fesearch.ranking import published
 
-        found = [row for table in self for row in rows_of(table)]
-        for table in self.repeated:
-            found += [repeated_row(table, at, one) for at, one in enumerate(table.contenders, 1)]
+        found = [row for table in (*self, *self.repeated) for row in rows_of(table)]
         for every in (*self, *self.repeated):
             found += published.rows_of(every, published.beside(self.beside, every))
         return found
@@ -63,11 +62,9 @@ class Ranking(tuple[rank.Table, ...]):
         return "\n".join([*map(_brief, self), *map(_brief_repeated, self.repeated)])
 
     def _repr_html_(self) -> str:
-        single = (_entries(one) + _ensembles(one) + self._published(one) for one in self)
-        over = (_contenders(one) + self._published(one) for one in self.repeated)
-        return "".join([*single, *over])
+        return "".join(_shown(one) + self._published(one) for one in (*self, *self.repeated))
 
-    def _published(self, table: rank.Table | RepeatedTable) -> str:
+    def _published(self, table: Table | RepeatedTable) -> str:
         """The published values of a ranking's division; nothing where there are none."""
         from fesearch.ranking.published import beside, mae_unit
 
@@ -80,10 +77,10 @@ class Ranking(tuple[rank.Table, ...]):
         return notebook.table(title, rows) if rows else ""
 
 
-def _brief(table: rank.Table) -> str:
+def _brief(table: Table) -> str:
     """A ranking in one line: how many there are, and which is best."""
     best, count = table.entries[0], len(table.entries)
-    title, unit = title_of(table.summary.key.metric), table.summary.unit
+    title, unit = title_of(table.key.metric), table.unit
     said = (
         f"{count} {'entry' if count == 1 else 'entries'} on {table.division.spec}, best "
         f"{best.trial.family} (trial {best.trial.number} of {quoted(best.trial.study, 80)}), "
@@ -91,9 +88,7 @@ def _brief(table: rank.Table) -> str:
     )
     more = len(table.ensembles)
     joint = f", {counted(more, 'ensemble')}" if more else ""
-    return notebook.brief(
-        "ranking", f"{table.data}, {table.summary.key.target}", f"{said.rstrip()}{joint}"
-    )
+    return notebook.brief("ranking", f"{table.data}, {table.key.target}", f"{said.rstrip()}{joint}")
 
 
 def _brief_repeated(table: RepeatedTable) -> str:
@@ -108,89 +103,14 @@ def _brief_repeated(table: RepeatedTable) -> str:
     return notebook.brief("ranking over divisions", what, said.rstrip())
 
 
-def _contenders(table: RepeatedTable) -> str:
-    """A ranking over a repeated division."""
-    unit, metric = in_brackets(table.unit), table.key.metric
-    title = title_of(metric)
-    return notebook.table(
-        f"{table.data}, {table.key.target}: mean ± SD over {table.division.spec}",
-        [
-            {
-                "#": position,
-                "study": ", ".join(dict.fromkeys(study for study, _ in one.trials)),
-                "family": one.family,
-                "searched": one.searched.value,
-                "trained": one.trained.value,
-                "divisions": len(one.scores),
-                f"validation {title} {unit}".rstrip(): one.validation,
-                f"test {title} {unit}".rstrip(): one.test.get(metric),
-                "95 % interval of MAE": _low_high(one.interval),
-                "ties": one.ties,
-                "parameters": one.parameters,
-            }
-            for position, one in enumerate(table.contenders, 1)
-        ],
-    )
-
-
-def _entries(table: rank.Table) -> str:
-    return notebook.table(
-        f"{table.data}, {table.summary.key.target}: {table.division.spec}",
-        [
-            {
-                "#": entry.position,
-                "study": entry.trial.study,
-                "trial": entry.trial.number,
-                "family": entry.trial.family,
-                _heading("validation", table): entry.trial.value,
-                _heading("test", table): "sealed" if entry.test is None else entry.test,
-                **_compared(table, entry),
-                "parameters": entry.trial.parameters,
-                "trials": entry.effort.trials,
-                "config": entry.trial.config,
-            }
-            for entry in table.entries
-        ],
-    )
-
-
-def _ensembles(table: rank.Table) -> str:
-    """The ensembles that were looked at; nothing where there are none."""
-    metric = table.summary.key.metric
-    rows = [
-        {
-            "study": ", ".join(look.how.studies),
-            _heading("validation", table): look.how.validation.get(metric),
-            _heading("test", table): look.scores.get(metric),
-            "95 % interval of MAE": _interval(look),
-            "picks": picked(look),
-        }
-        for look in table.ensembles
-    ]
-    title = "Ensembles; picked on the rows that validate, so that this score flatters"
-    return notebook.table(title, rows) if rows else ""
-
-
-def _interval(look: Look | None) -> str | None:
-    return _low_high(look.how.interval if look else None)
-
-
-def _low_high(interval: tuple[float, float] | None) -> str | None:
-    return interval and " … ".join(map(notebook.text, interval))
-
-
-def _compared(table: rank.Table, entry: rank.Entry) -> dict[str, Any]:
-    """Interval and ties, where any entry of the table has them."""
-    found: dict[str, Any] = {}
-    if any(one.look for one in table.entries):
-        found["95 % interval of MAE"] = _interval(entry.look)
-    if any(one.standing for one in table.entries):
-        found["ties"] = entry.standing.ties if entry.standing else None
-    return found
-
-
-def _heading(part: str, table: rank.Table) -> str:
-    return f"{part} {title_of(table.summary.key.metric)} {in_brackets(table.summary.unit)}".rstrip()
+def _shown(table: Table | RepeatedTable) -> str:
+    """A ranking as ``fesearch rank`` prints it."""
+    over = "mean ± SD over " if isinstance(table, RepeatedTable) else ""
+    rows, columns = shown(table)
+    headings = {one.key: f"{one.name} {in_brackets(one.unit)}".rstrip() for one in columns}
+    said = [{heading: row.get(key) for key, heading in headings.items()} for row in rows]
+    title = f"{table.data}, {table.key.target}: {over}{table.division.spec}"
+    return notebook.table(title, said) + "".join(map(notebook.remark, remarks(table)))
 
 
 def in_brackets(unit: str) -> str:

@@ -14,10 +14,10 @@ from ranked import looked
 
 from fesearch.cli.app import run
 from fesearch.cli.output import Column, show
-from fesearch.cli.rank import ENSEMBLES
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
+from fesearch.ranking.columns import ENSEMBLES
 from fesearch.ranking.rank import tables
 from fesearch.record import TrialSpec
 from fesearch.store.results import Store

@@ -10,17 +10,18 @@ import searched
 from ranked import looked
 
 from fesearch.cli.app import run
-from fesearch.cli.rank import ENSEMBLES
 from fesearch.export import export
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
 from fesearch.predictions import holdout_folder, kept
+from fesearch.ranking.columns import ANEW, ENSEMBLES, shown
+from fesearch.ranking.contender import Contender, Spread
+from fesearch.ranking.pooled import interval
 from fesearch.ranking.rank import repeated_tables, tables
-from fesearch.ranking.repeats import Spread
 from fesearch.record import TrialSpec
 from fesearch.report import collect, render
 from fesearch.search.folder import identity
-from fesearch.statistics import corrected_resampled_test, paired_test
+from fesearch.statistics import corrected_resampled_test, holm, paired_tests
 from fesearch.store.how import Trained
 from fesearch.store.results import Store
 
@@ -68,17 +69,6 @@ def test_looks_bring_intervals_ties_and_seeds(
     forests, nets = by_study["forests"], by_study["nets"]
     assert forests.look is not None
     assert nets.look is not None
-    with Store.open(studies) as store:
-        folders = [identity(store.study(name)) for name in ("forests", "nets")]
-    names = [one.look.how.predictions for one in (forests, nets) if one.look]
-    kept_ones = [kept(*pair) for pair in zip(folders, names, strict=True)]
-    one, other = (found for found in kept_ones if found is not None)
-    p = paired_test(one.errors, other.errors, one.groups).p
-    assert forests.standing is not None
-    assert nets.standing is not None
-    assert p in (forests.standing.p_next, nets.standing.p_next)  # of the first; the last has none
-    assert None in (forests.standing.p_next, nets.standing.p_next)
-    assert (forests.standing.ties == nets.standing.ties) is (p >= 0.05)
     assert forests.by_seed is not None
     assert forests.by_seed.count == 3
     assert nets.by_seed is None
@@ -86,9 +76,96 @@ def test_looks_bring_intervals_ties_and_seeds(
     out = capsys.readouterr().out
     for heading in ("ties", "p to next", "test R²", "row in (µs)"):
         assert heading in out
-    for heading in ("95 % interval of MAE", "test RMSE", "test MAE, trained again"):
+    for heading in ("95 % interval of MAE", "test RMSE", "SD over seeds"):
         assert f"{heading} (eV/atom)" in out
     assert "are not told apart: paired t tests" in out
+
+
+def test_lines_are_told_apart_by_their_errors_on_the_same_rows(studies: str) -> None:
+    looked(studies)
+    holdout_ensemble(["nets", "forests"], studies, 4)
+    lines = [line for line in tables(studies)[0].lines() if line.looks]
+    assert len(lines) == 4  # two models of trials, a config trained again, an ensemble
+    with Store.open(studies) as store:
+        folders = {name: identity(store.study(name)) for name in ("forests", "nets")}
+    said = [
+        [found for look in line.looks if (found := kept(folders[look.study], look.how.predictions))]
+        for line in lines
+    ]
+    assert sorted(map(len, said)) == [1, 1, 1, 3]
+    errors = np.stack([np.mean([one.errors for one in seeds], axis=0) for seeds in said])
+    tests = paired_tests(errors, said[0][0].groups)
+    p = dict(zip(tests, holm([one.p for one in tests.values()]), strict=True))
+    standings = [line.standing for line in lines if line.standing is not None]
+    assert [one.p_next for one in standings] == [
+        *(pytest.approx(p[at, at + 1]) for at in range(3)),
+        None,
+    ]
+    for (first, second), corrected in p.items():
+        both = set(standings[first].ties) & set(standings[second].ties)
+        assert bool(both) is (corrected >= 0.05)
+    (again,) = (one for one in lines if isinstance(one, Contender) and not one.picks)
+    assert again.interval == interval([next(seeds for seeds in said if len(seeds) == 3)])
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "latex", "csv", "json"])
+def test_configs_trained_again_have_lines_with_all_scores(
+    studies: str, format: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = [one.look for one in holdout("nets", studies, seeds=3).scored]
+    (joined,) = (one.look for one in holdout("nets", studies, retrain=True).scored)
+    assert run(["rank", "--study", "nets", "--format", "json"]) == 0
+    entry, seeds, more = json.loads(capsys.readouterr().out)
+    assert [one["position"] for one in (entry, seeds, more)] == [1, None, None]
+    trained = ["as searched", "trained again", "train + validation"]
+    assert [one["trained"] for one in (entry, seeds, more)] == trained
+    for name in ("mae", "rmse", "p90", "r2"):
+        assert entry[f"test_{name}"] is None
+        assert seeds[f"test_{name}"] == pytest.approx(np.mean([one.scores[name] for one in again]))
+        assert more[f"test_{name}"] == joined.scores[name]
+        held = [one.how.validation[name] for one in again]
+        assert seeds[f"val_{name}"] == pytest.approx(np.mean(held))
+        assert more[f"val_{name}"] is None
+    assert seeds["seeds_sd"] == pytest.approx(np.std([one.value for one in again], ddof=1))
+    assert (seeds["seeds_count"], more["seeds_count"], more["seeds_sd"]) == (3, 1, None)
+    assert joined.how.interval is not None
+    assert more["test_interval"] == list(joined.how.interval)
+    assert seeds["test_interval"][0] < seeds["test_mae"] < seeds["test_interval"][1]
+    for name in ("family", "trial", "config", "parameters", "trials", "search_hours", "data"):
+        assert seeds[name] == more[name] == entry[name]
+    assert seeds["ties"]
+    assert seeds["p_next"] is not None
+    assert run(["rank", "--study", "nets", "--format", format]) == 0
+    out = capsys.readouterr().out.replace("\\", "")
+    assert "train + validation" in out
+    assert ("trained again, 3 seeds" in out) is (format not in ("csv", "json"))
+    assert (ANEW.split("\n")[0] in out) is (format not in ("csv", "json"))
+    assert "sealed" not in out
+
+
+def test_a_ranking_over_divisions_has_configs(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for member, depth in ((0, 10), (1, 2)):
+        config = {**searched.SMALL_FOREST, "max_depth": depth}
+        split, name = f"kfold:k=2,member={member}", f"fold{member}"
+        searched.search(studies, name, "random_forest", [config], split=split)
+        holdout(name, studies)
+    holdout("fold0", studies, over="members")
+    (table,) = repeated_tables(studies)
+    rows, columns = shown(table)
+    assert "config" in [one.key for one in columns]
+    found = {row["trained"]: row["config"] for row in rows}
+    assert found == {
+        "as searched": {**searched.SMALL_FOREST, "max_depth": "10|2"},
+        "trained again": searched.SMALL_FOREST,
+    }
+    assert run(["rank", "--split", table.key.split[:12], "--format", "json"]) == 0
+    said = {row["trained"]: row for row in json.loads(capsys.readouterr().out)}
+    assert said["trained again"]["config"] == searched.SMALL_FOREST
+    assert said["as searched"]["config"] is None
+    assert [one["max_depth"] for one in said["as searched"]["configs"]] == [10, 2]
+    assert said["as searched"]["trials_scored"] == [["fold0", 0], ["fold1", 0]]
 
 
 def test_a_repeated_division_has_a_table_of_its_own(
@@ -173,12 +250,12 @@ def test_a_retrained_look_is_no_secret(
     assert entry.joined is not None
     assert entry.joined == Spread(scored.scores["mae"], None, 1)
     assert run(["rank", "--study", "nets"]) == 0
-    assert "test MAE, train + val" in capsys.readouterr().out
+    assert "train + validation" in capsys.readouterr().out
     assert run(["rank", "--study", "nets", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["joined_mean"] == scored.scores["mae"]
     page = render(collect(["nets"], studies))
     assert "none: the test part is sealed" not in page
-    assert "trained on train + validation" in page
+    assert "<td>train + validation</td>" in page
     card = export("nets", studies, tmp_path / "model")
     assert card.test is not None
     assert (card.test.trained, card.test.scores["mae"]) == (
@@ -217,8 +294,9 @@ def test_searches_on_each_member_are_compared_with_one_of_a_single_member(studie
         pytest.approx(1 / 2, rel=0.05),  # of three folds one tests, and two are trained on
     )
     differences = [each.scores[member] - joined.scores[member] for member in table.members]
-    assert each.p_next == pytest.approx(corrected_resampled_test(differences, ratio).p)
-    assert each.ties
+    assert each.standing is not None
+    assert each.standing.p_next == pytest.approx(corrected_resampled_test(differences, ratio).p)
+    assert each.standing.ties
     assert table.members == tuple(each.scores)
 
 
@@ -227,7 +305,8 @@ def test_an_ensemble_that_was_looked_at_stands_below(
 ) -> None:
     looks = [holdout_ensemble(["nets", "forests"], studies, 4).scored[0].look for _ in range(2)]
     (table,) = tables(studies, studies=["nets", "forests"])
-    assert table.ensembles == (looks[1],)
+    (ensemble,) = table.ensembles
+    assert ensemble.looks == (looks[1],)
     assert tables(studies, studies=["elsewhere"])[0].ensembles == ()
     words = ["rank", "--study", "nets", "--study", "forests"]
     assert run([*words, "--format", "json"]) == 0
@@ -238,6 +317,9 @@ def test_an_ensemble_that_was_looked_at_stands_below(
     assert row["test_mae"] == looks[1].scores["mae"]
     assert row["val_mae"] == looks[1].how.validation["mae"]
     assert {"position", "study", "trial", "data", "split", "seconds"} <= set(row)
+    behind = [one for one in entries if one["study"] in row["study"].split(", ")]
+    for name in ("trials", "search_seconds", "search_gpu_hours"):
+        assert row[name] == pytest.approx(sum(one[name] for one in behind))
     assert run(words) == 0
     out = capsys.readouterr().out
     assert "sealed" in out  # no trial of it alone was scored
@@ -258,7 +340,7 @@ def test_ensembles_of_each_member_are_a_line(studies: str) -> None:
     holdout("ridge0", studies, over="members")
     (table,) = repeated_tables(studies)
     assert {one.family for one in table.contenders} == {"ensemble", "ridge"}
-    assert all(one.ties for one in table.contenders)
+    assert all(one.standing and one.standing.ties for one in table.contenders)
     (one,) = (one for one in table.contenders if one.family == "ensemble")
     assert (one.trained, one.searched) == ("ensemble", "each")
     with Store.open(studies) as store:

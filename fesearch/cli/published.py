@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fesearch.cli.output import Column, PaperFormat, remark, show
-from fesearch.ranking.rank import Table
 from fesearch.ranking.repeats import RepeatedTable
+from fesearch.ranking.single import Table
 
 if TYPE_CHECKING:
     from fesearch.ranking.published import Publication

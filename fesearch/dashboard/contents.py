@@ -14,10 +14,11 @@ from fesearch.metrics import title_of
 from fesearch.paths import studies_dir
 from fesearch.ranking import rank
 from fesearch.ranking.published import Publication
+from fesearch.ranking.single import Table as RankedTable
 from fesearch.record import ResultKey, TrialResult, TrialState
 from fesearch.report.contents import MOST_MODELS, in_order
 from fesearch.report.page import facts, word
-from fesearch.report.rankings import ranking, repeated
+from fesearch.report.rankings import ranking
 from fesearch.search.budget import rungs_of
 from fesearch.search.folder import log_file
 from fesearch.search.prepare import study_of
@@ -59,7 +60,7 @@ def home(url: str, beside: Publication | None = None) -> dict[str, Any]:
         "studies": lines,
         "links": {one.study.name: one.study.id for one in every},
         "rankings": tables,
-        "repeated": [repeated(one, LINES, beside) for one in rank.repeated_tables(url)],
+        "repeated": [ranking(one, LINES, beside) for one in rank.repeated_tables(url)],
         "series": across,
     }
 
@@ -197,7 +198,7 @@ def ranked(url: str, wanted: str, beside: Publication | None = None) -> dict[str
             with Store.look(url) as store:
                 links = {row.name: row.id for row in store.study_rows() if row.name in names}
             return {
-                **ranking(table, publication=beside),
+                "ranking": ranking(table, publication=beside),
                 "digest": wanted,
                 "links": links,
                 "names": [name for name in names if name in links][:MOST_MODELS],
@@ -258,7 +259,7 @@ def varying(configs: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
     return [{k: v for k, v in one.items() if k not in shared} for one in configs]
 
 
-def _all(url: str) -> list[rank.Table]:
+def _all(url: str) -> list[RankedTable]:
     try:
         return rank.tables(url)
     except NoResultError:

@@ -144,7 +144,7 @@ class Pages:
     def ranking_pictures(self, digest: str, name: str) -> HTTPResponse:
         """An analysis of the best studies of a ranking."""
         analysis, found = contents.analysis(name), contents.ranked(self._url, digest)
-        title = f"{found['data']}: {found['key'].target}"
+        title = f"{found['ranking']['data']}: {found['ranking']['key'].target}"
         return self._analysis(analysis, found["names"], title, f"/rankings/{digest}")
 
     def series_pictures(self, digest: str, name: str) -> HTTPResponse:

@@ -34,18 +34,22 @@ class Standing:
 Pair = tuple[int, int]
 
 
-def on_rows(found: Sequence[Predictions | None]) -> list[Standing | None]:
+def on_rows(found: Sequence[Sequence[Predictions]]) -> list[Standing | None]:
     """Contenders by their absolute errors: a paired test of each two, over groups of one formula.
 
     Args:
-        found: predictions, in the order of the table. Those of other rows than the first are not
-            compared.
+        found: predictions, one a seed, in the order of the table; the errors of a row are their
+            mean over seeds. Those of other rows than the first, or of none, are not compared.
     """
-    first = next((one for one in found if one is not None), None)
-    places = [at for at, one in enumerate(found) if one and first and one.same_rows(first)]
-    if first is None or len(places) < 2:
+    first = next((seeds[0] for seeds in found if seeds), None)
+    if first is None:
         return [None] * len(found)
-    errors = np.stack([one.errors for at in places if (one := found[at]) is not None])
+    places = [
+        at for at, seeds in enumerate(found) if seeds and all(one.same_rows(first) for one in seeds)
+    ]
+    if len(places) < 2:
+        return [None] * len(found)
+    errors = np.stack([np.mean([one.errors for one in found[at]], axis=0) for at in places])
     return _placed(len(found), places, paired_tests(errors, first.groups))
 
 

@@ -4,16 +4,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fesearch.metrics import METRICS
-from fesearch.ranking.rank import Entry, Table
-from fesearch.ranking.repeats import ENSEMBLE, Contender, RepeatedTable, Spread
-from fesearch.store.types import Effort, Look
+from fesearch.ranking.contender import Contender, Spread
+from fesearch.ranking.repeats import RepeatedTable
+from fesearch.ranking.single import Entry, Table
+from fesearch.store.how import Trained
+from fesearch.store.types import Effort
 
 HOUR, MICRO = 3600.0, 1e6
 
 
-def row_of(table: Table, entry: Entry) -> dict[str, Any]:
+def rows_of(table: Table | RepeatedTable) -> list[dict[str, Any]]:
+    """A row for each line, from top to bottom."""
+    if isinstance(table, RepeatedTable):
+        ranked = enumerate(table.contenders, start=1)
+        return [contender_row(table, one, position) for position, one in ranked]
+    return [
+        entry_row(table, line) if isinstance(line, Entry) else contender_row(table, line)
+        for line in table.lines()
+    ]
+
+
+def entry_row(table: Table, entry: Entry) -> dict[str, Any]:
     """All there is to say about an entry, its key included."""
-    key, trial, look = table.summary.key, entry.trial, entry.look
+    key, trial, look = table.key, entry.trial, entry.look
     how = look.how if look else None
     validation = {**trial.scores, **(how.validation if how else {})}
     scores = dict(look.scores) if look else {}
@@ -30,12 +43,13 @@ def row_of(table: Table, entry: Entry) -> dict[str, Any]:
         **{f"test_{name}": scores.get(name) for name in names},
         "test_interval": list(how.interval) if how and how.interval else None,
         "test_coverage": {k: list(pair) for k, pair in how.coverage.items()} if how else {},
+        "trained": Trained.SEARCHED.value,
         "ties": entry.standing.ties if entry.standing else None,
         "p_next": entry.standing.p_next if entry.standing else None,
         **_spread("seeds", entry.by_seed),
         **_spread("joined", entry.joined),
         "seconds": trial.seconds,
-        "value_unit": table.summary.unit,
+        "value_unit": table.unit,
         "resource": trial.resource,
         "unit": trial.unit,
         "state": trial.state.value,
@@ -44,63 +58,26 @@ def row_of(table: Table, entry: Entry) -> dict[str, Any]:
         "config": dict(trial.config),
         "after_look": trial.after_look,
         **_effort([entry.effort]),
-        "data_hash": key.data,
-        "target": key.target,
-        "metric": key.metric,
-        "repeated": False,
+        **_common(table),
     }
 
 
-def rows_of(table: Table) -> list[dict[str, Any]]:
-    """A row for each entry, and for each ensemble that was looked at."""
-    return [row_of(table, entry) for entry in table.entries] + [
-        ensemble_row(table, look) for look in table.ensembles
-    ]
+def contender_row(
+    table: Table | RepeatedTable, one: Contender, position: int | None = None
+) -> dict[str, Any]:
+    """All there is to say about a contender; the keys promised of every line among it.
 
-
-def ensemble_row(table: Table, look: Look) -> dict[str, Any]:
-    """All there is to say about an ensemble, which has no position; the promised keys among it."""
-    key, how = table.summary.key, look.how
-    names = dict.fromkeys([key.metric, *METRICS])
-    return {
-        "position": None,
-        "study": ", ".join(how.studies),
-        "trial": None,
-        "family": ENSEMBLE,
-        "data": table.data,
-        "split": key.split,
-        **{f"val_{name}": how.validation.get(name) for name in names},
-        **{f"test_{name}": look.scores.get(name) for name in names},
-        "test_interval": list(how.interval) if how.interval else None,
-        "test_coverage": {level: list(pair) for level, pair in how.coverage.items()},
-        "picks": dict(how.picks),
-        "seconds": None,
-        "value_unit": table.summary.unit,
-        "latency_us": how.latency * MICRO if how.latency else None,
-        "data_hash": key.data,
-        "target": key.target,
-        "metric": key.metric,
-        "repeated": False,
-    }
-
-
-def picked(look: Look) -> str:
-    """What an ensemble is of, what has the most weight first: nets:3 ×5, forests:1 ×3."""
-    picks = sorted(look.how.picks.items(), key=lambda pick: -pick[1])
-    return ", ".join(f"{name} ×{count}" for name, count in picks)
-
-
-def repeated_row(table: RepeatedTable, position: int, one: Contender) -> dict[str, Any]:
-    """All there is to say about a contender; the keys promised of every line among it."""
-    key = table.key
-    names = dict.fromkeys([key.metric, *METRICS])
+    Args:
+        position: over a repeated division; on one division a contender has none.
+    """
+    names = dict.fromkeys([table.key.metric, *METRICS])
     return {
         "position": position,
-        "study": ", ".join(dict.fromkeys(study for study, _ in one.trials)),
+        "study": ", ".join(one.studies),
         "trial": one.trials[0][1] if len(one.trials) == 1 else None,
         "family": one.family,
         "data": table.data,
-        "split": key.split,
+        "split": table.key.split,
         **_means("val", one.validation, names),
         **_means("test", one.test, names),
         "test_interval": list(one.interval) if one.interval else None,
@@ -113,17 +90,33 @@ def repeated_row(table: RepeatedTable, position: int, one: Contender) -> dict[st
         "flattered": one.flattered,
         "scores": dict(one.scores),
         "trials_scored": [list(trial) for trial in one.trials],
-        "ties": one.ties or None,
-        "p_next": one.p_next,
+        "picks": dict(one.picks),
+        "ties": one.standing.ties if one.standing else None,
+        "p_next": one.standing.p_next if one.standing else None,
         "seconds": None,
         "value_unit": table.unit,
         "parameters": one.parameters,
         "latency_us": None if one.latency is None else one.latency * MICRO,
+        "config": dict(one.configs[0]) if len(one.configs) == 1 else None,
+        "configs": [dict(config) for config in one.configs],
         **_effort(one.efforts),
-        "data_hash": key.data,
-        "target": key.target,
-        "metric": key.metric,
-        "repeated": True,
+        **_common(table),
+    }
+
+
+def picked(picks: Mapping[str, int]) -> str:
+    """What an ensemble is of, what has the most weight first: nets:3 ×5, forests:1 ×3."""
+    found = sorted(picks.items(), key=lambda pick: -pick[1])
+    return ", ".join(f"{name} ×{count}" for name, count in found)
+
+
+def _common(table: Table | RepeatedTable) -> dict[str, Any]:
+    """What all lines of a ranking have in common."""
+    return {
+        "data_hash": table.key.data,
+        "target": table.key.target,
+        "metric": table.key.metric,
+        "repeated": isinstance(table, RepeatedTable),
     }
 
 

@@ -14,9 +14,9 @@ from typing import Any
 from fesearch.cells import BadRowError, number
 from fesearch.datasets import delimited
 from fesearch.errors import InputError
-from fesearch.ranking.rank import Table
-from fesearch.ranking.repeats import RepeatedTable, Spread
-from fesearch.record import ResultKey
+from fesearch.ranking.contender import Spread
+from fesearch.ranking.repeats import RepeatedTable
+from fesearch.ranking.single import Table
 from fesearch.registry import unknown
 from fesearch.source import RawRow, no_column
 from fesearch.splits.column import ColumnSplit
@@ -119,7 +119,7 @@ def beside(publication: Publication | None, table: Table | RepeatedTable) -> lis
 def rows_of(table: Table | RepeatedTable, lines: Iterable[Line]) -> list[dict[str, Any]]:
     """All there is to say about them; the keys promised of every line of a ranking among it."""
     repeated = isinstance(table, RepeatedTable)
-    key = _key(table)
+    key = table.key
     return [
         {
             "position": None,
@@ -147,12 +147,7 @@ def rows_of(table: Table | RepeatedTable, lines: Iterable[Line]) -> list[dict[st
 
 def mae_unit(table: Table | RepeatedTable) -> str:
     """The unit of a MAE beside a ranking; empty where that is by another metric."""
-    unit = table.unit if isinstance(table, RepeatedTable) else table.summary.unit
-    return unit if _key(table).metric == "mae" else ""
-
-
-def _key(table: Table | RepeatedTable) -> ResultKey:
-    return table.key if isinstance(table, RepeatedTable) else table.summary.key
+    return table.unit if table.key.metric == "mae" else ""
 
 
 def _value(path: Path, row: RawRow) -> Value:

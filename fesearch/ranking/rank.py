@@ -1,71 +1,13 @@
 """Trials of all studies side by side, a table for each key: only equals are compared."""
 
-import logging
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from fesearch.errors import InputError, NoResultError
-from fesearch.ranking.repeats import RepeatedTable, Spread, repeated_table
+from fesearch.ranking.repeats import RepeatedTable, repeated_table
+from fesearch.ranking.single import Table, single_table
 from fesearch.record import ResultKey, nothing_usable
-from fesearch.store.how import Trained
 from fesearch.store.results import Store
-from fesearch.store.types import Division, Effort, KeySummary, Look, RankedTrial, StudyRow
-
-if TYPE_CHECKING:
-    from fesearch.ranking.compare import Standing
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of a ranking.
-
-    Attributes:
-        position: from 1, by validation.
-        effort: all trials of its family in its study: what it took to find this one.
-        look: the last one at the test part with the model that the trial left; None while that is
-            sealed.
-        by_seed: test scores in the key's metric of its config trained again, one a seed.
-        joined: those of its config trained on training and validation part, one a seed.
-        standing: among those whose predictions of the same test rows are kept here.
-    """
-
-    position: int
-    trial: RankedTrial
-    effort: Effort
-    look: Look | None = None
-    by_seed: Spread | None = None
-    joined: Spread | None = None
-    standing: "Standing | None" = None
-
-    @property
-    def test(self) -> float | None:
-        """The score in the key's metric on the test part; None while it is sealed."""
-        return None if self.look is None else self.look.scores.get(self.trial.key.metric)
-
-
-@dataclass(frozen=True)
-class Table:
-    """All that is ranked under one key, the best first.
-
-    Attributes:
-        data: name of the data set, as the studies called it.
-        looks: at the test part, so far.
-        predicted: those of them that are predictions without a score.
-        ensembles: the looks at them, the last at each, best validation first. They stand apart:
-            picks are chosen on the rows that validate, so their validation scores flatter.
-    """
-
-    summary: KeySummary
-    data: str
-    division: Division
-    looks: int
-    entries: tuple[Entry, ...]
-    ensembles: tuple[Look, ...] = ()
-    predicted: tuple[Look, ...] = ()
+from fesearch.store.types import KeySummary, StudyRow
 
 
 def tables(
@@ -111,9 +53,20 @@ def tables(
         if split is not None:
             _refuse_ambiguous(split, keys)
         wanted = {row.name for row in chosen}
-        efforts = {(one.key, one.study, one.family): one for one in store.efforts()}
-        found = [_table(store, summary, names, rows, efforts, wanted, every) for summary in keys]
-        found = [table for table in found if table.entries]
+        efforts = store.efforts()
+        every_table = (
+            single_table(
+                store,
+                summary,
+                rows,
+                "/".join(names[summary.key.data]),
+                efforts,
+                wanted=wanted,
+                every=every,
+            )
+            for summary in keys
+        )
+        found = [table for table in every_table if table.entries]
         if chosen and not found:
             raise nothing_usable(chosen[0].name, store.trials(chosen[0]))
     if not found:
@@ -163,109 +116,6 @@ def repeated_tables(
             and metric in (None, scored)
         ]
     return [table for table in found if table is not None]
-
-
-def _table(
-    store: Store,
-    summary: KeySummary,
-    names: Mapping[str, Sequence[str]],
-    rows: Mapping[str, StudyRow],
-    efforts: Mapping[tuple[ResultKey, str, str], Effort],
-    wanted: set[str],
-    every: bool,
-) -> Table:
-    key = summary.key
-    shown = [
-        trial
-        for trial in store.ranking(
-            data=key.data,
-            target=key.target,
-            metric=key.metric,
-            split=key.split,
-            leaders=not every,
-        )
-        if not wanted or trial.study in wanted
-    ]
-    looks = store.looks(key)
-    if looks:
-        own = {name: store.looks_of(rows[name]) for name in {trial.study for trial in shown}}
-    else:
-        own = {}
-    entries = []
-    for position, trial in enumerate(shown, start=1):
-        there = [
-            look
-            for look in own.get(trial.study, ())
-            if (look.trial, look.split) == (trial.number, key.split)
-        ]
-        entries.append(
-            Entry(
-                position,
-                trial,
-                efforts[key, trial.study, trial.family],
-                look=next((look for look in reversed(there) if look.as_searched), None),
-                by_seed=_by_seed(there, key.metric, Trained.AGAIN),
-                joined=_by_seed(there, key.metric, Trained.JOINED),
-            )
-        )
-    division = store.division(key.data, key.split)
-    compared = tuple(_compared(entries, rows))
-    joint = [
-        look
-        for look in _ensembles((look for every in own.values() for look in every), summary)
-        if not wanted or wanted.issuperset(look.how.studies)
-    ]
-    predicted = tuple(look for look in looks if look.how.trained is Trained.PREDICTED)
-    name = "/".join(names[key.data])
-    return Table(summary, name, division, len(looks), compared, tuple(joint), predicted)
-
-
-def _ensembles(looks: Iterable[Look], summary: KeySummary) -> tuple[Look, ...]:
-    """The last look at each ensemble under a key, the best by validation first."""
-    key, sign = summary.key, 1.0 if summary.direction == "minimize" else -1.0
-    last = {
-        frozenset(look.how.picks.items()): look
-        for look in looks
-        if look.how.trained is Trained.ENSEMBLE and look.split == key.split
-    }
-
-    def place(look: Look) -> float:
-        value = look.how.validation.get(key.metric)
-        return math.inf if value is None else sign * value
-
-    return tuple(sorted(last.values(), key=place))
-
-
-def _by_seed(looks: Iterable[Look], metric: str, trained: Trained) -> Spread | None:
-    """The scores of trainings of a kind that differ in their seed alone; None without one."""
-    scores = {
-        look.how.seed: score
-        for look in looks
-        if look.how.trained is trained and (score := look.scores.get(metric)) is not None
-    }
-    return Spread.of(list(scores.values()))
-
-
-def _compared(entries: Sequence[Entry], rows: Mapping[str, StudyRow]) -> list[Entry]:
-    """Entries with their standing, as far as predictions are kept here."""
-    kept = [e for e in entries if e.look is not None and e.look.how.predictions is not None]
-    if len(kept) < 2:
-        return list(entries)
-    # What has been looked at alone needs NumPy.
-    from fesearch import predictions
-    from fesearch.ranking.compare import on_rows
-
-    found: list[predictions.Predictions | None] = []
-    for entry in entries:
-        name = entry.look.how.predictions if entry.look else None
-        folder = str(rows[entry.trial.study].definition.get("folder", ""))
-        try:
-            found.append(predictions.kept(folder, name))
-        except InputError as error:
-            _log.warning("Not compared: %s", error.message)
-            found.append(None)
-    standings = on_rows(found)
-    return [replace(e, standing=s) for e, s in zip(entries, standings, strict=True)]
 
 
 def _data_names(rows: Iterable[StudyRow]) -> dict[str, list[str]]:

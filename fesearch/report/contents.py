@@ -11,6 +11,7 @@ from fesearch.errors import FesearchError, InputError, NoResultError
 from fesearch.ranking import rank
 from fesearch.ranking.published import Publication
 from fesearch.ranking.repeats import RepeatedTable
+from fesearch.ranking.single import Entry, Table
 from fesearch.record import ResultKey
 from fesearch.search.prepare import Progress
 from fesearch.store.results import Store
@@ -56,7 +57,7 @@ class Report:
         beside: published values to show beside the rankings.
     """
 
-    tables: Sequence[rank.Table]
+    tables: Sequence[Table]
     repeated: Sequence[RepeatedTable]
     sections: Sequence[Section]
     skipped: Sequence[Missing]
@@ -66,7 +67,7 @@ class Report:
     python: str = platform.python_version()
 
     @property
-    def best(self) -> rank.Entry:
+    def best(self) -> Entry:
         """The best trial of the first ranking."""
         return self.tables[0].entries[0]
 
@@ -124,7 +125,7 @@ def in_order(name: str) -> int:
     return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
-def _rankings(studies: Mapping[str, Searched], url: str) -> Iterator[rank.Table]:
+def _rankings(studies: Mapping[str, Searched], url: str) -> Iterator[Table]:
     """A ranking of the studies of each key, that of the first study first."""
     groups: dict[ResultKey, list[str]] = {}
     for name, one in studies.items():
@@ -137,7 +138,7 @@ def _rankings(studies: Mapping[str, Searched], url: str) -> Iterator[rank.Table]
                 raise
 
 
-def _best_first(subjects: Sequence[StudySubject], table: rank.Table) -> list[StudySubject]:
+def _best_first(subjects: Sequence[StudySubject], table: Table) -> list[StudySubject]:
     """The studies of a ranking in its order."""
     order = list(dict.fromkeys(entry.trial.study for entry in table.entries))
     return sorted(

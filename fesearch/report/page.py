@@ -12,12 +12,12 @@ from fesearch.errors import InputError
 from fesearch.family import amount
 from fesearch.metrics import title_of
 from fesearch.paths import atomic_folder, atomic_write
-from fesearch.ranking import rank
 from fesearch.ranking.lines import picked
 from fesearch.ranking.published import beside, mae_unit
+from fesearch.ranking.single import Table as Ranked
 from fesearch.record import TrialState
 from fesearch.report.contents import Report, Section, in_order
-from fesearch.report.rankings import ranking, repeated, spread
+from fesearch.report.rankings import ranking
 from fesearch.report.templates import environment
 from fesearch.store.types import Division, StudyRow
 
@@ -111,14 +111,14 @@ def _words(report: Report) -> dict[str, Any]:
         "unit": unit,
         "best": best,
         "trained": amount(best.trial.resource, best.trial.unit),
-        "again": spread(best.by_seed or best.joined),
+        "again": best.by_seed or best.joined,
         "against": list(table.entries[1:4]),
         "joint": _joint(table),
         "over": _over(report),
         "published": beside(report.beside, table),
         "published_unit": mae_unit(table),
         "rankings": [ranking(one, publication=report.beside) for one in report.tables],
-        "repeated": [repeated(one, publication=report.beside) for one in report.repeated],
+        "repeated": [ranking(one, publication=report.beside) for one in report.repeated],
         "sections": _sections(report),
         "studies": [_study(report, name) for name in report.studies],
         "compared": len(alike),
@@ -135,12 +135,13 @@ def _command(report: Report) -> str:
     return f"fesearch report {' '.join(map(word, report.studies))} --to report.html{values}"
 
 
-def _joint(table: rank.Table) -> dict[str, Any] | None:
+def _joint(table: Ranked) -> dict[str, Any] | None:
     """The best ensemble of a ranking; None where none has a score on the test part."""
-    metric = table.summary.key.metric
-    scores = ((look, look.scores.get(metric)) for look in table.ensembles)
-    found = next(((look, score) for look, score in scores if score is not None), None)
-    return found and {"picks": picked(found[0]), "test": found[1], "look": found[0].sequence}
+    metric = table.key.metric
+    best = next((one for one in table.ensembles if metric in one.test), None)
+    if best is None:
+        return None
+    return {"picks": picked(best.picks), "test": best.test[metric].mean}
 
 
 def _over(report: Report) -> dict[str, Any] | None:
@@ -151,8 +152,8 @@ def _over(report: Report) -> dict[str, Any] | None:
         if replace(table.key, split=key.split) == key and key.metric in best.test:
             return {
                 "family": best.family,
-                "studies": ", ".join(dict.fromkeys(study for study, _ in best.trials)),
-                "test": spread(best.test[key.metric]),
+                "studies": ", ".join(best.studies),
+                "test": best.test[key.metric],
                 "divisions": len(best.scores),
                 "flattered": best.flattered,
                 "published": beside(report.beside, table),
