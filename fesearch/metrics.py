@@ -84,6 +84,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 """Those that come with fesearch; every look at a test part scores with all of them."""
 
+MAE_INTERVAL = ("mae_low", "mae_high")
+"""Beside them among the validation scores of a trial: the ends of the 95 % interval of its MAE."""
+
 
 def scores(truth: Array, prediction: Array) -> dict[str, float]:
     """What predictions have in each of them, as far as that is a finite number."""

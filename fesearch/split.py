@@ -37,6 +37,8 @@ class Development:
         val_y: (n_val,) float64.
         folds: (n_train,) int64 from 0, the inner fold of each training row, where configs are
             scored on these instead of the validation rows; or None.
+        groups: int64, as many as ``scored_y``, equal where the reduced formula is, or of a block
+            of formulas where these are many; None where that is not known.
     """
 
     train_x: np.ndarray
@@ -44,6 +46,7 @@ class Development:
     val_x: np.ndarray
     val_y: np.ndarray
     folds: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     @property
     def width(self) -> int:

@@ -7,6 +7,7 @@ here are groups of rows. With a group for each row these are the textbook's stat
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -86,7 +87,7 @@ def bootstrap_intervals(
     equal = 1e-12 * sums[:, 4].sum()  # of rounding
     found: dict[str, list[np.ndarray]] = {"mae": [], "rmse": [], "p90": [], "r2": []}
     for drawn in _draws(len(sums), resamples, seed, rows=len(truth)):
-        times = _times(drawn)
+        times = _drawn_times(drawn)
         rows, absolute, squares, first, second = (times.astype(np.float64) @ sums).T
         found["mae"].append(absolute / rows)
         found["rmse"].append(np.sqrt(squares / rows))
@@ -115,6 +116,38 @@ def _percentile(ascending: np.ndarray, times: np.ndarray, share: float) -> np.nd
     return np.asarray(low + (place - np.floor(place)) * (high - low))
 
 
+def repeated_interval(errors: np.ndarray, blocks: np.ndarray) -> tuple[float, float]:
+    """The same as ``bootstrap_interval``, in milliseconds each for many errors of the same rows.
+
+    Args:
+        errors: (n,) such as absolute errors.
+        blocks: (n,) labels of what is drawn, of ``in_blocks`` where these are many.
+    """
+    sums, counts = _by_group(errors, blocks)
+    times = _times(len(sums))
+    drawn, rows = (np.einsum("ij,j", times, one) for one in (sums, counts))  # on any machine alike
+    return _middle([drawn / rows], LEVEL)
+
+
+@lru_cache(maxsize=1)
+def _times(groups: int) -> np.ndarray:
+    """How often each group is drawn, (resamples, groups) float64: 16 MB of 1,000 groups."""
+    draws = _draws(groups, RESAMPLES, 0)
+    return np.concatenate([_drawn_times(drawn).astype(np.float64) for drawn in draws])
+
+
+def in_blocks(labels: np.ndarray, most: int) -> np.ndarray:
+    """(n,) labels from 0, and where they are many the block of each, put together by chance.
+
+    So many as 1,000 blocks give the standard error of a mean to 2 %, in a bounded time.
+    """
+    _, places = np.unique(labels, return_inverse=True)
+    count = int(places.max()) + 1
+    if count <= most:
+        return np.asarray(places)
+    return np.asarray(generator(0, "blocks").permutation(count)[places] % most)
+
+
 def bootstrap_interval_of_means(
     sums: np.ndarray, counts: np.ndarray, seed: int = 0, *, resamples: int = RESAMPLES
 ) -> tuple[float, float]:
@@ -128,7 +161,7 @@ def bootstrap_interval_of_means(
     """
     means = []
     for drawn in _draws(len(sums), resamples, seed):
-        times = _times(drawn)
+        times = _drawn_times(drawn)
         with np.errstate(invalid="ignore"):  # 0 / 0
             means.append(np.nanmean((times @ sums) / (times @ counts), axis=1))
     return _middle(means, LEVEL)
@@ -251,10 +284,9 @@ def _draws(groups: int, resamples: int, seed: int, *, rows: int = 0) -> Iterator
         yield draw.integers(0, groups, (min(at_once, resamples - begin), groups))
 
 
-def _times(drawn: np.ndarray) -> np.ndarray:
-    """How often each group is drawn, (k, groups), of numbers of groups."""
-    count = drawn.shape[1]
-    places = drawn + count * np.arange(len(drawn))[:, None]
+def _drawn_times(drawn: np.ndarray) -> np.ndarray:
+    """How often each group is among the (k, groups) drawn, (k, groups)."""
+    places = drawn + drawn.shape[1] * np.arange(len(drawn))[:, None]
     return np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape)
 
 

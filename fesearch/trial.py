@@ -14,13 +14,16 @@ from fesearch.arrays import Arrays, Layout, check, prefixed, section
 from fesearch.errors import InputError, NoResultError
 from fesearch.family import FAMILIES, Learner, Pausing
 from fesearch.folds import Folded
-from fesearch.metrics import Metric, metric_named, scores
+from fesearch.metrics import MAE_INTERVAL, Metric, metric_named, scores
 from fesearch.model import FittedModel
 from fesearch.record import Report, TrialSpec
 from fesearch.split import Development
+from fesearch.statistics import repeated_interval
 
 EXPLODED = 1000.0
 """A trial this many times worse than always predicting the training mean has diverged."""
+_ERRORS = "errors"
+"""In a checkpoint: of the best model so far, until there is an interval of them."""
 
 
 def run(
@@ -125,12 +128,14 @@ class _Member:
         self._state = _State()
         self._best_model: Arrays = {}
         self._scores: dict[str, float] = {}
+        self._errors: np.ndarray | None = None
         self.stopped = False
         if checkpoint is not None:
             self._state = _State.of(section(checkpoint, "trial."))
             self._best_model = section(checkpoint, "best.")
             kept = section(checkpoint, "scores.")
             self._scores = {name: float(score) for name, score in kept.items()}
+            self._errors = _errors_of(checkpoint, data)
             self._learner.restore(section(checkpoint, "learner."))
 
     @property
@@ -164,12 +169,15 @@ class _Member:
             state.best, state.best_resource = raw, state.resource
             self._best_model = self._learner.model()
             self._scores = scores(self._data.scored_y, predictions)
+            self._errors = np.abs(predictions - self._data.scored_y)
         reason = self._divergence(raw)
         state.diverged = reason is not None
         state.seconds += time.perf_counter() - self._began
         limit = self._spec.time_limit
         if limit is not None and state.seconds >= limit and not self._trains_again:
             self.stopped = True
+        if self.ended or state.resource in self._spec.rungs:
+            self._scores |= self._interval()
         known = not math.isnan(state.best)
         return Report(
             member=self._index,
@@ -183,6 +191,14 @@ class _Member:
             last=self.ended,
             scores=dict(self._scores),
         )
+
+    def _interval(self) -> dict[str, float]:
+        """Of the validation MAE, where the trial may end and it is not known already."""
+        groups, errors = self._data.groups, self._errors
+        if groups is None or errors is None:
+            return {}
+        self._errors = None
+        return dict(zip(MAE_INTERVAL, repeated_interval(errors, groups), strict=True))
 
     def _paused(self, look: Callable[[], None]) -> None:
         """Let someone look, whom the seconds are right for and whose own are not counted."""
@@ -205,6 +221,7 @@ class _Member:
             **prefixed(self._state.arrays(), "trial."),
             **prefixed(self._best_model, "best."),
             **prefixed({name: np.array(one) for name, one in self._scores.items()}, "scores."),
+            **({} if self._errors is None else {_ERRORS: self._errors}),
             **prefixed(self._learner.checkpoint(), "learner."),
         }
 
@@ -235,6 +252,15 @@ def _explosion(metric: Metric, data: Development) -> float:
     asked = data.scored_y
     mean = metric(asked, np.full(len(asked), np.mean(data.train_y)))
     return EXPLODED * mean if mean > 0 else math.inf
+
+
+def _errors_of(checkpoint: Arrays, data: Development) -> np.ndarray | None:
+    """Those of the best model in a checkpoint, which an older fesearch did not keep."""
+    found = {name: checkpoint[name] for name in (_ERRORS,) if name in checkpoint}
+    check(
+        found, {name: Layout(data.scored_y.shape, np.dtype(float)) for name in found}, "checkpoint"
+    )
+    return found.get(_ERRORS)
 
 
 def _check_steps(steps: Sequence[int], unit: int) -> None:

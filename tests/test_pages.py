@@ -80,7 +80,7 @@ def number(url: str, name: str) -> int:
 
 def test_the_first_page_ranks_everything(pages: Pages) -> None:
     said = text(pages, "/")
-    assert said.count("validation MAE (eV/atom)") == 2  # two divisions, two tables
+    assert said.count("validation MAE (eV/atom)") == 4  # two divisions, and intervals
     assert said.index("forests") < said.index("nets")
     assert "No study is running now." in said
     assert "All 3, the newest first" in said

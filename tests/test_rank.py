@@ -127,6 +127,7 @@ def test_validation_scores_in_every_metric_need_no_look(
         assert row["val_rmse"] >= row["val_mae"] > 0
         assert row["val_p90"] > 0
         assert row["val_r2"] <= 1
+        assert row["val_interval"][0] < row["val_mae"] < row["val_interval"][1]
         assert row["test_rmse"] is None
     holdout("forests", studies)  # which predicts the validation rows again
     assert run(["rank", "--study", "forests", "--format", "json"]) == 0
@@ -135,7 +136,9 @@ def test_validation_scores_in_every_metric_need_no_look(
     for name in ("val_mae", "val_rmse", "val_p90", "val_r2"):
         assert after[name] == pytest.approx(said[name], rel=1e-5)
     assert run(["rank"]) == 0
-    assert "validation R²" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "validation R²" in out
+    assert "95 % interval of validation MAE (eV/atom)" in out
 
 
 def test_the_table_has_units_and_what_all_have_in_common(
@@ -148,7 +151,7 @@ def test_the_table_has_units_and_what_all_have_in_common(
     assert "metric    MAE in eV/atom, lower is better\n" in out
     for key in (first, second):
         assert f"({key.split[:12]}): " in out
-    assert out.count("validation MAE (eV/atom)") == 2
+    assert out.count("validation MAE (eV/atom)") == 4  # with intervals
     assert out.count("sealed") == 3
     assert "4 epochs" in out
     assert "20 trees" in out

@@ -76,7 +76,7 @@ def test_looks_bring_intervals_ties_and_seeds(
     out = capsys.readouterr().out
     for heading in ("ties", "p to next", "test R²", "row in (µs)"):
         assert heading in out
-    for heading in ("95 % interval of MAE", "test RMSE", "SD over seeds"):
+    for heading in ("95 % interval of test MAE", "test RMSE", "SD over seeds"):
         assert f"{heading} (eV/atom)" in out
     assert "are not told apart: paired t tests" in out
 
@@ -207,10 +207,10 @@ def test_a_repeated_division_has_a_table_of_its_own(
     out = capsys.readouterr().out
     assert "divisions repeated:divisions=2" in out
     assert "such scores flatter" in out
-    assert "95 % interval of MAE (eV/atom)" in out
+    assert "95 % interval of test MAE (eV/atom)" in out
     assert "test RMSE (eV/atom)" in out
     assert "validation RMSE (eV/atom)" in out
-    assert "95 % interval of MAE" in render(collect(["forests"], studies))
+    assert "95 % interval of test MAE" in render(collect(["forests"], studies))
     with Store.open(studies) as store:
         lost = next(look for look in store.looks() if look.how.over == table.key.split)
         folder = identity(store.study("forests"))

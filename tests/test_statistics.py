@@ -16,7 +16,9 @@ from fesearch.statistics import (
     bootstrap_intervals,
     corrected_resampled_test,
     holm,
+    in_blocks,
     paired_test,
+    repeated_interval,
     student_p,
     tie_letters,
 )
@@ -166,3 +168,12 @@ def test_letters_in_order_and_a_pair_that_was_not_compared() -> None:
     assert tie_letters(3, {(0, 1): True}) == ["a", "b", "ab"]
     apart = dict.fromkeys(combinations(range(28), 2), True)
     assert tie_letters(28, apart)[25:] == ["z", "a1", "b1"]
+
+
+def test_intervals_of_the_same_rows_are_those_of_any() -> None:
+    errors = np.random.default_rng(0).exponential(size=300)
+    groups = in_blocks(np.array([f"formula {row // 2}" for row in range(300)]), 1000)
+    assert len(set(groups)) == 150
+    for one in (errors, errors[::-1]):
+        assert repeated_interval(one, groups) == pytest.approx(bootstrap_interval(one, groups))
+    assert len(set(in_blocks(np.arange(300), 40))) == 40

@@ -95,8 +95,9 @@ def _columns(metric: str, unit: str) -> list[Column]:
         Column("trained"),
         Column("divisions"),
         Column(f"val_{metric}", f"validation {title}", unit),
+        Column("val_interval", "95 % interval of validation MAE", unit),
         Column(f"test_{metric}", f"test {title}", unit),
-        Column("test_interval", "95 % interval of MAE", unit),
+        Column("test_interval", "95 % interval of test MAE", unit),
         Column("covered", "90 % intervals cover"),
         Column("ties"),
         Column("p_next", "p to next"),
@@ -156,13 +157,18 @@ def _over_members(table: RepeatedTable, one: Contender, position: int) -> Row:
 
 def _worded(row: Row) -> Row:
     """A row with intervals in words, and no hours of GPUs that there were none of."""
-    low_high, coverage = row["test_interval"], row["test_coverage"].get("0.9")
+    coverage = row["test_coverage"].get("0.9")
     return {
         **row,
-        "test_interval": low_high and " … ".join(map(_word, low_high)),
+        "val_interval": _low_high(row.get("val_interval")),
+        "test_interval": _low_high(row["test_interval"]),
         "covered": coverage and f"{coverage[0]:.1%}",
         "search_gpu_hours": row["search_gpu_hours"] or None,
     }
+
+
+def _low_high(interval: Sequence[float] | None) -> str | None:
+    return None if interval is None else " … ".join(map(_word, interval))
 
 
 def _config(one: Contender) -> Mapping[str, Any] | str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fesearch.metrics import METRICS
+from fesearch.metrics import MAE_INTERVAL, METRICS
 from fesearch.ranking.contender import Contender, Spread
 from fesearch.ranking.repeats import RepeatedTable
 from fesearch.ranking.single import Entry, Table
@@ -40,6 +40,7 @@ def entry_row(table: Table, entry: Entry) -> dict[str, Any]:
         "split": key.split,
         **{f"val_{name}": validation.get(name) for name in names},
         f"val_{key.metric}": trial.value,
+        "val_interval": _interval(trial.scores),
         **{f"test_{name}": scores.get(name) for name in names},
         "test_interval": list(how.interval) if how and how.interval else None,
         "test_coverage": {k: list(pair) for k, pair in how.coverage.items()} if how else {},
@@ -108,6 +109,12 @@ def picked(picks: Mapping[str, int]) -> str:
     """What an ensemble is of, what has the most weight first: nets:3 ×5, forests:1 ×3."""
     found = sorted(picks.items(), key=lambda pick: -pick[1])
     return ", ".join(f"{name} ×{count}" for name, count in found)
+
+
+def _interval(scores: Mapping[str, float]) -> list[float] | None:
+    """That of the validation MAE of a trial; an older fesearch wrote none down."""
+    found = [scores[end] for end in MAE_INTERVAL if end in scores]
+    return found if len(found) == len(MAE_INTERVAL) else None
 
 
 def _common(table: Table | RepeatedTable) -> dict[str, Any]:

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from fesearch.predictions import Predictions
-from fesearch.seeds import generator
-from fesearch.statistics import bootstrap_interval_of_means
+from fesearch.statistics import bootstrap_interval_of_means, in_blocks
 
 BLOCKS = 2000
-"""Formulas beyond so many are drawn in blocks put together by chance, in a bounded time: that gives
-the standard error of the mean to 2 %."""
+"""Formulas beyond so many are drawn in blocks."""
 
 
 def interval(members: Sequence[Sequence[Predictions]]) -> tuple[float, float]:
@@ -22,7 +20,7 @@ def interval(members: Sequence[Sequence[Predictions]]) -> tuple[float, float]:
         members: the predictions of each member's test rows, one a seed.
     """
     each = [one for member in members for one in member]
-    block = _blocks(_formulas(each))
+    block = in_blocks(_formulas(each), BLOCKS)
     member = np.repeat(
         np.repeat(np.arange(len(members)), [len(seeds) for seeds in members]),
         [len(one.rows) for one in each],
@@ -54,12 +52,3 @@ def _least(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
     least = np.full(int(groups.max()) + 1, labels.max())
     np.minimum.at(least, groups, labels)
     return np.asarray(least[groups])
-
-
-def _blocks(formulas: np.ndarray) -> np.ndarray:
-    """The formulas themselves, or where they are many the block of each."""
-    _, places = np.unique(formulas, return_inverse=True)
-    count = int(places.max()) + 1
-    if count <= BLOCKS:
-        return np.asarray(places)
-    return np.asarray(generator(0, "blocks").permutation(count)[places] % BLOCKS)

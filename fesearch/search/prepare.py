@@ -24,6 +24,7 @@ from fesearch.search import room, sources
 from fesearch.space import Space
 from fesearch.split import Development, Repeated, Split, fingerprint, make, members
 from fesearch.splitspec import OUTSIDE, SplitSpec
+from fesearch.statistics import in_blocks
 from fesearch.store.types import Division, StudyRow
 from fesearch.study import Study, from_keys
 
@@ -35,6 +36,7 @@ _FEWEST_TO_TRAIN = 2  # one row has no spread to scale features and target by
 FEW_ROWS, MANY_TRIALS = 3000, 100
 """Training rows below which, and trials from which on, a search fits its validation part."""
 _FOLDS = 5
+_BLOCKS = 1000  # of formulas, that the interval of each trial's score is drawn from
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ class Prepared:
     @cached_property
     def development(self) -> Development:
         """Training and validation rows."""
-        return self.split.development(self.features.matrix, self.dataset.target(self.target))
+        found = self.split.development(self.features.matrix, self.dataset.target(self.target))
+        formulas = [self.dataset.reduced[row] for row in self.split.scored_rows]
+        return replace(found, groups=in_blocks(np.array(formulas), _BLOCKS))
 
 
 def log_few_rows(prepared: Prepared, trials: int) -> None:
