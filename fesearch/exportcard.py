@@ -23,7 +23,7 @@ from fesearch.chosen import Chosen, picks_of
 from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError
 from fesearch.intervals import Calibration
-from fesearch.metrics import scores
+from fesearch.metrics import METRICS, scores
 from fesearch.record import TrialResult
 from fesearch.sealed import Sealed
 from fesearch.search.folder import identity
@@ -101,7 +101,8 @@ def _validation(row: StudyRow, prepared: Prepared, chosen: Sequence[Chosen]) -> 
     if len(chosen) == 1:
         trial = chosen[0].trial
         assert trial.value is not None, "kept_model refuses a trial without a value"
-        value, found = trial.value, dict(trial.scores) or found
+        on_record = {name: one for name, one in trial.scores.items() if name in METRICS}
+        value, found = trial.value, on_record or found
     formulas = np.array([reduced[place] for place in prepared.split.scored_rows])
     return Validation(
         metric=row.key.metric,

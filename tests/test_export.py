@@ -18,7 +18,7 @@ from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.export import export
 from fesearch.family import FAMILIES
 from fesearch.holdout import holdout
-from fesearch.metrics import METRICS
+from fesearch.metrics import MAE_INTERVAL, METRICS
 from fesearch.model import FittedModel
 from fesearch.predictions import holdout_folder
 from fesearch.record import TrialSpec
@@ -138,7 +138,8 @@ def test_scores_of_the_trial_are_those_on_record(studies: str, tmp_path: Path) -
     card = export("nets", studies, tmp_path / "model")
     with Store.open(studies) as store:
         trial = store.trial(store.study("nets"), card.trained.trial)
-    assert card.validation.scores == trial.scores
+    assert card.validation.scores == {name: trial.scores[name] for name in METRICS}
+    assert card.validation.intervals["mae"] == tuple(trial.scores[end] for end in MAE_INTERVAL)
     assert card.validation.scores.keys() == card.validation.intervals.keys() == METRICS.keys()
 
 

@@ -25,6 +25,7 @@ from fesearch.finalists import kept_model
 from fesearch.folds import Folded, parts
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
+from fesearch.metrics import METRICS
 from fesearch.record import TrialSpec
 from fesearch.search import start
 from fesearch.search.prepare import prepare_again
@@ -211,7 +212,7 @@ def test_the_card_of_a_model_of_folds_says_so(store_with_folds: tuple[str, Path]
     assert (card.split.folds, card.validation.value) == (3, trial.value)
     assert card.intervals is not None
     assert card.intervals.rows == len(data.val_y)
-    assert card.validation.scores == trial.scores
+    assert card.validation.scores == {name: trial.scores[name] for name in METRICS}
     low, high = card.validation.intervals["mae"]
     assert low < card.validation.value < high
     readme = (folder / "model" / README).read_text()

@@ -170,8 +170,10 @@ def test_coverage_is_stored_and_shown(studies: str, capsys: pytest.CaptureFixtur
     assert joined.how.coverage == {}  # its validation rows were trained on
     capsys.readouterr()
     assert run(["rank", "--study", "forests", "--format", "json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
+    row, seeds, both = json.loads(capsys.readouterr().out)
     assert row["test_coverage"]["0.8"] == list(scored.look.how.coverage["0.8"])
+    assert seeds["test_coverage"].keys() == row["test_coverage"].keys()
+    assert both["test_coverage"] == {}
 
 
 def test_studies_that_do_not_go_together_take_no_look(studies: str) -> None:
