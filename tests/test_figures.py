@@ -372,3 +372,15 @@ def test_a_place_where_nothing_can_be_written_is_refused(tmp_path: Path) -> None
     assert str(refused.value) == (
         f"The figure '{path}' cannot be written: File exists.\nName another file: --to FILE.png"
     )
+
+
+@pytest.mark.parametrize("at", [0.1, 0.5, 0.8, 0.99])
+def test_the_label_of_a_point_stays_in_the_picture(at: float) -> None:
+    mark = (at, 90.0, "0.1234 eV/atom")
+    panel = lines([Line("one", [0, 1], [0, 100], mark)], title="", x="", y="", limits=(0, 1))
+    figure = Figure(figsize=(4.3, 3.7))
+    axes = figure.subplots()
+    panel.draw(axes)
+    (label,) = axes.texts
+    assert label.get_window_extent().x1 <= axes.get_window_extent().x1 + 20
+    assert label.get_window_extent().x0 >= axes.get_window_extent().x0

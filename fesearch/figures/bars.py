@@ -121,7 +121,8 @@ def bars(
         axes.set_xlim(*ends if ends[0] < ends[1] else (0, 1))  # the counts stand beside the axes
         axes.tick_params(axis="y", length=0)
         whole = all(count == round(count) for count in counts.values())
-        axes.xaxis.set_major_locator(MaxNLocator(_TICKS, integer=whole, steps=(1, 2, 5, 10)))
+        ticks = _TICKS if whole else _TICKS - 2  # 0.0005 needs more room than 500
+        axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=whole, steps=(1, 2, 5, 10)))
         axes.xaxis.set_major_formatter(tick)
         axes.set_xlabel(axis)
         axes.spines["left"].set_color(FAINT)

@@ -16,6 +16,7 @@ _MARKS = "os^Dvp"
 _LONGEST = 30  # characters of a label
 _SIDE_BY_SIDE = 22  # characters of a label
 _MANY = 6  # labels
+_FAR = 0.65  # of the axis: a label that begins there would end beyond it
 _NAMED = 6  # lines in the alternative text
 _DECADE = 10.0  # a logarithmic axis this long has its own ticks; a shorter one has 1, 2 and 5
 
@@ -72,9 +73,11 @@ def lines(
                 at_x, at_y, text = line.mark
                 axes.plot([at_x], [at_y], marker="o", color=colour, markersize=5)
                 if len(drawn) == 1:
+                    far = limits is not None and at_x > limits[0] + _FAR * (limits[1] - limits[0])
                     axes.annotate(
-                        text, (at_x, at_y), (6, -10), textcoords="offset points", fontsize=8
-                    )
+                        text, (at_x, at_y), (-6, 5) if far else (6, -10),
+                        textcoords="offset points", fontsize=8, ha="right" if far else "left",
+                    )  # fmt: skip
         if log_x:
             logarithmic(axes, "x")
         else:
