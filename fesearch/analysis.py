@@ -90,12 +90,14 @@ class Finding:
         summary: a line a model, a study or a family.
         detail: all numbers a picture is drawn from.
         note: on what the numbers are, in a sentence or two.
+        part: of whose rows they are, as in `Settings`; empty where they are of no part.
         undrawn: pictures that there are no numbers for: why, and what to type to have them.
     """
 
     summary: Table
     detail: Table
     note: str
+    part: str = ""
     undrawn: tuple[tuple[str, str], ...] = ()
 
 
@@ -131,6 +133,8 @@ class Analysis:
         find: subjects and settings -> numbers.
         panels: numbers -> pictures; imports matplotlib.
         takes: names of the settings it reads.
+        of_predictions: all that it reads of a model is what that says of the rows of a part, which
+            a look at the test part keeps.
         whole: of "series", what the divisions of one have in common: that of a study without what
             they differ in; None for a division that is in no series.
     """
@@ -144,6 +148,7 @@ class Analysis:
     find: Callable[[Sequence[Subject], Settings], Finding]
     panels: "Callable[[Finding], Sequence[Panel]]"
     takes: tuple[str, ...] = ()
+    of_predictions: bool = False
     whole: "Callable[[SplitSpec], SplitSpec | None]" = lambda spec: None
 
     def settings(self, **given: Any) -> Settings:

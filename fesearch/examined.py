@@ -59,6 +59,8 @@ class Examined:
         left: (k,) rows that are left to say so, where it has learned others.
         gone: why its weights cannot be had, with what to type.
         tested: what the look at its test part has left, where that is kept.
+        pictured: the part whose rows pictures are of where nobody names one: the test part where
+            a look at this very model is on record, and nothing is to be looked at anew.
     """
 
     label: str
@@ -77,6 +79,7 @@ class Examined:
     left: np.ndarray | None = None
     gone: InputError | None = None
     tested: Part | None = None
+    pictured: PartName = "validation"
     _parts: dict[str, Part] = field(default_factory=dict, repr=False)
 
     @cached_property

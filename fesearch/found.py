@@ -199,10 +199,12 @@ class Handle(ABC):
         *,
         figures: Path | str | None = None,
         beside: str | None = None,
+        models: Sequence[Path | str] = (),
     ) -> Path:
         """Write all there is to see on one page, and its pictures if asked; returns its path.
 
         Args:
+            models: folders of exported models, each with a section of its own.
             beside: published values to show beside the rankings, see ``published.read``.
         """
         from fesearch.ranking import published
@@ -212,7 +214,9 @@ class Handle(ABC):
         page.checked(path, folder)
         publication = None if beside is None else published.read(beside)
         with artifacts_at(self.artifacts):
-            collected = contents.collect(self.names, self.url, beside=publication)
+            collected = contents.collect(
+                [*self.names, *map(str, models)], self.url, beside=publication
+            )
             page.write(collected, path)
             if folder is not None:
                 page.write_figures(collected, folder)

@@ -13,7 +13,6 @@ from fesearch import library, predictions
 from fesearch.bundle import open_bundle
 from fesearch.bundlefiles import CARD, MODEL
 from fesearch.card import Card
-from fesearch.dataset import Dataset
 from fesearch.errors import InputError
 from fesearch.examined import Examined, Part
 from fesearch.features import available, build
@@ -146,6 +145,7 @@ class StudySubject(Subject):
             sealed=sealed if look is None else None,
             gone=gone,
             tested=tested,
+            pictured="validation" if tested is None else "test",
         )
 
 
@@ -180,7 +180,7 @@ class ModelSubject(Subject):
     def examined(self) -> Examined:
         bundle = open_bundle(self.folder)
         card = bundle.card
-        data = _data(card)
+        data = library.load(data_here(card))
 
         def having(name: str) -> np.ndarray:
             return available(name, data, self.progress)
@@ -201,6 +201,7 @@ class ModelSubject(Subject):
                     "Use the version of fesearch that exported the model.",
                 )
         family = "+".join(card.families)
+        sealed = None if card.test and not card.scored_another else _sealed(self.name, card)
         return Examined(
             label=f"{self.folder.name} ({family})",
             family=family,
@@ -213,9 +214,10 @@ class ModelSubject(Subject):
             x=features.matrix,
             names=features.names,
             features=features.name,
-            sealed=None if card.test and not card.scored_another else _sealed(self.name, card),
+            sealed=sealed,
             learned=_learned(self.name, card),
             left=None if card.joined is None else split.test,
+            pictured="validation" if sealed else "test",
         )
 
 
@@ -266,13 +268,18 @@ def subject(
         InputError: a trial of an exported model is asked for.
     """
     folder = Path(text)
-    if not (folder / CARD).is_file():
+    if not is_model(text):
         return StudySubject(text, url, trial, progress)
     if trial is not None:
         raise InputError(
             f"'{text}' is an exported model, which is of one trial.", "Leave --trial out."
         )
     return ModelSubject(text, folder, progress)
+
+
+def is_model(text: str) -> bool:
+    """Whether that is the folder of an exported model, and no name of a study."""
+    return (Path(text) / CARD).is_file()
 
 
 def models(subjects: Sequence[Subject]) -> list[Examined]:
@@ -325,8 +332,12 @@ def _words(key: ResultKey) -> str:
     return f"{key.metric} of {key.target}, data {key.data[:12]}, division {key.split[:12]}"
 
 
-def _data(card: Card) -> Dataset:
-    """The data set a card is about, whatever it is called here."""
+def data_here(card: Card) -> str:
+    """What the data set a card is about is called here, whatever its name was there.
+
+    Raises:
+        InputError: it is not here.
+    """
     known = {summary.hash: summary.name for summary in library.listing()}
     if card.data.hash not in known:
         raise InputError(
@@ -334,4 +345,4 @@ def _data(card: Card) -> Dataset:
             "are not here.",
             "Import them: fesearch data import FILE --name NAME …",
         )
-    return library.load(known[card.data.hash])
+    return known[card.data.hash]

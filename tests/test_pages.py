@@ -250,13 +250,13 @@ def test_pictures_are_made_once_and_again_when_something_happens(
     pages: Pages, studies: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    examine = pictures.examine
+    sections = pictures.sections
 
     def counted(analysis: Any, *given: Any) -> Any:
         made.append(analysis.name)
-        return examine(analysis, *given)
+        return sections(analysis, *given)
 
-    monkeypatch.setattr(pictures, "examine", counted)
+    monkeypatch.setattr(pictures, "sections", counted)
     place = f"/studies/{number(studies, 'nets')}/pictures/rungs"
     assert "Time by end: nets" in text(pages, place)
     status, _, part = ask(pages, f"{place}?part=1")
@@ -281,7 +281,7 @@ def test_a_slow_picture_holds_no_page(
         go_on.wait(20)
         raise RuntimeError("<b>no</b>")
 
-    monkeypatch.setattr(pictures, "examine", slow)
+    monkeypatch.setattr(pictures, "sections", slow)
     monkeypatch.setattr(pictures.Pictures.get, "__defaults__", (0.05,))
     place = f"/studies/{number(studies, 'nets')}/pictures/parity"
     status, _, said = ask(pages, place)

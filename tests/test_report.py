@@ -19,7 +19,7 @@ from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
 from fesearch.overviews import Ranking
 from fesearch.ranking.columns import ENSEMBLES
-from fesearch.report import Report, collect, contents, render, write, write_figures
+from fesearch.report import Report, collect, contents, render, sections, write, write_figures
 from fesearch.report.rankings import ranking
 from fesearch.report.templates import cell
 from fesearch.store.results import Store
@@ -63,8 +63,8 @@ class Reader(HTMLParser):
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Permutation importance on two rows, once."""
-    monkeypatch.setattr("fesearch.report.contents.ROWS", 2)
-    monkeypatch.setattr("fesearch.report.contents.REPEATS", 1)
+    monkeypatch.setattr("fesearch.report.sections.ROWS", 2)
+    monkeypatch.setattr("fesearch.report.sections.REPEATS", 1)
 
 
 def test_a_page_answers_first_and_needs_nothing_else(
@@ -129,7 +129,7 @@ def test_an_analysis_that_refuses_one_is_made_once_of_the_others(
     monkeypatch.setattr(contents, "ANALYSES", [one])
     report = collect(["forests", "nets"], studies)
     assert [missing.why for missing in report.skipped] == ["Not this one."]
-    assert asked == [(2, contents.ROWS), (1, 2), (1, 2), (1, contents.ROWS)]
+    assert asked == [(2, sections.ROWS), (1, 2), (1, 2), (1, sections.ROWS)]
 
 
 def test_a_look_at_the_test_part_is_told(studies: str, fast: None) -> None:

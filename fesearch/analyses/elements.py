@@ -50,6 +50,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
         ),
         note=f"A row of the {settings.part} part counts for each of its elements. Elements in "
         f"fewer than {FEWEST} of these rows are not drawn, where others are in more.",
+        part=settings.part,
     )
 
 
@@ -82,7 +83,8 @@ def panels(finding: Finding) -> "list[Panel]":
             points(
                 [Point(symbol, seen[symbol], mae) for symbol, mae in maes.items()],
                 title=f"Error by occurrence: {label}",
-                note=f"The dashed line is the MAE of all rows, {means[label]:.3g} {unit}.",
+                note=f"The dashed line is the MAE of all {finding.part} rows, "
+                f"{means[label]:.3g} {unit}.",
                 x="training rows with the element",
                 y=f"MAE ({unit})",
                 log_x=True,
@@ -96,7 +98,7 @@ def panels(finding: Finding) -> "list[Panel]":
             points(
                 [Point(symbol, reference[symbol], maes[symbol]) for symbol in both],
                 title="One model against the other, by element",
-                note=f"Below the line {label} is better than {first}.",
+                note=f"Below the line {label} is better than {first} on {finding.part} rows.",
                 x=f"MAE of {first} ({unit})",
                 y=f"MAE of {label} ({unit})",
                 diagonal=True,
@@ -134,4 +136,5 @@ ANALYSIS = Analysis(
     find=find,
     panels=panels,
     takes=("part",),
+    of_predictions=True,
 )

@@ -42,6 +42,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
         summary=Table.of(summary, "model", "rows", *((name, unit) for name in names)),
         detail=Table.of(rows, "model", ("share", "%"), ("error_at_most", unit)),
         note=f"Absolute errors on the {settings.part} part.",
+        part=settings.part,
     )
 
 
@@ -57,7 +58,7 @@ def panels(finding: Finding) -> "list[Panel]":
         most = max(most, float(error[_SHOWN - 1]))
         told.append(f"{label}: {at:.3g}")
         drawn.append(Line(label, error, share, (at, PERCENTILE, f"{at:.3g} {unit}")))
-    note = f"{PERCENTILE} % of the rows are within, in {unit}: {'; '.join(told)}."
+    note = f"{PERCENTILE} % of the {finding.part} rows are within, in {unit}: {'; '.join(told)}."
     return [
         lines(
             drawn,
@@ -80,4 +81,5 @@ ANALYSIS = Analysis(
     find=find,
     panels=panels,
     takes=("part",),
+    of_predictions=True,
 )

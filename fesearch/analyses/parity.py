@@ -34,6 +34,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
         ),
         detail=Table.of(rows, "model", "id", "formula", ("true", unit), ("predicted", unit)),
         note=f"Rows of the {settings.part} part. The mean error is prediction less truth.",
+        part=settings.part,
     )
 
 
@@ -50,7 +51,8 @@ def panels(finding: Finding) -> "list[Panel]":
             np.asarray(rows["true"], dtype=float),
             np.asarray(rows["predicted"], dtype=float),
             title=f"Parity: {label}",
-            note=f"MAE {lines[label]['mae'][0]:.4g} {unit}, R² {lines[label]['r2'][0]:.3f}.",
+            note=f"MAE {lines[label]['mae'][0]:.4g} {unit}, R² {lines[label]['r2'][0]:.3f} "
+            f"on {finding.part} rows.",
             x_axis=f"true ({unit})",
             y_axis=f"predicted ({unit})",
         )
@@ -68,4 +70,5 @@ ANALYSIS = Analysis(
     find=find,
     panels=panels,
     takes=("part",),
+    of_predictions=True,
 )

@@ -70,6 +70,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
         detail=Table.of(rows, "model", "feature", ("importance", unit), ("sd", unit)),
         note=f"By how much the MAE rises when a column is put in a random order, mean of "
         f"{settings.repeats} orders, on {used:,} rows of the {settings.part} part.",
+        part=settings.part,
     )
 
 
@@ -83,7 +84,8 @@ def panels(finding: Finding) -> "list[Panel]":
         bars(
             dict(zip(map(_short, one["feature"][:SHOWN]), one["importance"][:SHOWN], strict=True)),
             title=f"Features: {label}",
-            note=f"The {min(SHOWN, len(one))} most important of {len(one)}.",
+            note=f"The {min(SHOWN, len(one))} most important of {len(one)}, "
+            f"by {finding.part} rows.",
             axis=f"rise of the MAE ({unit})",
             text="{:.3g}".format,
         )

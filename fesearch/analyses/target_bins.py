@@ -79,6 +79,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
         ),
         note=f"Rows of the {settings.part} part by their true target; the first and last bin have "
         "all that lie beyond them.",
+        part=settings.part,
     )
 
 
@@ -97,8 +98,9 @@ def panels(finding: Finding) -> "list[Panel]":
             np.asarray(first["rows"], dtype=float),
             [Steps(label, np.array(one["mae"], dtype=float)) for label, one in groups.items()],
             title="Error by target",
-            note=f"{100 * share:.1f} % of the rows have a positive target; in the first model "
-            f"they make up {added:.3g} {unit} of the MAE. Grey: how many rows lie there.",
+            note=f"{100 * share:.1f} % of the {finding.part} rows have a positive target; in the "
+            f"first model they make up {added:.3g} {unit} of the MAE. Grey: how many rows lie "
+            "there.",
             x=f"true target ({unit})",
             y=f"MAE ({unit})",
         )
@@ -127,4 +129,5 @@ ANALYSIS = Analysis(
     find=find,
     panels=panels,
     takes=("part", "bins"),
+    of_predictions=True,
 )

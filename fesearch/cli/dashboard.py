@@ -22,12 +22,17 @@ def dashboard(
         bool, typer.Option("--writable", help="Let optuna-dashboard write: notes, deletions …")
     ] = False,
     beside: BesideOption = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Folder of an exported model, to have a page; repeatable."),
+    ] = None,
 ) -> None:
     """Show rankings, studies as they run and their pictures in the browser, until Ctrl-C."""
     from fesearch.dashboard import Server
 
     publication = published.asked(beside)
-    server = Server(storage_url(storage), host, port, writable, beside=publication)
+    url, models = storage_url(storage), model or []
+    server = Server(url, host, port, writable, beside=publication, models=models)
     kind = "Optuna's dashboard in it can write" if writable else "Read-only"
     for line in [*server.addresses(), f"{kind}. Ctrl-C ends it."]:
         typer.echo(line)

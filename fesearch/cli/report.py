@@ -20,8 +20,9 @@ def report(
     studies: Annotated[
         list[str],
         typer.Argument(
-            help="Names, of searches over families too; pictures are of the first one's division.",
-            metavar="STUDY…",
+            help="Studies, searches over families too, or folders of exported models; pictures "
+            "that compare are of the first study's division.",
+            metavar="STUDY|DIR…",
         ),
     ],
     to: Annotated[Path, typer.Option("--to", help="The page, such as report.html.")],
@@ -37,7 +38,9 @@ def report(
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
-    """Write one self-contained page on studies. Numbers are of validation, unless looked at."""
+    """Write one self-contained page on studies and models. Numbers are of validation, unless
+    looked at.
+    """
     from fesearch import report as reports
     from fesearch.report.page import checked
 
@@ -61,16 +64,21 @@ def report(
         )
     reports.write(found, to)
     files = reports.write_figures(found, figures) if figures else []
-    best = found.best
-    left_out = [f"{one.analysis.name}: {one.why} {one.hint}" for one in found.skipped]
+    skipped = [*found.skipped, *(one for model in found.models for one in model.missing)]
+    left_out = [f"{one.analysis.name}: {one.why} {one.hint}" for one in skipped]
+    left_out += [f"{one.name}: {one.lacks}" for one in found.models if one.lacks]
     facts = {
         "report": str(to),
         "size": to.stat().st_size,
         "figures": None if figures is None else f"{counted(len(files), 'file')} in {figures}",
-        "sections": [section.analysis.name for section in found.sections],
+        "sections": list(dict.fromkeys(section.analysis.name for section in found.sections)),
         "left_out": "\n".join(left_out) if format == "table" else left_out,
-        "best": f"{best.trial.study} trial {best.trial.number} ({best.trial.family})",
+        "models": [one.name for one in found.models],
+        "best": None,
     }
+    if found.tables:
+        best = found.best.trial
+        facts["best"] = f"{best.study} trial {best.number} ({best.family})"
     detail(facts, format, {"size": "bytes"})
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fesearch import toml
-from fesearch.analysis import ANALYSES, Analysis, Column, Table
+from fesearch.analysis import ANALYSES, Analysis, Column, Reads, Table
 from fesearch.dashboard.series import digest_of, series
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.family import amount
@@ -207,9 +207,9 @@ def ranked(url: str, wanted: str, beside: Publication | None = None) -> dict[str
     raise NoResultError("There is no such ranking.", "Type: fesearch rank")
 
 
-def analyses() -> list[Analysis]:
-    """Those that studies of one division have, in the order of a report."""
-    found = [one for one in ANALYSES if one.reads != "series"]
+def analyses(*reads: Reads) -> list[Analysis]:
+    """Those that read models or the searches of one division, in the order of a report."""
+    found = [one for one in ANALYSES if one.reads in (reads or ("models", "searches"))]
     return sorted(found, key=lambda one: in_order(one.name))
 
 

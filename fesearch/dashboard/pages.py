@@ -11,6 +11,7 @@ from bottle import Bottle, HTTPError, HTTPResponse, request
 
 from fesearch import __version__
 from fesearch.analysis import Analysis
+from fesearch.bundlefiles import CARD
 from fesearch.dashboard import contents
 from fesearch.dashboard.guard import Environ
 from fesearch.dashboard.pictures import Pictures
@@ -20,9 +21,11 @@ from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFo
 from fesearch.paths import dashboards
 from fesearch.ranking.published import Publication
 from fesearch.record import TrialState
+from fesearch.report.models import exported, facts
 from fesearch.report.templates import environment
+from fesearch.store.glance import Pulse
 from fesearch.store.results import Store
-from fesearch.subject import StudySubject
+from fesearch.subject import ModelSubject, StudySubject, Subject
 
 OPTUNA = ("dashboard", "api", "static", "csv", "artifacts", "favicon.ico")
 """First words of the addresses that optuna-dashboard has for itself."""
@@ -48,11 +51,22 @@ class Pages:
         url: of the store.
         writable: optuna-dashboard may write.
         beside: published values, shown below the rankings they belong to.
+        models: folders of exported models, which have a page each.
+
+    Raises:
+        InputError: one is no exported model, or was changed.
     """
 
-    def __init__(self, url: str, writable: bool = False, beside: Publication | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        writable: bool = False,
+        beside: Publication | None = None,
+        models: Sequence[str] = (),
+    ) -> None:
         self._url = url
         self._beside = beside
+        self._models = [exported(name) for name in models]
         self._templates = environment()
         self._templates.globals.update(version=__version__, writable=writable)
         self._pictures = Pictures()
@@ -75,6 +89,8 @@ class Pages:
             "/rankings/<digest>": self.ranking,
             "/rankings/<digest>/pictures/<name>": self.ranking_pictures,
             "/series/<digest>/pictures/<name>": self.series_pictures,
+            "/models/<number:int>": self.model,
+            "/models/<number:int>/pictures/<name>": self.model_pictures,
         }
         for path, answer in routes.items():
             self._app.route(path, "GET", partial(self._answer, answer))
@@ -92,7 +108,8 @@ class Pages:
     def home(self) -> HTTPResponse:
         """What is running, and what is best."""
         found = contents.home(self._url, self._beside)
-        return self._page("home", running=contents.running(self._url), **found)
+        running = contents.running(self._url)
+        return self._page("home", running=running, models=self._models, **found)
 
     def live(self) -> HTTPResponse:
         """The running studies, for a page that is open."""
@@ -157,6 +174,25 @@ class Pages:
                 return self._analysis(one.analysis, one.names, one.title, place, back="/")
         raise NoResultError("There are no such studies.", "Begin at the first page.")
 
+    def model(self, number: int) -> HTTPResponse:
+        """An exported model, as it is now."""
+        found = exported(self._model(number))
+        words = {"number": number, "model": found, "facts": facts(found.card)}
+        return self._page("model", **words, analyses=contents.analyses("models"))
+
+    def model_pictures(self, number: int, name: str) -> HTTPResponse:
+        """An analysis of an exported model."""
+        folder = self._model(number)
+        pulse = (-number, str((Path(folder) / CARD).stat().st_mtime_ns))
+        who = [ModelSubject(folder, Path(folder))]
+        place = f"/models/{number}"
+        return self._drawn(contents.analysis(name), [pulse], lambda: who, folder, place, place)
+
+    def _model(self, number: int) -> str:
+        if not 0 < number <= len(self._models):
+            raise InputError("There is no such model.", "Type: fesearch dashboard --model DIR")
+        return self._models[number - 1].name
+
     def script(self) -> HTTPResponse:
         """What renews parts of a page; pages can be read without it."""
         text = (dashboards() / SCRIPT).read_text("utf-8")
@@ -168,11 +204,24 @@ class Pages:
     ) -> HTTPResponse:
         with Store.look(self._url) as store:
             pulses = [store.pulse(store.study(name)) for name in names]
-        found = self._pictures.get(
-            analysis, pulses, lambda: [StudySubject(name, self._url) for name in names]
-        )
+
+        def who() -> list[StudySubject]:
+            return [StudySubject(name, self._url) for name in names]
+
+        return self._drawn(analysis, pulses, who, title, place, back or place)
+
+    def _drawn(
+        self,
+        analysis: Analysis,
+        pulses: Sequence[Pulse],
+        who: Callable[[], Sequence[Subject]],
+        title: str,
+        place: str,
+        back: str,
+    ) -> HTTPResponse:
+        found = self._pictures.get(analysis, pulses, who)
         words = {"analysis": analysis, "drawn": found, "title": title}
-        words |= {"place": place, "back": back or place}
+        words |= {"place": place, "back": back}
         part = request.query.get("part") == "1"
         text = self._text("pictures" if part else "analysis", **words)
         return self._response(text, 202 if found is None else 200)

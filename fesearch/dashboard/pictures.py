@@ -4,16 +4,16 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Pending
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from fesearch.analysis import ANALYSES, Analysis, Settings
+from fesearch.analysis import ANALYSES, Analysis
 from fesearch.errors import FesearchError, first_line
-from fesearch.report.contents import REPEATS, ROWS, examine
-from fesearch.report.page import section_words
+from fesearch.report.page import pictures
+from fesearch.report.sections import Missing, sections
 from fesearch.store.glance import Pulse
 from fesearch.subject import Subject
 
@@ -29,19 +29,8 @@ _log = logging.getLogger(__name__)
 Key: TypeAlias = tuple[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """An analysis as a template prints it, or why there is none.
-
-    Attributes:
-        words: see ``report.page.section_words``.
-        why: it cannot be made, in a sentence; empty where it was.
-        hint: what to do or type to have it.
-    """
-
-    words: dict[str, Any] | None
-    why: str = ""
-    hint: str = ""
+Drawn: TypeAlias = Mapping[str, Any]
+"""An analysis as a template prints it, see ``report.page.pictures``."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +41,7 @@ class _Job:
 
 
 class Pictures:
-    """Analyses of studies, by what is asked and of whom."""
+    """Analyses of studies and exported models, by what is asked and of whom."""
 
     def __init__(self) -> None:
         self._workers = ThreadPoolExecutor(AT_ONCE, "pictures")
@@ -70,8 +59,9 @@ class Pictures:
         """The analysis; None while it is being made.
 
         Args:
-            pulses: of its studies, as they are now; each begins with the study's id.
-            subjects: the studies, asked for only if it is to be made.
+            pulses: of its studies, as they are now; each begins with the study's id, that of an
+                exported model with a number below zero.
+            subjects: the studies or the model, asked for only if it is to be made.
             wait: at most so many seconds.
         """
         key: Key = (analysis.name, tuple(int(one[0] or 0) for one in pulses))
@@ -102,11 +92,11 @@ class Pictures:
 
     def _make(self, analysis: Analysis, subjects: Callable[[], Sequence[Subject]]) -> Drawn:
         try:
-            found = examine(analysis, subjects(), Settings(repeats=REPEATS, rows=ROWS))
+            found, missing = sections(analysis, subjects())
             with self._drawing:
-                return Drawn(section_words(found, ANALYSES.names().index(analysis.name)))
+                return pictures(found, missing, f"s{ANALYSES.names().index(analysis.name)}")
         except FesearchError as error:
-            return Drawn(None, error.message, error.hint)
+            return pictures([], [Missing(analysis, error.message, error.hint)], "")
         except Exception as error:  # noqa: BLE001  a page of other pictures is to be shown
             _log.warning("The analysis '%s' failed: %s", analysis.name, first_line(error))
-            return Drawn(None, f"It failed: {first_line(error)}")
+            return pictures([], [Missing(analysis, f"It failed: {first_line(error)}", "")], "")

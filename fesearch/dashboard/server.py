@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+from collections.abc import Sequence
 from ipaddress import ip_address
 from wsgiref.simple_server import make_server
 
@@ -24,10 +25,11 @@ class Server:
         writable: optuna-dashboard's routes that write are open, to notes and deletions among
             others; its tables are a copy of ours, which stay as they are.
         beside: published values, shown below the rankings they belong to.
+        models: folders of exported models, which have a page each.
 
     Raises:
         InputError: the URL or the database cannot be read, the address cannot be had, or another
-            host has the database that is to be written to.
+            host has the database that is to be written to; or a model is not what was exported.
         NoDatabaseError: no study has been started there.
     """
 
@@ -39,11 +41,12 @@ class Server:
         writable: bool = False,
         *,
         beside: Publication | None = None,
+        models: Sequence[str] = (),
     ) -> None:
         (Store.open if writable else Store.look)(url).close()
         self.writable = writable
         self.token = None if is_loopback(host) else secrets.token_urlsafe(32)
-        self._pages = Pages(url, writable, beside)
+        self._pages = Pages(url, writable, beside, models)
         guard = Guard(self._pages, self.token, writable)
         try:
             self._http = make_server(

@@ -8,7 +8,7 @@ from pathlib import Path
 from fesearch.analysis import Analysis
 from fesearch.errors import FesearchError, InputError, NoResultError, StudyNotFoundError
 from fesearch.ranking.published import Publication
-from fesearch.report.contents import Report, collect
+from fesearch.report.contents import Report, collect, named
 from fesearch.report.page import write
 from fesearch.search.prepare import Progress
 from fesearch.store.results import Store
@@ -36,6 +36,7 @@ def rewrite(
     locked does.
 
     Args:
+        names: see ``collect``.
         seconds: from the beginning of one page to that of the next.
         beside, progress, begin: see ``collect``.
         tell: told of each page, and while there is nothing to show yet.
@@ -79,5 +80,7 @@ def going(names: Sequence[str], url: str) -> list[str]:
     Raises:
         StudyNotFoundError: there is none of a name.
     """
+    if not (rows := named(names, url)):
+        return []
     with Store.look(url) as store:
-        return [row.name for row in store.named(names) if store.driven(row)]
+        return [row.name for row in rows if store.driven(row)]

@@ -2,26 +2,24 @@
 
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from fesearch import __version__
-from fesearch.analysis import ANALYSES, Analysis, Finding, Settings
-from fesearch.errors import FesearchError, InputError, NoResultError
+from fesearch.analysis import ANALYSES, Analysis
+from fesearch.errors import InputError, NoResultError
 from fesearch.ranking import rank
 from fesearch.ranking.published import Publication
 from fesearch.ranking.repeats import RepeatedTable
 from fesearch.ranking.single import Entry, Table
 from fesearch.record import ResultKey
+from fesearch.report.models import Exported, exported
+from fesearch.report.sections import Missing, Section, sections
 from fesearch.search.prepare import Progress
 from fesearch.store.results import Store
-from fesearch.subject import Searched, StudySubject, Subject
+from fesearch.store.types import StudyRow
+from fesearch.subject import ModelSubject, Searched, StudySubject, Subject, is_model
 
-if TYPE_CHECKING:
-    from fesearch.figures import Panel
-
-ROWS, REPEATS = 500, 5
-"""Of permutation importance, which takes a prediction of all rows for each feature and repeat."""
 _ORDER = ("parity", "errors", "target_bins", "training_curves", "elements", "permutation")
 """What a reader sees first; the others follow by name."""
 MOST_MODELS = 4
@@ -29,32 +27,16 @@ MOST_MODELS = 4
 
 
 @dataclass(frozen=True)
-class Section:
-    """One analysis in a report."""
-
-    analysis: Analysis
-    finding: Finding
-    panels: "Sequence[Panel]"
-
-
-class Missing(NamedTuple):
-    """An analysis that cannot be made, or not of all: why, and what to type to have it."""
-
-    analysis: Analysis
-    why: str
-    hint: str
-
-
-@dataclass(frozen=True)
 class Report:
     """All that a page says.
 
     Attributes:
-        tables: rankings, that of the division the pictures are of first.
+        tables: rankings, that of the division the pictures are of first; none without a study.
         repeated: rankings over repeated divisions.
         skipped: what is missing in the report.
         studies: by name, in the order asked for.
         beside: published values to show beside the rankings.
+        models: exported ones, in the order asked for.
     """
 
     tables: Sequence[Table]
@@ -63,12 +45,13 @@ class Report:
     skipped: Sequence[Missing]
     studies: Mapping[str, Searched]
     beside: Publication | None = None
+    models: Sequence[Exported] = ()
     version: str = __version__
     python: str = platform.python_version()
 
     @property
     def best(self) -> Entry:
-        """The best trial of the first ranking."""
+        """The best trial of the first ranking, which there is where a study was asked for."""
         return self.tables[0].entries[0]
 
 
@@ -80,44 +63,87 @@ def collect(
     progress: Progress | None = None,
     begin: Callable[[Analysis], None] = lambda analysis: None,
 ) -> Report:
-    """All that can be said of some studies; what cannot be analysed is named with its reason.
+    """All that can be said of studies and models; what cannot be analysed is named with its reason.
 
     Pictures are of the studies on the division of the first study, learning curves and the like
-    of all. Numbers are of validation parts, unless the record has a look at a test part.
+    of all, and of each exported model alone. Numbers and pictures are of validation parts, unless
+    the record has a look at a test part with these very models.
 
     Args:
-        names: of studies, or of searches over many families.
+        names: of studies, of searches over many families, or folders of exported models.
         url: of the store.
         beside: published values, see ``published.read``.
         progress: of the features.
         begin: told of each analysis before it is done.
 
     Raises:
-        InputError: no study, or one twice, is named.
+        InputError: nothing, or one twice, is named, or a model is not what was exported.
         StudyNotFoundError: there is none of a name.
         NoResultError: none of the first study's division has a usable trial.
     """
     if not names:
         raise InputError("No study is named.", "Type: fesearch report STUDY --to report.html")
-    with Store.look(url) as store:
-        names = [row.name for row in store.named(names)]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"The study '{twice}' is named twice.", "Name each study once.")
+    models = [exported(name) for name in names if is_model(name)]
+    names = [row.name for row in named(names, url)]
+    _refuse_twice("study", names)
+    _refuse_twice("model", [one.name for one in models])
     subjects = [StudySubject(name, url, progress=progress) for name in names]
     studies = {one.name: one.searched for one in subjects}
     tables = list(_rankings(studies, url))
-    alike = _best_first(subjects, tables[0])
-    sections: list[Section] = []
+    alike = _best_first(subjects, tables[0]) if tables else []
+    found: list[Section] = []
     skipped: list[Missing] = []
-    for analysis in ANALYSES:
+    for analysis in ANALYSES if subjects else ():
         begin(analysis)
-        found, left_out = _sections(analysis, _subjects(analysis, alike, subjects))
-        sections += found
+        who = _subjects(analysis, alike, subjects)
+        drawn, left_out = sections(analysis, who) if who else ([], [_alone(analysis)])
+        found += drawn
         skipped += left_out
-    sections.sort(key=lambda one: in_order(one.analysis.name))
-    repeated = rank.repeated_tables(url, studies=names)
-    return Report(tables, repeated, sections, skipped, studies, beside)
+    found.sort(key=lambda one: in_order(one.analysis.name))
+    repeated = rank.repeated_tables(url, studies=names) if names else []
+    pictured = [_pictured(one, progress, begin) for one in models]
+    return Report(tables, repeated, found, skipped, studies, beside, pictured)
+
+
+def named(names: Sequence[str], url: str) -> list[StudyRow]:
+    """The studies among names, which may be folders of exported models too.
+
+    Raises:
+        StudyNotFoundError: there is none of a name.
+    """
+    asked = [one for one in names if not is_model(one)]
+    if not asked:  # a model needs no database
+        return []
+    with Store.look(url) as store:
+        return store.named(asked)
+
+
+def _refuse_twice(what: str, names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"The {what} '{twice}' is named twice.", f"Name each {what} once.")
+
+
+def _alone(analysis: Analysis) -> Missing:
+    why = "It compares studies on several divisions, and all of these are on one."
+    return Missing(analysis, why, f"Type: {analysis.example}")
+
+
+def _pictured(
+    model: Exported, progress: Progress | None, begin: Callable[[Analysis], None]
+) -> Exported:
+    """The same with its pictures, where its data are here."""
+    if model.lacks is not None:
+        return model
+    found: list[Section] = []
+    skipped: list[Missing] = []
+    who = [ModelSubject(model.name, Path(model.name), progress)]
+    for analysis in (one for one in ANALYSES if one.reads == "models"):
+        begin(analysis)
+        drawn, left_out = sections(analysis, who)
+        found += drawn
+        skipped += left_out
+    return replace(model, sections=found, missing=skipped)
 
 
 def in_order(name: str) -> int:
@@ -144,46 +170,6 @@ def _best_first(subjects: Sequence[StudySubject], table: Table) -> list[StudySub
     return sorted(
         (one for one in subjects if one.name in order), key=lambda one: order.index(one.name)
     )
-
-
-def _sections(analysis: Analysis, who: Sequence[Subject]) -> tuple[list[Section], list[Missing]]:
-    """An analysis of all that it can be made of, and why it cannot be made of the others."""
-    if not who:
-        why = "It compares studies on several divisions, and all of these are on one."
-        return [], [Missing(analysis, why, f"Type: {analysis.example}")]
-    settings = Settings(repeats=REPEATS, rows=ROWS)
-    try:
-        return [examine(analysis, who, settings)], []
-    except FesearchError as error:
-        if len(who) == 1 or analysis.reads == "series":
-            return [], [Missing(analysis, error.message, error.hint)]
-    good, skipped = [], []
-    few = Settings(repeats=1, rows=2)  # whether it can be made of one is asked at little cost
-    for one in who:
-        try:
-            analysis.find([one], few)
-            good.append(one)
-        except FesearchError as error:
-            skipped.append(Missing(analysis, error.message, error.hint))
-    return ([examine(analysis, good, settings)] if good else []), _by_hint(skipped)
-
-
-def _by_hint(skipped: Sequence[Missing]) -> list[Missing]:
-    """What one thing to type would mend, told once."""
-    whys: dict[tuple[Analysis, str], list[str]] = {}
-    for analysis, why, hint in skipped:
-        whys.setdefault((analysis, hint), []).append(why)
-    return [Missing(analysis, " ".join(why), hint) for (analysis, hint), why in whys.items()]
-
-
-def examine(analysis: Analysis, who: Sequence[Subject], settings: Settings) -> Section:
-    """An analysis with its pictures.
-
-    Raises:
-        FesearchError: it cannot be made of these.
-    """
-    finding = analysis.find(who, settings)
-    return Section(analysis, finding, analysis.panels(finding))
 
 
 def _subjects(

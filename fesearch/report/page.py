@@ -1,6 +1,7 @@
 """A report as one HTML file, and its figures as files of their own."""
 
 import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +17,10 @@ from fesearch.ranking.lines import picked
 from fesearch.ranking.published import beside, mae_unit
 from fesearch.ranking.single import Table as Ranked
 from fesearch.record import TrialState
-from fesearch.report.contents import Report, Section, in_order
+from fesearch.report import models
+from fesearch.report.contents import Report, in_order
 from fesearch.report.rankings import ranking
+from fesearch.report.sections import Missing, Section
 from fesearch.report.templates import environment
 from fesearch.store.types import Division, StudyRow
 
@@ -55,22 +58,35 @@ def write(report: Report, to: Path, at: datetime | None = None, every: float | N
 def write_figures(report: Report, folder: Path) -> list[Path]:
     """Each section's pictures as one PNG and one SVG, in a new folder, whole or not at all.
 
+    Those of an exported model have its number before their names, as in model1_parity.png.
+
     Raises:
         InputError: the folder cannot be written, or is not empty.
     """
     names = []
     try:
         with atomic_folder(folder) as inside:
-            for section in report.sections:
+            for name, section in _named(report):
                 one = section.analysis
                 source = f"Source: {one.source}"
                 sheet = figures.Sheet(one.title, one.question, source, section.panels)
                 for suffix in (".png", ".svg"):
-                    (inside / f"{one.name}{suffix}").write_bytes(figures.KINDS[suffix](sheet))
-                    names.append(folder / f"{one.name}{suffix}")
+                    (inside / f"{name}{suffix}").write_bytes(figures.KINDS[suffix](sheet))
+                    names.append(folder / f"{name}{suffix}")
     except OSError as error:
         raise _unwritable(folder, error) from error
     return names
+
+
+def _named(report: Report) -> Iterator[tuple[str, Section]]:
+    """Each section with a name for its files; of one in two parts, with the part."""
+    groups = [("", report.sections)]
+    groups += [(f"model{place}_", one.sections) for place, one in enumerate(report.models, 1)]
+    for prefix, sections in groups:
+        for one in sections:
+            twice = sum(other.analysis.name == one.analysis.name for other in sections) > 1
+            part = f"_{one.finding.part}" if twice else ""
+            yield f"{prefix}{one.analysis.name}{part}", one
 
 
 def checked(to: Path, folder: Path | None) -> None:
@@ -100,6 +116,17 @@ def _unwritable(path: Path, error: OSError) -> InputError:
 
 def _words(report: Report) -> dict[str, Any]:
     """What the template says, ready to be printed."""
+    return {
+        **(_ranked(report) if report.tables else {}),
+        "sections": _sections(report.sections, report.skipped, "s"),
+        "models": [_model(report, place) for place in range(len(report.models))],
+        "studies": [_study(report, name) for name in report.studies],
+        "command": _command(report),
+    }
+
+
+def _ranked(report: Report) -> dict[str, Any]:
+    """The answer to which model is best, and what it was compared with."""
     table, best = report.tables[0], report.best
     key = table.summary.key
     unit = table.summary.unit
@@ -119,20 +146,18 @@ def _words(report: Report) -> dict[str, Any]:
         "published_unit": mae_unit(table),
         "rankings": [ranking(one, publication=report.beside) for one in report.tables],
         "repeated": [ranking(one, publication=report.beside) for one in report.repeated],
-        "sections": _sections(report),
-        "studies": [_study(report, name) for name in report.studies],
         "compared": len(alike),
         "trials": len(trials),
         "failed": sum(trial.state is TrialState.FAIL for trial in trials),
         "time": spent(sum(trial.seconds for trial in trials)),
-        "command": _command(report),
     }
 
 
 def _command(report: Report) -> str:
     """What writes the page again."""
     values = f" --beside {word(report.beside.given)}" if report.beside else ""
-    return f"fesearch report {' '.join(map(word, report.studies))} --to report.html{values}"
+    names = [*report.studies, *(one.name for one in report.models)]
+    return f"fesearch report {' '.join(map(word, names))} --to report.html{values}"
 
 
 def _joint(table: Ranked) -> dict[str, Any] | None:
@@ -161,16 +186,24 @@ def _over(report: Report) -> dict[str, Any] | None:
     return None
 
 
-def _sections(report: Report) -> list[dict[str, Any]]:
-    """Every analysis in the order of the page: its pictures, and what is missing among them."""
-    drawn = {one.analysis.name: one for one in report.sections}
-    known = {one.analysis.name: one.analysis for one in report.sections}
-    known |= {one.analysis.name: one.analysis for one in report.skipped}
+def _sections(
+    found: Sequence[Section], missing: Sequence[Missing], prefix: str
+) -> list[dict[str, Any]]:
+    """Every analysis in the order of the page: its pictures, and what is missing among them.
+
+    Args:
+        prefix: of the ids of its drawings, which no other on the page has.
+    """
+    known = {one.analysis.name: one.analysis for one in found}
+    known |= {one.analysis.name: one.analysis for one in missing}
     return [
         {
             "analysis": analysis,
-            "words": section_words(drawn[name], place) if name in drawn else None,
-            "missing": [one for one in report.skipped if one.analysis.name == name],
+            **pictures(
+                [one for one in found if one.analysis.name == name],
+                [one for one in missing if one.analysis.name == name],
+                f"{prefix}{place}",
+            ),
         }
         for place, (name, analysis) in enumerate(
             sorted(known.items(), key=lambda item: (in_order(item[0]), item[0]))
@@ -178,23 +211,45 @@ def _sections(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def section_words(section: Section, place: int) -> dict[str, Any]:
-    """A section with its pictures in line."""
-    drawn = [
-        {
-            "panel": panel,
-            "svg": figures.inline_svg(panel, f"s{place}p{number}"),
-        }
-        for number, panel in enumerate(section.panels)
-    ]
+def _model(report: Report, place: int) -> dict[str, Any]:
+    """An exported model: what it is, and its pictures."""
+    one = report.models[place]
+    keys = {study.row.key for study in report.studies.values()}
+    said = one.card
+    place_of = (said.data.hash, said.target, said.split.fingerprint)
+    alike = place_of in {(key.data, key.target, key.split) for key in keys}
+    return {
+        "model": one,
+        "facts": models.facts(said),
+        "elsewhere": bool(keys) and not alike,
+        "sections": _sections(one.sections, one.missing, f"m{place}s"),
+    }
+
+
+def pictures(found: Sequence[Section], missing: Sequence[Missing], prefix: str) -> dict[str, Any]:
+    """One analysis with its pictures in line, of each part whose rows they are of.
+
+    Args:
+        prefix: of the ids of its drawings.
+    """
+    drawn = [_in_line(one, f"{prefix}{chr(97 + place)}") for place, one in enumerate(found)]
+    narrow = all(len(one.panels) == 1 and not one.panels[0].wide for one in found)
+    parts = {"single": narrow and len(found) == 1, "beside": narrow and len(found) > 1}
+    return {"drawn": drawn, "missing": missing, **parts}
+
+
+def _in_line(section: Section, prefix: str) -> dict[str, Any]:
     return {
         "analysis": section.analysis,
         "note": section.finding.note,
+        "part": section.finding.part,
         "undrawn": section.finding.undrawn,
-        "drawn": drawn,
+        "drawn": [
+            {"panel": panel, "svg": figures.inline_svg(panel, f"{prefix}{number}")}
+            for number, panel in enumerate(section.panels)
+        ],
         "summary": section.finding.summary,
         "detail": _head(section.finding.detail),
-        "single": len(drawn) == 1 and not section.panels[0].wide,
         "left": max(len(section.finding.detail) - LONGEST, 0),
     }
 
