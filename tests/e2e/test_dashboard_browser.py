@@ -10,15 +10,20 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import make_server
 
 import optuna
 import pytest
+import searched
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fesearch.dashboard.connections import QuietHandler
 from fesearch.dashboard.guard import Application, Environ, Guard
+from fesearch.export import export
+from fesearch.holdout import holdout
+from fesearch.joint import holdout_ensemble
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -44,7 +49,14 @@ def address(studies: str) -> Iterator[str]:
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     storage.engine.dispose()
 
-    command = [*SCRIPT, "dashboard", "--port", "0", "--storage", studies]
+    with dashboard("--storage", studies) as found:
+        yield found
+
+
+@contextmanager
+def dashboard(*words: str) -> Iterator[str]:
+    """Where ``fesearch dashboard`` serves."""
+    command = [*SCRIPT, "dashboard", "--port", "0", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
@@ -64,8 +76,11 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.mark.slow
-def test_every_page_can_be_clicked_to_and_fits(address: str, browser: Browser) -> None:
+def visits(browser: Browser, address: str) -> Iterator[tuple[Page, Callable[[], None]]]:
+    """The first page on a desk and on a phone, and what asserts that a page fits there.
+
+    No page complains in the console, or asks for anything elsewhere.
+    """
     for width, scheme in ((1280, "light"), (390, "dark")):
         page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
         complaints: list[str] = []
@@ -80,6 +95,14 @@ def test_every_page_can_be_clicked_to_and_fits(address: str, browser: Browser) -
             assert page.evaluate("document.documentElement.scrollWidth") == width, page.url
 
         page.goto(address)
+        yield page, fits
+        assert complaints == []
+        page.close()
+
+
+@pytest.mark.slow
+def test_every_page_can_be_clicked_to_and_fits(address: str, browser: Browser) -> None:
+    for page, fits in visits(browser, address):
         fits()
         page.locator("#studies").get_by_role("link", name="nets").click()
         expect(page.get_by_role("heading", name="nets")).to_be_visible()
@@ -97,8 +120,75 @@ def test_every_page_can_be_clicked_to_and_fits(address: str, browser: Browser) -
         page.get_by_role("link", name="Its ranking").click()
         expect(page.get_by_text("Pictures are of the 2 best studies")).to_be_visible()
         fits()
-        assert complaints == []
-        page.close()
+
+
+@pytest.fixture
+def compared(studies: str, tmp_path: Path) -> Iterator[str]:
+    """Where folds, an ensemble, published values and exported models are served."""
+    for fold in (0, 1):
+        split = f"kfold:k=2,member={fold}"
+        searched.search(
+            studies, f"fold{fold}", "random_forest", [searched.SMALL_FOREST], split=split
+        )
+        holdout(f"fold{fold}", studies)
+    holdout("fold0", studies, over="members")
+    holdout("forests", studies)
+    holdout_ensemble(["nets", "forests"], studies, 4)
+    export("forests", studies, tmp_path / "one model")
+    searched.search(
+        studies, "fractions", "random_forest", [searched.SMALL_FOREST], preset="full",
+        features="element_fractions+magpie",
+    )  # fmt: skip
+    export("nets", studies, tmp_path / "both", ensemble=8, others=["fractions"])
+    values = tmp_path / "values.csv"
+    values.write_text('name,test_mae,source\nA network of others,0.05,"A long name, 2020"\n')
+    models = [word for name in ("one model", "both") for word in ("--model", str(tmp_path / name))]
+    with dashboard("--storage", studies, "--beside", str(values), *models) as found:
+        yield found
+
+
+@pytest.mark.slow
+def test_folds_ensembles_published_values_and_models_can_be_clicked_to_and_fit(
+    compared: str, browser: Browser
+) -> None:
+    for page, fits in visits(browser, compared):
+        expect(page.get_by_role("heading", name="Over repeated divisions")).to_be_visible()
+        repeated = page.locator("#repeated")
+        expect(repeated.get_by_text("2 divisions; looks at their test parts")).to_be_visible()
+        expect(repeated.get_by_text("A network of others")).to_be_visible()
+        fits()
+        repeated.get_by_role("link", name="fold0").first.click()
+        expect(page.get_by_role("heading", name="fold0")).to_be_visible()
+        expect(page.locator("dd", has_text="kfold:k=2")).to_be_visible()
+        shown(page, "parity", "Test rows, with a look on record at this model.")
+        fits()
+        page.get_by_role("link", name="Its ranking").click()
+        expect(page.get_by_text("A network of others")).to_be_visible()
+        fits()
+
+        page.goto(compared)
+        page.locator("#studies").get_by_role("link", name="forests").click()
+        page.get_by_role("link", name="Its ranking").click()
+        expect(page.get_by_text("Ensembles; picked on the rows that validate")).to_be_visible()
+        expect(page.get_by_text("A network of others")).to_be_visible()
+        shown(page, "errors", "Test rows, with a look on record at this model.")
+        shown(page, "errors", "Validation rows; of the test rows not all of these models")
+        fits()
+
+        for name, part in (("one model", "Test"), ("both", "Validation")):
+            page.goto(compared)
+            page.locator("#models").get_by_role("link", name=name).click()
+            expect(page.get_by_text(f"{part} MAE of")).to_be_visible()
+            shown(page, "elements", f"{part} rows")
+            fits()
+
+
+def shown(page: Page, analysis: str, said: str) -> None:
+    """Scroll to an analysis, and see its pictures and of which rows they are."""
+    place = page.locator(f"#{analysis}")
+    place.scroll_into_view_if_needed()
+    expect(place.locator("svg").first).to_be_visible(timeout=40_000)
+    expect(place.get_by_text(said).first).to_be_visible()
 
 
 @pytest.mark.slow

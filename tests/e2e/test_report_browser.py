@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from fesearch.cli.app import run
+from fesearch.export import export
+from fesearch.holdout import holdout
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"]
@@ -25,7 +27,10 @@ pytestmark = [
 
 def test_the_page_fits_everywhere_and_is_silent(studies: str, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    assert run(["report", "forests", "nets", "--to", str(path)]) == 0
+    holdout("forests", studies)
+    model = tmp_path / "an exported model"
+    export("forests", studies, model)
+    assert run(["report", "forests", "nets", str(model), "--to", str(path)]) == 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         for width in (390, 1280):
