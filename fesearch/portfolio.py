@@ -12,6 +12,7 @@ from typing import Any
 from fesearch.duration import duration
 from fesearch.errors import InputError, quoted
 from fesearch.family import FAMILIES
+from fesearch.own import run_files
 from fesearch.study import Study, checked
 
 MOST = 10_000
@@ -67,11 +68,14 @@ def of_keys(keys: Mapping[str, Any], source: str) -> Portfolio:
     """The portfolio that a study file with ``families`` describes.
 
     With ``time_limit`` the families share the time, and ``trials`` is what each may have at most;
-    without, they share ``trials``. ``each.FAMILY`` holds keys of one family.
+    without, they share ``trials``. ``each.FAMILY`` holds keys of one family. The files in ``own``
+    are run, and known by their absolute paths.
 
     Raises:
-        InputError: a key is unknown or wrong, no budget is given, or a family is named twice.
+        InputError: a key is unknown or wrong, no budget is given, a family is named twice, or a
+            file cannot be run.
     """
+    keys = {**keys, **_own(keys.get("own"))}
     rest = dict(keys)
     families = _families(rest.pop("families"), source)
     if "family" in rest:
@@ -117,6 +121,13 @@ def of_keys(keys: Mapping[str, Any], source: str) -> Portfolio:
         study = checked({**own, "name": f"{name}-{family}", "family": family}, source)
         studies[study.family] = study
     return Portfolio(name, studies, seconds, None if seconds else trials, dict(keys))
+
+
+def _own(files: Any) -> dict[str, list[str]]:
+    """The files of the user's own, run; what is no list of paths is refused with the other keys."""
+    if not files or not isinstance(files, list) or not all(isinstance(one, str) for one in files):
+        return {}
+    return {"own": [str(declared.source.path) for declared in run_files(files)]}
 
 
 def _families(given: Any, source: str) -> tuple[str, ...]:

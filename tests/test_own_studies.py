@@ -228,3 +228,29 @@ def test_what_only_reads_the_store_runs_no_code(
     assert shown["own"] == [
         {"path": str(path), "sha256": Source.read(path).sha256} for path in (mine, net)
     ]
+
+
+def test_a_search_over_families_has_one_of_the_users_own(
+    url: str, net: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = net.parent / "many.toml"
+    file.write_text(
+        f'own = ["my_net.py"]\nfamilies = ["ridge", "my_net"]\ndata = "{searched.DATA}"\n'
+        'trials = 4\nmax_epochs = 2\nrunner = "inline"\nseed = 3\n'
+    )
+    assert command(["study", "start", str(file)]) == 0
+    name = full("my_net", net)
+    assert {one.family for one in results(url, "many-my_net")} == {name}
+    before = story(url, "many-my_net")
+    for words in (["extend", "many", "--trials", "+4"], ["resume", "many"]):
+        forget(monkeypatch)
+        assert command(["study", *words]) == 0
+    after = story(url, "many-my_net")
+    assert len(after[0]) > len(before[0])
+
+    forget(monkeypatch)
+    net.write_text(net.read_text() + "# changed\n")
+    capsys.readouterr()
+    assert command(["study", "resume", "many"]) == 2
+    assert f"was {name[-12:]} when 'many-my_net' was started." in capsys.readouterr().err
+    assert not own._RUN  # refused before any of it was run

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from fesearch.errors import NoDatabaseError, StudyNotFoundError
 from fesearch.portfolio import Portfolio, of_keys
 from fesearch.record import TrialResult, TrialState
+from fesearch.search import sources
 from fesearch.search.shares import Standing, Turn, next_turn
 from fesearch.store.results import Store
 from fesearch.store.studies import PORTFOLIO
@@ -19,8 +20,12 @@ def recorded(name: str, url: str) -> Portfolio:
 
     Raises:
         StudyNotFoundError: there is none of that name.
+        InputError: a file of the user's own is gone or not what a family was searched with.
     """
-    for summary in members(name, url):
+    there = members(name, url)
+    for summary in there:
+        sources.refuse_changed(summary.study)
+    for summary in there:
         return of_keys(summary.study.definition[PORTFOLIO], name)
     with Store.open(url, create=False) as store:
         store.study(name)  # names the nearest
