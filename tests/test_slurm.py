@@ -427,11 +427,33 @@ def test_a_search_over_many_families(here: Path, capsys: pytest.CaptureFixture[s
     assert "  fesearch study start all_families --families irnet,ridge --prepare\n" in err
 
 
+def test_a_study_that_trains_in_one_process_is_none_for_many_nodes(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("alone.toml").write_text('family = "ridge"\nrunner = "inline"\n')
+    assert run(["cluster", "slurm", "alone.toml"]) == 2
+    assert capsys.readouterr().err == (
+        "The study has runner = inline, which trains on one core of one node.\n"
+        "Take it out of the study file: jobs train on Ray.\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["irnet", "--", "--gpus", "4"], "The flag --gpus is the script's own to give."),
         (["irnet", "--", "--or-resume"], "The flag --or-resume is the script's own to give."),
+        (["irnet", "--", "--set", "gpus=3"], "--set gpus=3 is the script's own to give."),
+        (["irnet", "--", "--set", "address=h:1"], "--set address=h:1 is the script's own to give."),
+        (["irnet", "--", "--set", "cpus = 2"], "--set cpus = 2 is the script's own to give."),
+        (
+            ["irnet", "--", "--set", "runner=inline"],
+            "--set runner=inline is the script's own to give.",
+        ),
+        (
+            ["irnet", "--margin", "19h", "--time", "2-00:00:00"],
+            "The margin is 68400 s, and sbatch takes 65535 s at most.",
+        ),
         (
             ["all_families", "--nodes", "2", "--gpus-per-node", "1", "--", "--gpus-per-trial", "2"],
             "2 GPUs per trial are asked for, but a node has 1.",

@@ -176,6 +176,12 @@ def _asked(source: str, flags: list[str], nodes: int, gpus: int) -> tuple[str, s
                 f"The flag --{key.replace('_', '-')} is the script's own to give.",
                 "Leave it out; see fesearch cluster slurm --help.",
             )
+    for text in given["set_"] or ():
+        if text.partition("=")[0].strip() in (*_OURS, "runner"):
+            raise InputError(
+                f"--set {text} is the script's own to give.",
+                "Leave it out; see fesearch cluster slurm --help.",
+            )
     names = {*Study.model_fields, "families"}
     words = {key: value for key, value in given.items() if key in names}
     words |= {"own": given["family_file"], "gpus": nodes * gpus}
@@ -187,6 +193,11 @@ def _asked(source: str, flags: list[str], nodes: int, gpus: int) -> tuple[str, s
         study = checked(keys, source)
         name, searched = study.name, [study]
     for study in searched:
+        if study.runner == "inline":
+            raise InputError(
+                "The study has runner = inline, which trains on one core of one node.",
+                "Take it out of the study file: jobs train on Ray.",
+            )
         if study.gpus and study.gpus_per_trial > gpus:
             raise InputError(
                 f"{study.gpus_per_trial:g} GPUs per trial are asked for, but a node has {gpus}.",

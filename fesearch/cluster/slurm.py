@@ -15,6 +15,7 @@ BODY = Path(__file__).with_name("slurm.sh")
 _TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<parts>\d+(?::\d+){0,2})")
 _IN_PREAMBLE = re.compile(r"^#SBATCH\s+(\S.*)$", re.MULTILINE)
 _LEAST_MARGIN = 120  # seconds: a minute of it is kept for what comes after the driver
+_LARGEST_MARGIN = 65_535  # sbatch --signal
 _DISK_LETTERS = 40  # of the node's disk: beneath it lie sockets, of whose paths 107 are allowed
 
 
@@ -144,6 +145,11 @@ def _check(job: Job) -> None:
             "checkpoints.",
             f"Give a --time of {2 * max(job.margin, _LEAST_MARGIN)} s or more, or another "
             f"--margin, of {_LEAST_MARGIN} s or more.",
+        )
+    if job.margin > _LARGEST_MARGIN:
+        raise InputError(
+            f"The margin is {job.margin} s, and sbatch takes {_LARGEST_MARGIN} s at most.",
+            "Give a shorter --margin, such as 1h.",
         )
     if not job.disk.startswith("/") or len(job.disk) > _DISK_LETTERS or "\n" in job.disk:
         raise InputError(
