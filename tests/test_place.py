@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import searched
+from portfolios import many
 from small import small
 
 from fesearch import hardware
 from fesearch.errors import InputError
-from fesearch.search import driver, on_ray, resources, room, start
+from fesearch.search import driver, on_ray, portfolio, resources, room, start
 from fesearch.search.extend import extend
 
 
@@ -97,6 +98,31 @@ def test_trials_that_share_a_gpu_are_told_how(monkeypatch: pytest.MonkeyPatch) -
     )
     monkeypatch.setattr(hardware, "mps", lambda: Path("/run/mps"))
     assert resources.sharing(four) == "4 trials share each GPU through NVIDIA MPS (/run/mps)."
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_gpus_that_stand_idle_are_told_of_once(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, resumed: bool
+) -> None:
+    if resumed:
+        start.start(small(trials=1), url)
+    monkeypatch.setattr(resources, "gpu_count", lambda: 2)
+    resources._say.cache_clear()
+    for _ in range(2):
+        start.start(small(trials=1), url, or_resume=True)
+    told = [line for line in caplog.messages if "idle" in line]
+    assert told == ["2 GPUs stand idle; to use them add --gpus 2."]
+
+
+def test_a_search_over_families_tells_of_idle_gpus_once(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resources, "gpu_count", lambda: 1)
+    resources._say.cache_clear()
+    keys = {"space": {"depth": 3, "width": 0.125}, "max_epochs": 1, "trials": 2}
+    portfolio.begin(many("both", families=["ridge", "irnet"], each={"irnet": keys}, trials=4), url)
+    told = [line for line in caplog.messages if "idle" in line]
+    assert told == ["1 GPU stands idle; to use it add --gpus 1."]
 
 
 def test_cores_of_a_trial_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

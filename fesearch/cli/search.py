@@ -19,7 +19,7 @@ from fesearch.cli.options import (
 from fesearch.cli.output import Column, Format, progress, quiet, say, show
 from fesearch.cli.prepare import prepare_all, prepare_study
 from fesearch.duration import duration
-from fesearch.errors import NoResultError, counted
+from fesearch.errors import NoResultError
 from fesearch.paths import storage_url
 from fesearch.portfolio import of_keys
 from fesearch.record import nothing_usable
@@ -145,13 +145,8 @@ def start_study(
     if dry_run:
         dry.show_outlook(study, format)
         return
-    from fesearch.search import resources, start
+    from fesearch.search import start
 
-    if idle := resources.idle_gpus(study):
-        them = "it" if idle == 1 else "them"
-        say(f"{counted(idle, 'GPU', 'stands', 'stand')} idle; to use {them} add --gpus {idle}.")
-    if shared := resources.sharing(study):
-        say(shared)
     url = storage_url(storage)
     limit = study.time_limit
     with progress("features", "compounds") as report, watching(quiet()) as watchers:

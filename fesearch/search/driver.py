@@ -16,7 +16,16 @@ from pathlib import Path
 from fesearch import hardware
 from fesearch.errors import FesearchError, OustedError, first_line
 from fesearch.record import TrialResult
-from fesearch.search import inline, interrupt, room, sources, tracking, warm, worker
+from fesearch.search import (
+    inline,
+    interrupt,
+    resources,
+    room,
+    sources,
+    tracking,
+    warm,
+    worker,
+)
 from fesearch.search.ahead import Ahead
 from fesearch.search.budget import Allowance, Budget, settings_of
 from fesearch.search.core import INTERRUPTED, LATE, Core
@@ -107,6 +116,7 @@ def _at_work(
 ) -> Core:
     """Search, from what is recorded to where the study stops; the core as it stands then."""
     study, row = prepared.study, lease.study
+    resources.tell_of_gpus(study)
     store.set_state(lease, StudyState.RUNNING)
     store.note_versions(lease, versions(prepared))
     sources.keep(row, study)

@@ -1,10 +1,15 @@
 """CPU cores and GPUs: what a study asks for, and what there is here or at its cluster."""
 
+import logging
+from functools import cache
+
 from fesearch import hardware
-from fesearch.errors import InputError
+from fesearch.errors import InputError, counted
 from fesearch.nets.device import gpu_count, require_gpus
 from fesearch.search import tracking
 from fesearch.study import Study
+
+_log = logging.getLogger(__name__)
 
 
 def check(study: Study) -> None:
@@ -37,6 +42,20 @@ def cores(study: Study) -> int:
     from fesearch.search import on_ray
 
     return sum(cpus for cpus, _ in on_ray.counted(study.address))
+
+
+def tell_of_gpus(study: Study) -> None:
+    """Log GPUs that stand idle, or how trials share theirs; each line once in a process."""
+    if idle := idle_gpus(study):
+        them = "it" if idle == 1 else "them"
+        _say(f"{counted(idle, 'GPU', 'stands', 'stand')} idle; to use {them} add --gpus {idle}.")
+    if shared := sharing(study):
+        _say(shared)
+
+
+@cache
+def _say(line: str) -> None:
+    _log.warning("%s", line)
 
 
 def idle_gpus(study: Study) -> int:
