@@ -16,9 +16,10 @@ from fesearch.search.budget import rungs_of
 from fesearch.search.core import Core
 from fesearch.search.curves import Curves
 from fesearch.search.halving import FACTOR
+from fesearch.search.pruner import PRUNERS
 from fesearch.search.sampler import SAMPLERS, Sampler, sampler_named
 from fesearch.search.settings import Settings
-from fesearch.search.settle import settled
+from fesearch.search.settle import Settled, settled
 from fesearch.search.simulated import Clock, Course, Forgetful, Recorded, drive
 from fesearch.study import Study, from_keys
 
@@ -132,11 +133,13 @@ class Comparison:
 
     Attributes:
         horizon: seconds, up to which they are compared.
+        picked: which sampler ``auto`` is in each policy that has it, and why.
     """
 
     curves: Curves
     outcomes: tuple[Outcome, ...]
     horizon: float
+    picked: tuple[str, ...] = ()
 
     def speed(self, outcome: Outcome) -> float | None:
         """How many times as fast a policy finds what the first one has in the end.
@@ -207,8 +210,9 @@ def policies(
     found: dict[Policy, None] = {}
     some = (samplers, pruners, factors or (None,), graces or (None,), workers)
     for sampler, pruner, factor, grace, count in product(*some):
-        terms = (None, None) if pruner == "none" else (factor, grace)
-        found[Policy(sampler, pruner, *terms, count)] = None
+        terms = {"reduction_factor": factor, "grace": grace}
+        meant = {key: terms[key] for key in PRUNERS.get(pruner).terms}
+        found[Policy(sampler, pruner, workers=count, **meant)] = None
         if count < 1:
             raise InputError(f"--workers is {count}.", "Give 1 or more, as in --workers 1,16.")
     return list(found)
@@ -237,18 +241,23 @@ def compare(
         limits = Limits(seconds=_length(curves, min(policy.workers for policy in every)))
     if limits.trials is None:
         limits = Limits(len(curves.curves), limits.seconds)
-    studies = [_study(curves, policy, limits.trials or len(curves.curves)) for policy in every]
+    studies = [_settled(curves, policy, limits.trials or len(curves.curves)) for policy in every]
     outcomes = []
     total = len(every) * seeds
-    for done, (policy, study) in enumerate(zip(every, studies, strict=True)):
+    for done, (policy, terms) in enumerate(zip(every, studies, strict=True)):
         courses = []
         for seed in range(seeds):
-            courses.append(simulate(curves, study, policy.workers, seed, limits, answer))
+            courses.append(simulate(curves, terms.study, policy.workers, seed, limits, answer))
             if progress is not None:
                 progress(done * seeds + seed + 1, total)
         outcomes.append(Outcome(policy, tuple(courses)))
     ends = [course.end for outcome in outcomes for course in outcome.courses]
-    return Comparison(curves, tuple(outcomes), limits.seconds or max(ends))
+    picked = {
+        f"{policy.label}: {one.why[0]}": None
+        for policy, one in zip(every, studies, strict=True)
+        if policy.sampler == "auto"
+    }
+    return Comparison(curves, tuple(outcomes), limits.seconds or max(ends), tuple(picked))
 
 
 def simulate(
@@ -291,7 +300,7 @@ def settings_of(curves: Curves, study: Study, seed: int, limits: Limits) -> Sett
     )
 
 
-def _study(curves: Curves, policy: Policy, trials: int) -> Study:
+def _settled(curves: Curves, policy: Policy, trials: int) -> Settled:
     """The recorded study with the keys of a policy, checked and settled as any study is."""
     keys: dict[str, Any] = curves.study.model_dump()
     keys |= {"sampler": policy.sampler, "pruner": policy.pruner, "trials": trials}
@@ -302,7 +311,7 @@ def _study(curves: Curves, policy: Policy, trials: int) -> Study:
         keys[key] = default if given is None else given
     study = from_keys(keys, curves.name)
     study.check()
-    return settled(study).study
+    return settled(study)
 
 
 def _length(curves: Curves, workers: int) -> float:

@@ -56,6 +56,26 @@ def test_what_no_config_can_have_is_said_to_have_no_effect() -> None:
     assert both.why[1:] == ()
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"pruner": "none", "grace": 1}, ("grace has no effect: the pruner is none",)),
+        (
+            {"pruner": "median", "grace": 1, "reduction_factor": 4},
+            ("reduction_factor has no effect: the pruner is median",),
+        ),
+        ({"pruner": "asha", "grace": 1, "reduction_factor": 4}, ()),
+        (
+            {"gpus_per_trial": 0.25},
+            ("gpus_per_trial has no effect: the study has no GPUs; add --gpus 1",),
+        ),
+        ({"gpus_per_trial": 0.25, "gpus": 1}, ()),
+    ],
+)
+def test_keys_that_mean_nothing_are_told_of(keys: dict[str, Any], said: tuple[str, ...]) -> None:
+    assert settled(Study(name="one", family="irnet", **keys)).why == said
+
+
 def test_auto_does_without_cma_es_where_that_is_not_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -235,6 +236,24 @@ def test_of_a_search_over_many_families_each_is_replayed_that_has_curves(grown, 
     assert {line.split(",")[0] for line in lines} == {"trees", "grown"}
     with pytest.raises(StudyNotFoundError, match="'evry'"):
         recorded.recorded("evry", grown)
+
+
+def test_terms_are_for_pruners_that_have_them():
+    every = policies(["random"], ["none", "median", "asha"], [3, 4], [1])
+    assert [one.label for one in every] == [
+        "random + none",
+        "random + median (grace 1)",
+        "random + asha (factor 3 grace 1)",
+        "random + asha (factor 4 grace 1)",
+    ]
+
+
+def test_what_auto_picks_is_said(grown, capsys):
+    words = ["simulate", "--from", "grown", "--sampler", "auto,random", "--seeds", "1"]
+    assert run([*words, "--pruner", "none"]) == 0
+    assert re.search(
+        r"^grown: auto \+ none: sampler \w+: .*\.$", capsys.readouterr().err, re.MULTILINE
+    )
 
 
 def test_workers_without_a_trial_are_told_of(grown, capsys):

@@ -69,6 +69,8 @@ def simulate(
             compared.append(
                 simulation.compare(curves, every, seeds=seeds, limits=limits, progress=report)
             )
+        for line in compared[-1].picked:
+            say(f"{curves.name}: {line}.")
         _tell_of_idle(curves, max(policy.workers for policy in every), trials)
     if to is not None:
         simulation.drawn(compared, to)

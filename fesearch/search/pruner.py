@@ -87,6 +87,10 @@ class Rungs(Protocol):
     def __call__(self, first: int, reduction_factor: int, maximum: int) -> tuple[int, ...]: ...
 
 
+TERMS = ("grace", "reduction_factor")
+"""Keys of a study: the first rung, and one in how many trials goes on from a rung."""
+
+
 @dataclass(frozen=True)
 class Pruner:
     """A way to stop trials early, one a file in ``pruners/``.
@@ -96,14 +100,19 @@ class Pruner:
         title: what it is, in a line.
         rungs: see ``Rungs``.
         make: makes the rule.
-        stops: whether it ever stops a trial.
+        terms: keys of a study that mean something to it.
     """
 
     name: str
     title: str
     rungs: Rungs
     make: Make
-    stops: bool = True
+    terms: tuple[str, ...] = TERMS
+
+    @property
+    def stops(self) -> bool:
+        """Whether it ever stops a trial."""
+        return bool(self.terms)
 
 
 PRUNERS: Registry[Pruner] = Registry(

@@ -15,7 +15,7 @@ from fesearch.search import pace, room
 from fesearch.search.auto import picked
 from fesearch.search.halving import FACTOR, first_rung, reductions
 from fesearch.search.prepare import Prepared, Progress, prepare
-from fesearch.search.pruner import PRUNERS
+from fesearch.search.pruner import PRUNERS, TERMS
 from fesearch.search.sampler import SAMPLERS
 from fesearch.search.stopwatch import Stopwatch
 from fesearch.space import Config
@@ -113,7 +113,7 @@ def settled(study: Study, trials: int | None = None) -> Settled:
     """
     found: dict[str, Any] = {}
     why: list[str] = []
-    budget = study.trials
+    given, budget = study, study.trials
     study = study.model_copy(update={"trials": trials or budget})
     if study.sampler == "auto":
         found["sampler"], reason = picked(study)
@@ -126,7 +126,20 @@ def settled(study: Study, trials: int | None = None) -> Settled:
     SAMPLERS.get(study.sampler).check(space)
     idle = sorted(study.space.keys() - space.occurring().keys())
     why += [f"space.{name} has no effect: {space.parameters[name]}" for name in idle]
+    why += _without_effect(given)
     return Settled(study, asked, tuple(why))
+
+
+def _without_effect(study: Study) -> list[str]:
+    """Keys that were given and mean nothing beside the others."""
+    found = [
+        f"{key} has no effect: the pruner is {study.pruner}"
+        for key in TERMS
+        if getattr(study, key) is not None and key not in PRUNERS.get(study.pruner).terms
+    ]
+    if study.gpus_per_trial != 1 and not study.gpus:
+        found.append("gpus_per_trial has no effect: the study has no GPUs; add --gpus 1")
+    return found
 
 
 def _terms(study: Study) -> dict[str, int]:

@@ -75,4 +75,6 @@ def _make(terms: Terms) -> Rule:
     return Median(terms.rungs)
 
 
-PRUNER = Pruner("median", "No worse than the median of the completed trials", _rungs, _make)
+PRUNER = Pruner(
+    "median", "No worse than the median of the completed trials", _rungs, _make, terms=("grace",)
+)

@@ -12,4 +12,4 @@ def _make(terms: Terms) -> Rule:
     return Halving((), terms.reduction_factor)
 
 
-PRUNER = Pruner("none", "Every trial to its end", _rungs, _make, stops=False)
+PRUNER = Pruner("none", "Every trial to its end", _rungs, _make, terms=())
