@@ -88,6 +88,12 @@ MAE_INTERVAL = ("mae_low", "mae_high")
 """Beside them among the validation scores of a trial: the ends of the 95 % interval of its MAE."""
 
 
+def target_unit(metric: str, unit: str) -> str:
+    """The unit of a target, as far as that of a score in a metric tells it; else empty."""
+    known = METRICS.get(metric)
+    return unit if known is not None and known.unit == "{unit}" else ""
+
+
 def scores(truth: Array, prediction: Array) -> dict[str, float]:
     """What predictions have in each of them, as far as that is a finite number."""
     found = {metric.name: metric(truth, prediction) for metric in METRICS.values()}

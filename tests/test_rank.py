@@ -17,7 +17,7 @@ from fesearch.cli.output import Column, show
 from fesearch.errors import InputError, NoResultError, StudyNotFoundError
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
-from fesearch.ranking.columns import ENSEMBLES
+from fesearch.ranking.columns import ENSEMBLES, shown
 from fesearch.ranking.rank import tables
 from fesearch.record import TrialSpec
 from fesearch.store.results import Store
@@ -156,6 +156,18 @@ def test_the_table_has_units_and_what_all_have_in_common(
     assert "4 epochs" in out
     assert "20 trees" in out
     assert "searched after a look" not in out
+
+
+def test_a_metric_that_is_not_in_the_unit_of_the_target_lends_it_to_no_other(studies: str) -> None:
+    table = tables(studies)[0]
+    summary = table.summary
+    by_share = replace(summary, unit="%", key=replace(summary.key, metric="share"))
+    _, columns = shown(replace(table, summary=by_share))
+    units = {column.key: column.unit for column in columns}
+    assert (units["val_share"], units["val_mae"], units["val_interval"]) == ("%", "", "")
+    _, columns = shown(table)
+    units = {column.key: column.unit for column in columns}
+    assert units["val_mae"] == units["val_rmse"] == units["val_interval"] == "eV/atom"
 
 
 def test_csv_is_one_table(studies: str, capsys: pytest.CaptureFixture[str]) -> None:

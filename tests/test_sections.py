@@ -11,7 +11,7 @@ import searched
 from test_pages import ask, number, pages, text
 from test_report import Reader, fast, words_of
 
-from fesearch.analysis import ANALYSES
+from fesearch.analysis import ANALYSES, Table
 from fesearch.dashboard.pages import Pages
 from fesearch.errors import InputError
 from fesearch.examined import Examined
@@ -20,6 +20,7 @@ from fesearch.holdout import holdout
 from fesearch.predictions import holdout_folder
 from fesearch.report import collect, render, write_figures
 from fesearch.report.sections import sections
+from fesearch.report.templates import environment
 from fesearch.search.folder import identity, model_folder
 from fesearch.store.results import Store
 from fesearch.subject import StudySubject
@@ -263,3 +264,10 @@ def test_exported_models_have_pages_of_their_own(
     shutil.rmtree(models[0])
     assert ask(pages, "/models/1")[0] == 404
     pages.close()
+
+
+def test_an_ensemble_of_trials_of_one_study_links_to_no_trial() -> None:
+    macro = environment().get_template("tables.html.jinja").module.rows
+    page = macro(Table.of([("nets", 3), ("nets", None)], "study", "trial"), "", {"nets": 7})
+    assert page.count('href="/studies/7/trials/') == 1
+    assert 'href="/studies/7/trials/3"' in page

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fesearch.family import amount
-from fesearch.metrics import METRICS, Metric, title_of
+from fesearch.metrics import METRICS, Metric, target_unit, title_of
 from fesearch.ranking.contender import Contender
 from fesearch.ranking.lines import contender_row, entry_row, picked
 from fesearch.ranking.pieces import ENSEMBLE
@@ -85,7 +85,7 @@ def remarks(table: Table | RepeatedTable) -> list[str]:
 
 
 def _columns(metric: str, unit: str) -> list[Column]:
-    title = title_of(metric)
+    title, theirs = title_of(metric), target_unit(metric, unit)
     return [
         Column("position", "#"),
         Column("study"),
@@ -95,15 +95,15 @@ def _columns(metric: str, unit: str) -> list[Column]:
         Column("trained"),
         Column("divisions"),
         Column(f"val_{metric}", f"validation {title}", unit),
-        Column("val_interval", "95 % interval of validation MAE", unit),
+        Column("val_interval", "95 % interval of validation MAE", theirs),
         Column(f"test_{metric}", f"test {title}", unit),
-        Column("test_interval", "95 % interval of test MAE", unit),
+        Column("test_interval", "95 % interval of test MAE", theirs),
         Column("covered", "90 % intervals cover"),
         Column("ties"),
         Column("p_next", "p to next"),
         Column("seeds_sd", "SD over seeds", unit),
         *(
-            Column(f"{part}_{one.name}", f"{said} {one.title}", one.in_unit(unit))
+            Column(f"{part}_{one.name}", f"{said} {one.title}", one.in_unit(theirs))
             for part, said in (("test", "test"), ("val", "validation"))
             for one in _others(metric)
         ),

@@ -14,6 +14,7 @@ from typing import Any
 from fesearch.cells import BadRowError, number
 from fesearch.datasets import delimited
 from fesearch.errors import InputError
+from fesearch.metrics import target_unit
 from fesearch.ranking.contender import Spread
 from fesearch.ranking.repeats import RepeatedTable
 from fesearch.ranking.single import Table
@@ -146,8 +147,8 @@ def rows_of(table: Table | RepeatedTable, lines: Iterable[Line]) -> list[dict[st
 
 
 def mae_unit(table: Table | RepeatedTable) -> str:
-    """The unit of a MAE beside a ranking; empty where that is by another metric."""
-    return table.unit if table.key.metric == "mae" else ""
+    """The unit of a MAE beside a ranking; empty where that is by a metric which does not tell."""
+    return target_unit(table.key.metric, table.unit)
 
 
 def _value(path: Path, row: RawRow) -> Value:
