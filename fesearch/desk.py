@@ -8,7 +8,7 @@ import numpy as np
 
 from fesearch import predictions
 from fesearch.intervals import Calibration
-from fesearch.metrics import METRICS
+from fesearch.metrics import MAE_INTERVAL, METRICS
 from fesearch.model import FittedModel
 from fesearch.record import ResultKey, TrialResult
 from fesearch.retrain import run, seeds, training
@@ -67,7 +67,7 @@ class Desk:
         """Look with the model that a trial left."""
         prepared = self.prepared
         data = prepared.development
-        held, validation = self._validated(model, data)
+        held, validation = self._validated(model, data, prepared.split)
         how = replace(
             self._how(prepared.split),
             seed=trial.seed,
@@ -85,7 +85,7 @@ class Desk:
             how: its training, latency and picks.
         """
         (_, y), where = self._all(), self._how(split)
-        scored = None if said.scored is None else self._scores(y[split.scored_rows], said.scored)
+        scored = None if said.scored is None else self._held(split, y, said.scored)
         how = replace(
             how,
             over=where.over,
@@ -125,7 +125,7 @@ class Desk:
         calibration = None
         if not training.joined:
             data = split.development(*self._all())
-            held, validation = self._validated(made.model, data)
+            held, validation = self._validated(made.model, data, split)
             calibration = Calibration.of(data.val_y, held)
             how = replace(how, validation=validation)
             if np.isfinite(held).all():
@@ -139,12 +139,12 @@ class Desk:
         return look
 
     def _validated(
-        self, model: FittedModel, data: Development
+        self, model: FittedModel, data: Development, split: Split
     ) -> tuple[np.ndarray, dict[str, float]]:
         """What it says of the validation rows, and its scores on the rows that trials have."""
         held = model.predict(data.val_x)
         scored = held if data.folds is None else model.scored(data)
-        return held, self._scores(data.scored_y, scored)
+        return held, self._held(split, self._all()[1], scored)
 
     def _look(
         self,
@@ -201,6 +201,16 @@ class Desk:
         return How(
             over=split.parent, searched=Searched.ELSEWHERE if known else Searched.ONCE, known=known
         )
+
+    def _held(self, split: Split, y: np.ndarray, said: np.ndarray) -> dict[str, float]:
+        """Scores of the rows that trials are scored by, and the interval of their MAE."""
+        truth, rows = y[split.scored_rows], split.scored_rows
+        found = self._scores(truth, said)
+        if np.isfinite(said).all():
+            formulas = np.array([self.prepared.dataset.reduced[row] for row in rows])
+            ends = bootstrap_interval(np.abs(said - truth), formulas)
+            found |= dict(zip(MAE_INTERVAL, ends, strict=True))
+        return found
 
     def _scores(self, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         return {metric.name: metric(truth, predicted) for metric in self._metrics.values()}

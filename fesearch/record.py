@@ -131,8 +131,7 @@ class Report:
         latency: seconds for the best model so far to predict a row on one CPU thread, features not
             included; None where it was not measured.
         scores: what the best model so far has in every metric on the validation rows, as far as
-            they are numbers, and where it may end the ends of ``metrics.MAE_INTERVAL``; empty
-            before the first.
+            they are numbers, and the ends of ``metrics.MAE_INTERVAL``; empty before the first.
     """
 
     member: int

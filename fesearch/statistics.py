@@ -125,13 +125,13 @@ def repeated_interval(errors: np.ndarray, blocks: np.ndarray) -> tuple[float, fl
     """
     sums, counts = _by_group(errors, blocks)
     times = _times(len(sums))
-    drawn, rows = (np.einsum("ij,j", times, one) for one in (sums, counts))  # on any machine alike
+    drawn, rows = (times @ np.stack([sums, counts], axis=1)).T
     return _middle([drawn / rows], LEVEL)
 
 
 @lru_cache(maxsize=1)
 def _times(groups: int) -> np.ndarray:
-    """How often each group is drawn, (resamples, groups) float64: 16 MB of 1,000 groups."""
+    """How often each group is drawn, (resamples, groups) float64: 8 MB of 500 groups."""
     draws = _draws(groups, RESAMPLES, 0)
     return np.concatenate([_drawn_times(drawn).astype(np.float64) for drawn in draws])
 
@@ -139,7 +139,7 @@ def _times(groups: int) -> np.ndarray:
 def in_blocks(labels: np.ndarray, most: int) -> np.ndarray:
     """(n,) labels from 0, and where they are many the block of each, put together by chance.
 
-    So many as 1,000 blocks give the standard error of a mean to 2 %, in a bounded time.
+    So many as 1,000 blocks give the standard error of a mean to 2 %, 500 to 3 %, in a bounded time.
     """
     _, places = np.unique(labels, return_inverse=True)
     count = int(places.max()) + 1

@@ -22,8 +22,6 @@ from fesearch.statistics import repeated_interval
 
 EXPLODED = 1000.0
 """A trial this many times worse than always predicting the training mean has diverged."""
-_ERRORS = "errors"
-"""In a checkpoint: of the best model so far, until there is an interval of them."""
 
 
 def run(
@@ -128,14 +126,12 @@ class _Member:
         self._state = _State()
         self._best_model: Arrays = {}
         self._scores: dict[str, float] = {}
-        self._errors: np.ndarray | None = None
         self.stopped = False
         if checkpoint is not None:
             self._state = _State.of(section(checkpoint, "trial."))
             self._best_model = section(checkpoint, "best.")
             kept = section(checkpoint, "scores.")
             self._scores = {name: float(score) for name, score in kept.items()}
-            self._errors = _errors_of(checkpoint, data)
             self._learner.restore(section(checkpoint, "learner."))
 
     @property
@@ -168,16 +164,13 @@ class _Member:
         if math.isfinite(raw) and raw <= self._limit and self._improves(raw):
             state.best, state.best_resource = raw, state.resource
             self._best_model = self._learner.model()
-            self._scores = scores(self._data.scored_y, predictions)
-            self._errors = np.abs(predictions - self._data.scored_y)
+            self._scores = self._scored(predictions)
         reason = self._divergence(raw)
         state.diverged = reason is not None
         state.seconds += time.perf_counter() - self._began
         limit = self._spec.time_limit
         if limit is not None and state.seconds >= limit and not self._trains_again:
             self.stopped = True
-        if self.ended or state.resource in self._spec.rungs:
-            self._scores |= self._interval()
         known = not math.isnan(state.best)
         return Report(
             member=self._index,
@@ -192,13 +185,14 @@ class _Member:
             scores=dict(self._scores),
         )
 
-    def _interval(self) -> dict[str, float]:
-        """Of the validation MAE, where the trial may end and it is not known already."""
-        groups, errors = self._data.groups, self._errors
-        if groups is None or errors is None:
-            return {}
-        self._errors = None
-        return dict(zip(MAE_INTERVAL, repeated_interval(errors, groups), strict=True))
+    def _scored(self, predictions: np.ndarray) -> dict[str, float]:
+        """What these have in every metric, and the interval of their MAE."""
+        truth, groups = self._data.scored_y, self._data.groups
+        found = scores(truth, predictions)
+        if groups is not None:
+            ends = repeated_interval(np.abs(predictions - truth), groups)
+            found |= dict(zip(MAE_INTERVAL, ends, strict=True))
+        return found
 
     def _paused(self, look: Callable[[], None]) -> None:
         """Let someone look, whom the seconds are right for and whose own are not counted."""
@@ -221,7 +215,6 @@ class _Member:
             **prefixed(self._state.arrays(), "trial."),
             **prefixed(self._best_model, "best."),
             **prefixed({name: np.array(one) for name, one in self._scores.items()}, "scores."),
-            **({} if self._errors is None else {_ERRORS: self._errors}),
             **prefixed(self._learner.checkpoint(), "learner."),
         }
 
@@ -252,15 +245,6 @@ def _explosion(metric: Metric, data: Development) -> float:
     asked = data.scored_y
     mean = metric(asked, np.full(len(asked), np.mean(data.train_y)))
     return EXPLODED * mean if mean > 0 else math.inf
-
-
-def _errors_of(checkpoint: Arrays, data: Development) -> np.ndarray | None:
-    """Those of the best model in a checkpoint, which an older fesearch did not keep."""
-    found = {name: checkpoint[name] for name in (_ERRORS,) if name in checkpoint}
-    check(
-        found, {name: Layout(data.scored_y.shape, np.dtype(float)) for name in found}, "checkpoint"
-    )
-    return found.get(_ERRORS)
 
 
 def _check_steps(steps: Sequence[int], unit: int) -> None:

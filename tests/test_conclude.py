@@ -41,6 +41,8 @@ def test_the_best_in_training_ends_with_the_model_of_its_value(url: str) -> None
     data = prepare(small()).development
     found = FittedModel.load(model_folder(outcome.row, 0)).predict(data.val_x)
     assert np.abs(found - data.val_y).mean() == pytest.approx(trial.value, rel=1e-12)
+    assert trial.value is not None
+    assert trial.scores["mae_low"] < trial.value < trial.scores["mae_high"]
     check_optuna_agrees(url, "deep")
 
 

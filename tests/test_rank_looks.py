@@ -108,6 +108,17 @@ def test_lines_are_told_apart_by_their_errors_on_the_same_rows(studies: str) -> 
     assert again.interval == interval([next(seeds for seeds in said if len(seeds) == 3)])
 
 
+def test_ensembles_have_the_interval_of_their_validation_mae(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holdout_ensemble(["nets", "forests"], studies, 4)
+    assert run(["rank", "--format", "json"]) == 0
+    [joint] = [one for one in json.loads(capsys.readouterr().out) if one["family"] == "ensemble"]
+    low, high = joint["val_interval"]
+    assert low < joint["val_mae"] < high
+    assert "val_mae_low" not in joint
+
+
 @pytest.mark.parametrize("format", ["table", "markdown", "latex", "csv", "json"])
 def test_configs_trained_again_have_lines_with_all_scores(
     studies: str, format: str, capsys: pytest.CaptureFixture[str]

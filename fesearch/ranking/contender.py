@@ -12,7 +12,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from fesearch.errors import InputError
-from fesearch.metrics import Direction
+from fesearch.metrics import MAE_INTERVAL, Direction
 from fesearch.ranking.pieces import Piece
 from fesearch.space import Value
 from fesearch.store.how import Searched, Trained
@@ -137,7 +137,11 @@ def contender(
         searched=next(one for one in reversed(Searched) if one in hows),
         trained=first.look.how.trained,
         flattered=len(known),
-        validation={name: _over_members(members) for name, members in validation.items()},
+        validation={
+            name: _over_members(members)
+            for name, members in validation.items()
+            if name not in MAE_INTERVAL
+        },
         test={name: _over_members(members) for name, members in tests.items()},
         coverage=_coverage(looks),
         by_seed=_pooled(list(own.values())),

@@ -80,6 +80,7 @@ def contender_row(
         "data": table.data,
         "split": table.key.split,
         **_means("val", one.validation, names),
+        "val_interval": _interval(one.looks[0].how.validation) if len(one.looks) == 1 else None,
         **_means("test", one.test, names),
         "test_interval": list(one.interval) if one.interval else None,
         "test_coverage": {level: list(pair) for level, pair in one.coverage.items()},
@@ -111,9 +112,9 @@ def picked(picks: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ×{count}" for name, count in found)
 
 
-def _interval(scores: Mapping[str, float]) -> list[float] | None:
-    """That of the validation MAE of a trial; an older fesearch wrote none down."""
-    found = [scores[end] for end in MAE_INTERVAL if end in scores]
+def _interval(scores: Mapping[str, float | None]) -> list[float] | None:
+    """That of a validation MAE; an older fesearch wrote none down."""
+    found = [end for name in MAE_INTERVAL if (end := scores.get(name)) is not None]
     return found if len(found) == len(MAE_INTERVAL) else None
 
 

@@ -36,7 +36,7 @@ _FEWEST_TO_TRAIN = 2  # one row has no spread to scale features and target by
 FEW_ROWS, MANY_TRIALS = 3000, 100
 """Training rows below which, and trials from which on, a search fits its validation part."""
 _FOLDS = 5
-_BLOCKS = 1000  # of formulas, that the interval of each trial's score is drawn from
+_BLOCKS = 500  # of formulas, that the interval of each trial's score is drawn from
 
 
 @dataclass(frozen=True)
