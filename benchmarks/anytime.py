@@ -10,8 +10,9 @@ validation rows are read, each for the same time from the start of its process, 
 - ``plain``: ``plain_script.py``, which is Ray Tune with its OptunaSearch and ASHA, a DataLoader,
   Adam; it is given its features, scaled.
 
-Written to benchmarks/results/: the best validation MAE of each at several times, for each seed; and
-the seconds until it was as good as ``tpe`` of that seed at the end. fesearch's features lie in its
+Written to benchmarks/results/: the best validation MAE of each at several times, for each seed and
+of the curves' mean; and the seconds until it was as good as ``tpe`` and ``plain`` of that seed, or
+mean, at the end. fesearch's features lie in its
 cache, as in all searches but the first. ``--every 8`` takes every 8th row, so that minutes hold as
 many trainings as hours of all rows. ``--smoke`` takes every 50th row and a minute.
 """
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,7 @@ POLICIES = {
     "random": ["--sampler", "random", "--pruner", "none"],
     "tpe": ["--sampler", "tpe", "--pruner", "none"],
 }
+Line = dict[str, Any]
 Curve = list[tuple[float, float]]
 """(seconds since the process started, best validation MAE so far), ascending."""
 
@@ -126,29 +129,50 @@ def reached(curve: Curve, value: float) -> float | None:
     return next((round(when, 1) for when, found in curve if found <= value), None)
 
 
+def mean(curves: Sequence[Curve]) -> Curve:
+    """The mean of the best values known, from when all have one."""
+    times = sorted({when for curve in curves for when, _ in curve})
+    known = [(when, [at(curve, when) for curve in curves]) for when in times]
+    return [
+        (when, float(np.mean([one for one in values if one is not None])))
+        for when, values in known
+        if None not in values
+    ]
+
+
+def told(curves: Mapping[str, Curve], seconds: int, seed: int | str, every: int) -> list[Line]:
+    """A line for each policy: what it had when, and when it was as good as two of them at last."""
+    lines: list[Line] = []
+    for policy, curve in curves.items():
+        line: Line = {"family": "dnn", "policy": policy, "seed": seed, "every_row": every}
+        for part in (8, 4, 2, 1):
+            line[f"mae_at_{seconds // part}_s"] = at(curve, seconds / part)
+        line["last"] = at(curve, math.inf)
+        line["seconds_to_last"] = round(curve[-1][0], 1) if curve else None
+        for goal in ("tpe", "plain"):
+            value = at(curves[goal], math.inf)
+            line[f"seconds_to_{goal}"] = None if value is None else reached(curve, value)
+        lines.append(line)
+    return lines
+
+
 def measure(seconds: int, seeds: int, every: int, smoke: bool) -> None:
     """Every policy with every seed; what is known is written after each seed."""
-    lines: list[dict[str, Any]] = []
+    lines: list[Line] = []
+    each: dict[str, list[Curve]] = {policy: [] for policy in (*POLICIES, "plain")}
     for seed in range(1, seeds + 1):
-        curves: dict[str, Curve] = {}
-        for policy in (*POLICIES, "plain"):
+        for policy, found in each.items():
             if policy == "plain":
-                curves[policy] = plain(seconds, seed)
+                found.append(plain(seconds, seed))
             else:
-                curves[policy] = ours(policy, seconds, seed)
-            print(policy, seed, curves[policy], flush=True)
-        goal = at(curves["tpe"], math.inf)
-        for policy, curve in curves.items():
-            line: dict[str, Any] = {"family": "dnn", "policy": policy, "seed": seed}
-            line["every_row"] = every
-            for part in (8, 4, 2, 1):
-                line[f"mae_at_{seconds // part}_s"] = at(curve, seconds / part)
-            line["last"] = at(curve, math.inf)
-            line["seconds_to_tpe"] = None if goal is None else reached(curve, goal)
-            print(line, flush=True)
-            lines.append(line)
+                found.append(ours(policy, seconds, seed))
+            print(policy, seed, found[-1], flush=True)
+        lines += told({policy: found[-1] for policy, found in each.items()}, seconds, seed, every)
+        means = {policy: mean(found) for policy, found in each.items()}
+        both = [*lines, *told(means, seconds, f"mean of {seed}", every)]
+        print(*both[-len(each) :], sep="\n", flush=True)
         if not smoke:
-            write("anytime" if every == 1 else "anytime-of-some", lines)
+            write("anytime" if every == 1 else "anytime-of-some", both)
 
 
 def main() -> None:
