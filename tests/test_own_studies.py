@@ -254,3 +254,16 @@ def test_a_search_over_families_has_one_of_the_users_own(
     assert command(["study", "resume", "many"]) == 2
     assert f"was {name[-12:]} when 'many-my_net' was started." in capsys.readouterr().err
     assert not own._RUN  # refused before any of it was run
+
+
+def test_a_ranking_by_a_metric_of_the_users_own_is_found_by_its_name(
+    url: str, net: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = write(net.parent, "mine.py", WORST)
+    start.start(load("ridge", {**FLAGS, "max_epochs": None, "trials": 1, "metric": "worst",
+                               "own": [str(mine)]}, ("runner=inline",)), url)  # fmt: skip
+    assert command(["rank", "--metric", "worst"]) == 0
+    out = capsys.readouterr().out
+    assert "validation worst (" in out
+    assert "validation MAE " in out
+    assert "@" not in out.split("config")[0].partition("position")[2]

@@ -117,6 +117,7 @@ def test_ensembles_have_the_interval_of_their_validation_mae(
     low, high = joint["val_interval"]
     assert low < joint["val_mae"] < high
     assert "val_mae_low" not in joint
+    assert joint["after_look"] is False
 
 
 @pytest.mark.parametrize("format", ["table", "markdown", "latex", "csv", "json"])

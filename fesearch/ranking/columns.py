@@ -133,7 +133,6 @@ def _entry(table: Table, entry: Entry) -> Row:
         test: SEALED if entry.sealed else row[test],
         "seeds_sd": None,  # of its config trained again, which has a line of its own
         "amount": amount(row["resource"], row["unit"]),
-        "note": "searched after a look" if row["after_look"] else None,
     }
 
 
@@ -164,6 +163,7 @@ def _worded(row: Row) -> Row:
         "test_interval": _low_high(row["test_interval"]),
         "covered": coverage and f"{coverage[0]:.1%}",
         "search_gpu_hours": row["search_gpu_hours"] or None,
+        "note": "searched after a look" if row["after_look"] else None,
     }
 
 

@@ -71,6 +71,7 @@ class Contender:
             metric, pooled over the members; None of a single seed.
         seeds: trainings on each member.
         scores: member -> that test score.
+        after_look: one of its trials began after a look at the test part of its division.
         efforts: of the searches behind it.
         picks: of an ensemble that is the same on every member; see ``How.picks``.
         test_to_train: rows to test over rows that were trained on, the mean over members; None
@@ -93,6 +94,7 @@ class Contender:
     by_seed: float | None
     seeds: int
     scores: Mapping[str, float]
+    after_look: bool
     efforts: tuple[Effort, ...]
     picks: Mapping[str, int]
     parameters: int | None
@@ -147,6 +149,7 @@ def contender(
         by_seed=_pooled(list(own.values())),
         seeds=max(map(len, own.values()), default=1),
         scores={member: fmean(values) for member, values in own.items()},
+        after_look=any(trial.after_look for trial in trials.values()),
         efforts=tuple(efforts[search] for search in searches if search in efforts),
         picks=picks if all(look.how.picks == picks for look in looks) else {},
         parameters=None if None in sizes or not first.whole else sum(filter(None, sizes)),

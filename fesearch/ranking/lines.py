@@ -101,6 +101,7 @@ def contender_row(
         "latency_us": None if one.latency is None else one.latency * MICRO,
         "config": dict(one.configs[0]) if len(one.configs) == 1 else None,
         "configs": [dict(config) for config in one.configs],
+        "after_look": one.after_look,
         **_effort(one.efforts),
         **_common(table),
     }

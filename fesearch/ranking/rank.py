@@ -6,6 +6,7 @@ from fesearch.errors import InputError, NoResultError
 from fesearch.ranking.repeats import RepeatedTable, repeated_table
 from fesearch.ranking.single import Table, single_table
 from fesearch.record import ResultKey, nothing_usable
+from fesearch.registry import short_name
 from fesearch.store.results import Store
 from fesearch.store.types import KeySummary, StudyRow
 
@@ -25,7 +26,7 @@ def tables(
     Args:
         url: of the store.
         data: name or beginning of the hash of a data set.
-        target, metric: names.
+        target, metric: names; of a metric of the user's own also without its digits.
         split: beginning of a fingerprint.
         studies: rank these against each other, and ensembles of no other; the name of a search over
             many families stands for all of its.
@@ -45,7 +46,7 @@ def tables(
             summary
             for summary in store.keys()  # noqa: SIM118  a store is no mapping
             if target in (None, summary.key.target)
-            and metric in (None, summary.key.metric)
+            and metric in (None, summary.key.metric, short_name(summary.key.metric))
             and summary.key.split.startswith(split or "")
             and _is_data(summary.key.data, data, names)
             and (not chosen or summary.key == chosen[0].key)
@@ -113,7 +114,7 @@ def repeated_tables(
             if digest == division.data
             and _is_data(digest, data, names)
             and target in (None, learned)
-            and metric in (None, scored)
+            and metric in (None, scored, short_name(scored))
         ]
     return [table for table in found if table is not None]
 
