@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from fesearch.registry import Registry, short_name
+from fesearch.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,5 +121,5 @@ def metric_named(name: str) -> Metric:
 
 
 def title_of(name: str) -> str:
-    """How a metric is called in print: its title, or of one of the user's own its short name."""
-    return METRICS[name].title if name in METRICS else short_name(name)
+    """How a metric is called in print: its title, or its name where it is not known here."""
+    return METRICS[name].title if name in METRICS else name

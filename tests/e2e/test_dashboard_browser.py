@@ -169,7 +169,9 @@ def test_folds_ensembles_published_values_and_models_can_be_clicked_to_and_fit(
         page.goto(compared)
         page.locator("#studies").get_by_role("link", name="forests").click()
         page.get_by_role("link", name="Its ranking").click()
-        expect(page.get_by_text("Ensembles stand last: picked on the rows that validate")).to_be_visible()
+        expect(
+            page.get_by_text("Ensembles stand last: picked on the rows that validate")
+        ).to_be_visible()
         expect(page.get_by_text("A network of others")).to_be_visible()
         shown(page, "errors", "Test rows, with a look on record at this model.")
         shown(page, "errors", "Validation rows; of the test rows not all of these models")
