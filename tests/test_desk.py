@@ -14,7 +14,7 @@ from fesearch.errors import InputError
 from fesearch.external import score_file
 from fesearch.holdout import holdout
 from fesearch.intake import Wanted
-from fesearch.metrics import METRICS
+from fesearch.metrics import MAE_INTERVAL, METRICS
 from fesearch.predictions import Predictions, holdout_folder, kept
 from fesearch.search.folder import identity
 from fesearch.search.prepare import prepare_again
@@ -43,7 +43,7 @@ def test_predictions_are_kept_with_their_interval(studies: str) -> None:
     assert how.trained is Trained.SEARCHED
     assert how.searched is Searched.EACH
     assert how.validation["mae"] == pytest.approx(one.trial.value)
-    assert set(how.validation) == set(METRICS)
+    assert set(how.validation) == {*METRICS, *MAE_INTERVAL}
     assert how.n_train == len(prepared.split.train)
     assert 0.0 < (how.latency or math.nan) < 1.0
 
