@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,32 @@ def test_a_model_that_was_changed_is_refused(
             refused()
     with pytest.raises(InputError, match=r"The model '.*' is named twice"):
         collect([models[2], models[2]], studies)
+
+
+def test_a_model_that_is_gone_is_missed_on_its_pages(
+    studies: str, models: Sequence[str], fast: None
+) -> None:
+    pages = Pages(studies, models=models)
+    shutil.rmtree(models[0])
+    for address in ("/models/1", "/models/1/pictures/parity"):
+        status, _, said = ask(pages, address)
+        assert status < 500, address
+        assert Path(models[0]).name in said
+    assert ask(pages, "/models/2")[0] == 200
+    pages.close()
+
+
+def test_what_can_be_drawn_of_each_but_not_of_all_is_missed(studies: str) -> None:
+    parity = ANALYSES.get("parity")
+
+    def alone(who: Sequence[Any], settings: Any) -> Any:
+        if len(who) > 1:
+            raise InputError("They have nothing in common.", "Draw one of them.")
+        return parity.find(who, settings)
+
+    both = [StudySubject(name, studies) for name in ("forests", "nets")]
+    [missing] = sections(replace(parity, find=alone), both)[1]
+    assert (missing.why, missing.hint) == ("They have nothing in common.", "Draw one of them.")
 
 
 def test_exported_models_have_pages_of_their_own(

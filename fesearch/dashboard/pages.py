@@ -183,7 +183,13 @@ class Pages:
     def model_pictures(self, number: int, name: str) -> HTTPResponse:
         """An analysis of an exported model."""
         folder = self._model(number)
-        pulse = (-number, str((Path(folder) / CARD).stat().st_mtime_ns))
+        try:
+            pulse = (-number, str((Path(folder) / CARD).stat().st_mtime_ns))
+        except OSError as error:
+            raise InputError(
+                f"The model in '{folder}' cannot be read any more: {error.strerror}.",
+                "Put it back, or start the dashboard without it.",
+            ) from None
         who = [ModelSubject(folder, Path(folder))]
         place = f"/models/{number}"
         return self._drawn(contents.analysis(name), [pulse], lambda: who, folder, place, place)

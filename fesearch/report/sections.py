@@ -95,7 +95,10 @@ def _of_part(
             good.append(one)
         except FesearchError as error:
             missing.append(Missing(analysis, error.message, error.hint))
-    return ([examine(analysis, good, Settings(part, REPEATS, ROWS))] if good else []), missing
+    try:
+        return ([examine(analysis, good, Settings(part, REPEATS, ROWS))] if good else []), missing
+    except FesearchError as error:  # of all of their rows, or of them together
+        return [], [*missing, Missing(analysis, error.message, error.hint)]
 
 
 def _by_hint(missing: Sequence[Missing]) -> list[Missing]:
