@@ -137,7 +137,9 @@ class Family:
         source: where the family and its published space are described.
         published: the space exactly as the source prints it.
         full: a wider space that a practitioner of today would search.
-        best: the best config its source reports; the first trial of every study.
+        best: the best config its source reports; the first trial of a study that names no other.
+        starts: configs that are tried right after it by a study whose space has them, such as one
+            of the full space: what was found to work on data, and no paper prints.
         unstated: what a config without these parameters means; values of ``full`` alone, or of
             ``settable``.
         settable: parameters that neither space has and a study may set; a config without them
@@ -188,6 +190,7 @@ class Family:
     linear: bool = False
     program: bool = False
     element_weights: "Callable[[Arrays, Sequence[str]], Mapping[str, np.ndarray]] | None" = None
+    starts: tuple[Config, ...] = ()
     unstated: Config = field(default_factory=dict)
     settable: Mapping[str, Entry] = field(default_factory=dict)
     capacity: str | None = None
@@ -206,6 +209,20 @@ class Family:
     def first(self, space: Space, given: Config = MappingProxyType({})) -> dict[str, Value]:
         """The best config with these values in it, or the nearest to that in a space."""
         return space.nearest({**self.unstated, **self.best, **given})
+
+    def firsts(self, space: Space) -> list[dict[str, Value]]:
+        """The configs that a study of a space tries first, the best one before the starts.
+
+        A space has a start whose choices it has; its numbers become the nearest of the space.
+        """
+        found = [self.first(space)]
+        for start in self.starts:
+            if space.near(start) is None:
+                continue
+            config = space.nearest({**self.unstated, **start})
+            if config not in found:
+                found.append(config)
+        return found
 
     def extendable(self, config: Config) -> bool:
         """Whether a trial that has reached its end can go on as if it had been a later one.

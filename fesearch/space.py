@@ -233,6 +233,12 @@ class Space:
                 found[name] = _closest(domain, config.get(name))
         return found
 
+    def near(self, config: Config) -> dict[str, Value] | None:
+        """The ``nearest`` config, if only numbers differ; None where the space lacks a choice."""
+        found = self.nearest(config)
+        alike = all(name in found and _alike(found[name], value) for name, value in config.items())
+        return found if alike else None
+
     def replace(self, name: str, given: Any) -> "Space":
         """The space with one parameter narrowed or widened, as a study file writes it.
 
@@ -341,6 +347,10 @@ def _closest(domain: Domain, value: Value) -> Value:
         return min(max(float(value), domain.low), domain.high)
     place = math.ceil((value - domain.low) / domain.step - 0.5)
     return domain.values()[min(max(place, 0), len(domain.values()) - 1)]
+
+
+def _alike(left: Value, right: Value) -> bool:
+    return _same(left, right) or (_is_number(left) and _is_number(right))
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

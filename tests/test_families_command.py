@@ -67,7 +67,7 @@ def test_a_family_that_fails_is_told_so(tmp_path: Path, capsys: pytest.CaptureFi
     [line] = [line for line in done.out.splitlines() if line.startswith("failed")]
     assert line.split(None, 1)[1].endswith("It has no title.")
     assert done.err.splitlines()[-2:] == [
-        f"{full('ridges', path)} fails 1 of 31 checks.",
+        f"{full('ridges', path)} fails 1 of 32 checks.",
         f"For tracebacks type: fesearch -v families check {path}",
     ]
     assert "skipped" in done.out  # it is linear

@@ -291,3 +291,24 @@ def test_a_choice_given_twice_is_refused() -> None:
     with pytest.raises(InputError, match=r"The choice 3 is given twice\."):
         Space({"depth": Int(3, 48)}).replace("depth", [3, 8, 3])
     assert Choice((True, 1)).options == (True, 1)
+
+
+@given(spaces(), st.dictionaries(st.sampled_from("abcde"), values), st.integers(0, 2**32 - 1))
+def test_what_is_near_differs_in_numbers_alone(space: Space, config: dict, seed: int) -> None:
+    if (found := space.near(config)) is not None:
+        assert found == space.nearest(config)
+        for name, value in config.items():
+            assert found[name] == value or isinstance(value, int | float)
+    inside = space.sample(seed)
+    assert space.near(inside) == inside
+
+
+def test_a_space_without_a_choice_has_nothing_near() -> None:
+    assert SMALL.near({"optimizer": "sgd", "depth": 8}) == {
+        "optimizer": "sgd",
+        "momentum": 0.9,
+        "depth": 9,
+    }
+    assert SMALL.near({"optimizer": "adamw", "depth": 6}) is None
+    assert SMALL.near({"optimizer": "adam", "momentum": 0.9}) is None  # which adam has not
+    assert SMALL.near({"optimizer": "adam", "norm": None}) is None

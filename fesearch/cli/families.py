@@ -9,6 +9,7 @@ from fesearch.cli.output import page, progress, show
 from fesearch.errors import FesearchError
 from fesearch.family import FAMILIES, PRESETS, Family, Preset
 from fesearch.own import family_of, run_files
+from fesearch.space import Value
 
 app = group()
 
@@ -49,6 +50,7 @@ def show_family(
         "features": shown.features,
         "resource": f"{shown.resource.amount(shown.resource.maximum)}, or as its config says",
         "first_trial": shown.best,
+        **({"then": starts} if (starts := _starts(shown, presets)) else {}),
         "configs": {name: shown.space(name).size() or "infinite" for name in presets},
     }
     if shown.settable:
@@ -81,6 +83,11 @@ def check_family(
             f"{checked.name} fails {failed} of {len(findings)} checks.",
             f"For tracebacks type: fesearch -v families check {family}",
         )
+
+
+def _starts(family: Family, presets: list[Preset]) -> list[dict[str, Value]]:
+    """The configs that are tried after the best one, in the widest of the presets."""
+    return family.firsts(family.space(presets[-1]))[1:]
 
 
 def _parameter(family: Family, name: str, presets: list[Preset]) -> dict[str, str | None]:

@@ -37,6 +37,7 @@ from fesearch.contract.configs import (
     best_is_a_published_config,
     configs_of_a_space_pass_the_check,
     its_capacity_is_a_number,
+    its_starts_are_configs_of_the_full_space,
     says_where_it_is_from,
     the_first_trial_is_its_best_config,
 )
@@ -276,6 +277,7 @@ def a_trial_stops_within_a_step(family: Family) -> None:
 CHECKS: tuple[Check, ...] = (
     says_where_it_is_from,
     best_is_a_published_config,
+    its_starts_are_configs_of_the_full_space,
     its_capacity_is_a_number,
     configs_of_a_space_pass_the_check,
     a_config_is_trained_as_long_as_it_says,

@@ -28,6 +28,18 @@ def best_is_a_published_config(family: Family) -> None:
     family.check(family.best)
 
 
+def its_starts_are_configs_of_the_full_space(family: Family) -> None:
+    """What is tried after the best config can be trained, and is not another name for it."""
+    for start in family.starts:
+        family.full.check(start)
+        family.check(start)
+    firsts = family.firsts(family.full)
+    require(
+        len(firsts) == 1 + len(family.starts),
+        "One of its starts is its best config, or there twice.",
+    )
+
+
 def its_capacity_is_a_number(family: Family) -> None:
     """What it says makes larger models is a number in each of its spaces."""
     if family.capacity is None:
