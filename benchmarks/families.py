@@ -21,21 +21,18 @@ from fold0 import imported, run, start, thinned
 
 from fesearch.family import FAMILIES
 
-NETS = ["--max-epochs", "9", "--set", "grace=3"]
-STACKS = [*NETS, "--set", "space.depth=[8,17]", "--set", "space.width=0.25"]
-SEQUENCES = [*NETS, "--features", "element_sequence:longest=9"]  # one compound has 9 elements
+SEQUENCES = ["--features", "element_sequence:longest=9"]  # one compound has 9 elements
 FORESTS = ["--trials", "2", "--set", "space.n_estimators=50"]
 KERNELS = ["--set", "space.rows=10000"]
 BUDGETS: dict[str, list[str]] = {
-    **dict.fromkeys(("irnet", "srnet", "plain_mlp", "dnn"), STACKS),
-    "cnn": NETS,
     **dict.fromkeys(("rnn", "attention"), SEQUENCES),
     **dict.fromkeys(("random_forest", "extra_trees", "bagging"), FORESTS),
     "adaboost": ["--trials", "2", "--set", "space.n_estimators=20", "--time-limit", "10m"],
     **dict.fromkeys(("svr", "krr"), KERNELS),
 }
-"""Beyond three trials of the full space; what is not named has that alone. Ten trees of
-AdaBoost, which is how often it reports, can take longer than all trials of another family."""
+"""Beyond three trials of the full space; what is not named has that alone, and networks follow from
+the limit. Ten trees of AdaBoost, which is how often it reports, can take longer than all trials of
+another family."""
 
 
 COLUMNS = (
