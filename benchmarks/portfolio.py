@@ -9,7 +9,8 @@ benchmarks/results/: the best validation MAE of each family in each search, what
 hours), and ratios to the best of the searches of one family: 1.01 is 1 % worse. A trial that was
 halted with its search is not ranked; the best value of any is written beside. Features lie in the
 cache. ``--beside FAMILY`` runs that one search alone at the same time as the other, each on half of
-the cores. ``--smoke`` takes every 50th row, a minute and three families.
+the cores, with the features that the other has for it. ``--smoke`` takes every 50th row, a minute
+and three families.
 """
 
 import argparse
@@ -85,11 +86,14 @@ def halves() -> tuple[set[int], set[int]]:
 def apart(family: str, seconds: int, seed: int) -> None:
     """The search of one family, on its half of the cores; with rungs for as many trials as many."""
     from fesearch.portfolio import LIKELY
+    from fesearch.studyfile import read
 
     os.sched_setaffinity(0, halves()[1])
+    features = read(NAME)["each"].get(family, {}).get("features")
     start(
         *(family, "--name", f"{family}-alone", "--preset", "full"),
         *("--trials", str(LIKELY), *words(seconds, seed)),
+        *(("--features", features) if features else ()),
     )
 
 
@@ -146,7 +150,7 @@ def main() -> None:
         if every > 1:
             file = thinned(file, Path("thinned.csv.gz").resolve(), every)
         imported(file)
-        for features in ("magpie", "element_grid", LONGEST):
+        for features in ("magpie", "magpie+element_fractions", "element_grid", LONGEST):
             run("features", "build", "mp_e_form", "--features", features)
         seconds = 60 if given.smoke else given.seconds
         found = measure(seconds, given.seed, given.smoke, given.beside)

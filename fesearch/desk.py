@@ -17,7 +17,7 @@ from fesearch.search.prepare import Prepared
 from fesearch.search.training import Trained as Made
 from fesearch.search.training import Training
 from fesearch.split import Development, Split, fingerprint
-from fesearch.statistics import bootstrap_interval
+from fesearch.statistics import bootstrap_interval, in_blocks, repeated_interval
 from fesearch.store.how import How, Searched, Trained
 from fesearch.store.results import Store
 from fesearch.store.types import Look, StudyRow
@@ -208,7 +208,7 @@ class Desk:
         found = self._scores(truth, said)
         if np.isfinite(said).all():
             formulas = np.array([self.prepared.dataset.reduced[row] for row in rows])
-            ends = bootstrap_interval(np.abs(said - truth), formulas)
+            ends = repeated_interval(np.abs(said - truth), in_blocks(formulas))  # as trials have it
             found |= dict(zip(MAE_INTERVAL, ends, strict=True))
         return found
 

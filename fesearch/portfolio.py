@@ -23,7 +23,8 @@ COMMON = ("name", "family", "families", "data", "target", "split", "metric", "ti
 """Keys that are the same for all families, so that they can be compared."""
 BUDGET = ("time_limit", "trials")
 """Keys of the budget, which may change once the search is there."""
-TURNS_OF_A_TRIAL = 8
+LIMIT = "trial_time_limit"
+TURNS_OF_A_TRIAL = 6
 """A trial takes no more than this part of a time limit: one that never ends could not be ranked."""
 OF_EPOCHS = ("max_epochs", "grace", "patience")
 OF_GPUS = ("gpus", "gpus_per_trial")
@@ -113,7 +114,7 @@ def of_keys(keys: Mapping[str, Any], source: str) -> Portfolio:
     rest["trials"] = MOST if trials is None else trials
     seconds = None if limit is None else duration(limit)
     if seconds is not None:
-        rest.setdefault("trial_time_limit", f"{max(seconds / TURNS_OF_A_TRIAL, 1):.0f}s")
+        rest.setdefault(LIMIT, f"{max(seconds / TURNS_OF_A_TRIAL, 1):.0f}s")
     name = rest.pop("name")
     studies = {}
     for family in families:

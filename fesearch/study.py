@@ -1,12 +1,13 @@
 """What a study file means: every key with its default, checked whole before anything starts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 
+from fesearch.configs import completed, trying, written
 from fesearch.duration import duration
 from fesearch.errors import InputError, quoted
 from fesearch.family import FAMILIES, Family, Resource
@@ -15,17 +16,17 @@ from fesearch.metrics import ALL_METRICS, Metric, metric_named
 from fesearch.own import Source, features_in_full, mentioned, run_files
 from fesearch.paths import checked_name
 from fesearch.registry import nearest
-from fesearch.space import Choice, Config, Domain, Float, Int, Space, Value, When, corners
+from fesearch.space import Int, Space, Value, When, corners
 from fesearch.splitspec import SplitSpec
 from fesearch.tracker import TRACKERS
 
 MOST_TRIALS = 2**31 - 1  # the store numbers them in an INTEGER
+MOST_FIRST = 1000
 MOST_EPOCHS = 1_000_000
 """Of a trial, which lists the epochs it reports after; a thousand times what the papers train."""
 PLACE = ("address", "cpus", "gpus", "gpus_per_trial")
 """Keys that say where a study runs: it may go on elsewhere. Threads and device stay what they are,
 since numbers depend on them."""
-_MOST_TRIED = 1000  # values of a range; of a wider one the ends are tried
 _DRAWN = 100  # configs of the space, tried beside its corners
 
 
@@ -40,6 +41,9 @@ class Study(BaseModel):
         preset: "published" (the space as the papers print it) or "full" (wider).
         space: parameter -> value, list of values or ``{low, high, log, step}``, replacing those
             of the preset.
+        first: configs to try first, in place of the family's best one and its starts. Parameters
+            that one leaves out are as in the best one, or the nearest in the space. With a time
+            limit they are settled when the study starts, where networks are narrowed for it.
         split: as ``--split`` takes it, or its keys as a table.
         metric: of the validation part; decides everything.
         trials: budget; time_limit: another, such as "30m" or "8h"; the first to run out ends it.
@@ -84,6 +88,7 @@ class Study(BaseModel):
     features: str | None = None
     preset: str = "published"
     space: dict[str, Any] = Field(default_factory=dict)
+    first: list[dict[str, Any]] = Field(default_factory=list, max_length=MOST_FIRST)
     split: str | dict[str, Any] = "random"
     metric: str = "mae"
     trials: int = Field(default=100, ge=1, le=MOST_TRIALS)
@@ -120,7 +125,7 @@ class Study(BaseModel):
         family = self.declared_family()
         space = _with(family, self.preset, self._domains())
         for parameter in self.space:
-            for config in _trying(family, space, parameter):
+            for config in trying(family, space, parameter):
                 family.check(config)
         return space
 
@@ -129,6 +134,17 @@ class Study(BaseModel):
         family = self.declared_family()
         space = _with(family, self.preset, self.space)
         return {**family.implied(space), **self.space}
+
+    def first_configs(self) -> list[dict[str, Value]]:
+        """The configs that are tried first.
+
+        Raises:
+            InputError: one of ``first`` is not of the space; names the parameter.
+        """
+        family, space = self.declared_family(), self.search_space()
+        if not self.first:
+            return family.firsts(space)
+        return [completed(family, space, given) for given in self.first]
 
     def budget(self) -> int:
         """Trials in all: no more than there are configs."""
@@ -140,7 +156,7 @@ class Study(BaseModel):
         if self.max_epochs is not None:
             return self.max_epochs
         family, space = self.declared_family(), self.search_space()
-        tried = (_trying(family, space, name, most=2) for name in space.parameters)
+        tried = (trying(family, space, name, most=2) for name in space.parameters)
         return max(map(family.end, [family.first(space), *chain.from_iterable(tried)]))
 
     def declared_metric(self) -> Metric:
@@ -188,11 +204,23 @@ class Study(BaseModel):
         """
         said = {
             "target": target,
-            "space": {**self._schedules(), **self._domains()},
             "features": self.features or self.declared_family().features,
             "split": str(self.split_spec()),
         }
-        return self.model_copy(update=said)
+        return self.with_schedules().model_copy(update=said)
+
+    def with_schedules(self) -> "Study":
+        """The study whose space says where schedules of the learning rate end.
+
+        A config to be tried first that has such an end has it there at the latest too.
+        """
+        ends, first = self._schedules(), list(map(written, self.first))
+        unit, most = self.declared_family().resource.unit, self.max_epochs
+        for config in first:
+            end = config.get(unit)
+            if ends and isinstance(end, int) and most is not None and end > most:
+                config[unit] = most
+        return self.model_copy(update={"space": {**ends, **self._domains()}, "first": first})
 
     def _schedules(self) -> dict[str, Any]:
         """The ends of schedules that the preset has, none beyond the end of a trial."""
@@ -236,6 +264,7 @@ class Study(BaseModel):
         space = self.search_space()
         for config in [*corners(space), *map(space.sample, range(_DRAWN))] if new else []:
             family.check(config)
+        self._check_first()
         if self.sampler == "grid":
             space.grid()
         self.declared_metric()
@@ -281,6 +310,12 @@ class Study(BaseModel):
                 f"A trial is to take {self.cpus_per_trial} CPU cores of {self.cpus}.",
                 f"Give --cpus-per-trial {self.cpus} or less.",
             )
+
+    def _check_first(self) -> None:
+        try:
+            self.first_configs()
+        except InputError as error:
+            raise InputError(f"first: {error.message}", error.hint) from None
 
     def _check_grace(self, resource: Resource) -> None:
         """A first rung at which no trial reports would stop none."""
@@ -348,43 +383,3 @@ def _with(family: Family, preset: str, domains: Mapping[str, Any]) -> Space:
     for parameter, given in domains.items():
         space = space.replace(parameter, given)
     return space
-
-
-def _trying(
-    family: Family, space: Space, parameter: str, most: int = _MOST_TRIED
-) -> Iterator[Config]:
-    """Configs of the space with the values of a parameter.
-
-    Beside the family's best config; a parameter that exists only under some values of another one
-    is tried beside each of these.
-
-    Args:
-        most: values of a range; of a longer one the ends are tried.
-    """
-    for config in _having(family, space, parameter):
-        domain = space.active(parameter, config)
-        assert domain is not None, f"'{parameter}' is in the config it is tried in"
-        for value in _tried(domain, most):
-            yield space.nearest({**config, parameter: value})
-
-
-def _having(family: Family, space: Space, parameter: str) -> Iterator[Config]:
-    """Configs of the space that have a parameter, one for each value that brings it about."""
-    entry = space.parameters[parameter]
-    if not isinstance(entry, When):
-        yield family.first(space)
-        return
-    for config in _having(family, space, entry.parameter):
-        deciding = space.active(entry.parameter, config)
-        for value in entry.equals:
-            if deciding is not None and value in deciding:
-                yield space.nearest({**config, entry.parameter: value})
-
-
-def _tried(domain: Domain, most: int) -> Sequence[Value]:
-    values = domain.values()
-    if values is None:
-        assert isinstance(domain, Float)
-        return domain.low, domain.high
-    whole = isinstance(domain, Choice) or len(values) <= most
-    return values if whole else (values[0], values[-1])

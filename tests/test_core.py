@@ -7,7 +7,7 @@ import pytest
 from toycore import SPACE, TOY, Book, core_of, report_of, settings
 
 from fesearch.metrics import METRICS
-from fesearch.record import Decision, Fault, Queued, TrialState
+from fesearch.record import Decision, Fault, Queued, TrialResult, TrialState
 from fesearch.search.core import Core
 from fesearch.search.roles import Recorded
 from fesearch.search.sampler import sampler_named
@@ -52,6 +52,51 @@ def test_configs_that_wait_come_before_the_published_best_and_the_samplers():
     assert book.waiting == []
     book.waiting = [Queued(10, chosen[0], None, "me")]
     assert core.suggest().config == chosen[0]
+
+
+def test_configs_to_be_tried_first_take_the_place_of_the_published_best():
+    firsts = ({"x": 0.25, "kind": "a"}, {"x": 0.75, "kind": "b"})
+    book = Book()
+    core = core_of(book, first=firsts)
+    specs = [core.suggest() for _ in range(2)]
+    assert [spec.config for spec in specs] == list(firsts)
+    more = {"x": 0.5, "kind": "a"}
+    core.extend(settings(first=(more, *firsts)))
+    assert core.suggest().config == more
+    assert core.suggest().config not in (more, *firsts)
+    again = core_of(Book(), first=(more, *firsts))
+    begun = [
+        TrialResult(spec.number, spec.family, spec.config, spec.seed, TrialState.RUNNING)
+        for spec in specs
+    ]
+    again.restore(begun, [])
+    taken = [again.suggest().config for _ in range(3)]
+    assert taken == [*firsts, more]  # those that were interrupted go on, then what is left
+
+
+def test_a_config_that_is_spared_goes_on_behind_all_others():
+    behind = {"x": 0.9, "kind": "a"}
+    stopped, spared = Book(), Book()
+    play(core_of(stopped, first=(TOY.best, behind), trials=2))
+    play(core_of(spared, first=(TOY.best, behind), spared=(behind,), trials=2))
+    assert stopped.results[1].state is TrialState.PRUNED
+    assert spared.results[1].state is TrialState.COMPLETE
+    assert spared.results[1].resource == 9
+
+
+def test_a_config_that_is_spared_begins_before_interrupted_trials_go_on():
+    book = Book()
+    first = core_of(book)
+    spec = first.suggest()
+    begun = TrialResult(spec.number, spec.family, spec.config, spec.seed, TrialState.RUNNING)
+    wide = {"x": 0.9, "kind": "a"}
+    again = core_of(Book(), first=(wide,), spared=(wide,))
+    again.restore([begun], [])
+    assert [again.suggest().config for _ in range(2)] == [wide, TOY.best]
+    spent = core_of(Book(), first=(wide,), spared=(wide,), trials=1)
+    spent.restore([begun], [])
+    assert spent.suggest().config == TOY.best
+    assert spent.suggest() is None
 
 
 def test_trials_that_go_on_are_begun_beyond_the_budget_with_their_parents_seed():

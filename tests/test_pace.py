@@ -17,6 +17,7 @@ from fesearch.search.pace import (
     largest,
     lowest,
     narrowed,
+    wider,
 )
 from fesearch.space import Choice, Config, Domain, Float, Int, Space, When, number
 from fesearch.study import Study
@@ -120,8 +121,8 @@ def test_networks_are_as_wide_as_useful_trainings_allow() -> None:
     assert width.startswith(f"width up to {domain['high']:g}: an epoch takes about 1m32s with ")
     assert "with width 1, and 19s with that; " in width
     assert "give --set space.width=…" in width
-    assert end.startswith(f"max_epochs {found.keys['max_epochs']}: ")
-    assert end.endswith(f"fesearch study extend deep --max-epochs {2 * found.keys['max_epochs']}")
+    assert end.startswith(f"max_epochs {found.keys['max_epochs']}: an epoch of config 2 of those")
+    assert "study extend" not in end  # its learning rate comes to an end with it
 
 
 def test_one_that_is_slow_at_its_narrowest_has_ten_epochs_and_one_that_fits_is_left() -> None:
@@ -151,6 +152,47 @@ def test_what_is_known_of_the_first_config_serves_where_no_other_could_be_measur
     assert fitted(irnet(), HALF_AN_HOUR, pace).keys == {"max_epochs": 10}
     with pytest.raises(UnmeasuredError):
         fitted(irnet(space={"width": 0.5}), HALF_AN_HOUR, pace)
+
+
+def test_each_of_the_first_configs_is_as_wide_as_its_own_training_allows() -> None:
+    """The published best takes ten times as long as the one that is tried after it."""
+
+    def pace(config: Config) -> float:
+        return (300.0 if config["depth"] == 17 else 30.0) * number(config, "width") ** 2
+
+    asked = irnet()
+    found = asked.model_copy(update=fitted(asked, HALF_AN_HOUR, pace).keys)
+    published, today = found.with_schedules().first_configs()
+    assert (published["depth"], published["norm"], today["depth"]) == (17, "before", 8)
+    assert today["norm"] is None
+    assert today["width"] == pytest.approx(0.81, abs=0.02)  # 20 s, 30 of which are 10 minutes
+    assert published["width"] == pytest.approx(0.25, abs=0.02)
+    assert found.space["width"]["high"] == today["width"]
+    assert today["epochs"] == found.max_epochs == 30
+    ends = {config["depth"]: found.max_epochs * pace(config) for config in (published, today)}
+    assert ends == pytest.approx({17: 600.0, 8: 600.0}, rel=0.1)
+    slow = asked.model_copy(
+        update=fitted(asked, HALF_AN_HOUR, lambda c: pace(c) + (c["depth"] == 17) * 60.0).keys
+    )
+    behind = slow.with_schedules().first_configs()
+    assert [config["depth"] for config in behind] == [8, 17]  # which does not end in time
+    assert behind[1]["width"] == 0.125
+    quick = fitted(asked, HALF_AN_HOUR, squared(0.1, 0.1))
+    assert quick == ({}, ())
+    said = irnet(first=[{"width": 1.5}])
+    assert fitted(said, HALF_AN_HOUR, pace).keys == {"max_epochs": FEWEST}  # it stays as wide
+
+
+def test_a_config_is_widened_to_what_takes_the_time_it_has() -> None:
+    best = {**irnet().first_configs()[-1], "width": 0.3, "epochs": 20}
+    asked = irnet(max_epochs=30)
+    assert wider(asked, best, 600.0, squared(120.0)) == pytest.approx(0.5, abs=0.02)
+    assert wider(asked, best, 600.0, squared(1.0)) == 2.0  # the widest there is
+    assert wider(asked, best, 200.0, squared(120.0)) is None
+    assert wider(irnet(space={"width": 0.3}), best, 600.0, squared(1.0)) is None
+    heads = Study(name="heads", family="attention", preset="full", space={"head_size": [8, 16, 32]})
+    small = heads.first_configs()[0]
+    assert wider(heads, small, 600.0, lambda config: 0.1) is None  # choices stay as they are
 
 
 def test_no_schedule_is_promised_a_later_end() -> None:

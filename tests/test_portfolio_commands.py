@@ -115,7 +115,7 @@ def test_the_best_are_scored_and_exported_within_the_limit(
     words += ["--time-limit", "2h", "--holdout", "--export", str(tmp_path / "model")]
     assert command(words) == 0
     out, err = capsys.readouterr()
-    assert "round 1 of 2: ridge, 19m\n" in err
+    assert "round 1 of 2: ridge, 14m15s\n" in err
     assert "whole-way-ridge: test MAE " in err
     assert "sealed" not in out
     assert (tmp_path / "model" / "fesearch.json").is_file()

@@ -89,6 +89,6 @@ def test_sampler_and_rungs_suit_the_whole_budget(house: str) -> None:
 
 def test_a_trial_of_a_timed_search_ends_in_time_to_be_ranked() -> None:
     timed = many("timed", trials=None, time_limit="8m")
-    assert {study.trial_time_limit for study in timed.studies.values()} == {"60s"}
+    assert {study.trial_time_limit for study in timed.studies.values()} == {"80s"}
     asked = many("timed", trials=None, time_limit="8m", trial_time_limit="5m")
     assert {study.trial_time_limit for study in asked.studies.values()} == {"5m"}

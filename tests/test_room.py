@@ -104,7 +104,7 @@ def test_a_first_config_that_has_no_room_on_a_shared_gpu_is_refused(gpus: Any) -
     with pytest.raises(InputError) as caught:
         gpus(1.9e9, 0.2, **one)
     assert caught.value.message == (
-        "The first config of irnet takes 0.09 GB of GPU memory at least, and each of 5 trials on a "
+        "A first config of irnet takes 0.09 GB of GPU memory at least, and each of 5 trials on a "
         "GPU has 0.08 GB."
     )
     assert caught.value.hint == "Give --gpus-per-trial 0.25."

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,13 +15,19 @@ from small import SPACE, Watch, furnished, small
 from fesearch.archive import write
 from fesearch.cli.app import run as command
 from fesearch.errors import InputError
-from fesearch.search import dry, portfolio, settle, start
+from fesearch.families import irnet
+from fesearch.record import TrialResult, TrialState
+from fesearch.search import dry, portfolio, settle, start, wider
 from fesearch.search.extend import extend
 from fesearch.search.pace import UnmeasuredError
-from fesearch.search.prepare import study_of
+from fesearch.search.prepare import prepare_again, study_of
 from fesearch.search.settle import OWN, Prospects, ready
+from fesearch.search.shares import Turn
+from fesearch.search.wider import LastTurn
 from fesearch.space import Config, number
+from fesearch.store.results import Store
 
+LAST = LastTurn(3600.0, limited=False)
 OPEN = {name: value for name, value in SPACE.items() if name != "width"}
 
 
@@ -190,9 +197,11 @@ def test_a_family_that_shares_time_has_what_it_likely_gets(
     keys: dict[str, Any] = {"families": "irnet, ridge", "time_limit": "30m", "trials": None}
     made = many("shared", **keys, each={"irnet": {"space": OPEN}})
     likely = portfolio.prospects(made)
-    assert likely == (100, pytest.approx(1500.0))  # a sixth in a round of two, two thirds alone
-    assert portfolio.prospects(many("trials")) == (12, None)
-    assert portfolio.prospects(many("short", **{**keys, "time_limit": "80s"})) == (100, None)
+    # An eighth in a round of two, the rest alone; the first configs end before the last round.
+    assert likely == (100, pytest.approx(1575.0), pytest.approx(0.8 * 225.0))
+    assert portfolio.prospects(many("trials")) == (12, None, None)
+    short = many("short", **{**keys, "time_limit": "80s"})
+    assert portfolio.prospects(short) == (100, None, None)
     given: list[Any] = []
 
     def begun(study: Any, url: str, *, prospects: Prospects = OWN, **how: Any) -> Any:
@@ -205,11 +214,144 @@ def test_a_family_that_shares_time_has_what_it_likely_gets(
         portfolio.begin(made, url)
     family, passed, end = given[0]
     assert (family, passed) == ("irnet", likely)
-    assert end == pytest.approx(30, abs=2)  # of an eighth of the time: that is what a trial has
+    assert end == pytest.approx(30, abs=2)  # before the last round
     monkeypatch.setattr(dry.burst, "measure", tell)
     with pytest.raises(ToldError) as caught:
         dry.run_all(made, lambda outlook: None, lambda family, why: None)
     assert caught.value.args[0].max_epochs == end
+
+
+def test_the_last_round_trains_the_best_again_as_wide_as_its_time_allows(
+    url: str, asked: list[Config]
+) -> None:
+    study = wide("last", trials=2, trial_time_limit="20m")
+    begun = start.start(study, url, watchers=[Watch(2, lambda core: core.stop("later"))])
+    narrow = study_of(begun.row)
+    assert narrow.space["width"]["high"] < 0.6
+    ended = start.resume("last", url, seconds=3600.0, widen=LAST)
+    now = study_of(ended.row)
+    first, again = ended.results
+    assert first.config["width"] < 0.6
+    assert again.config == {**first.config, "width": now.space["width"]["high"]}
+    assert again.config["width"] == pytest.approx(1.0, abs=0.05)  # 30 epochs in 48 minutes
+    assert (now.max_epochs, now.trial_time_limit) == (narrow.max_epochs, "1h")
+    extend("last", url, trials="+1")
+    third = start.resume("last", url, seconds=3600.0, widen=LastTurn(36000.0, False))
+    assert study_of(third.row).space == now.space  # once is enough
+    assert third.results[2].config["width"] <= now.space["width"]["high"]
+    assert start.start(wide("last", trials=3, trial_time_limit="20m"), url, or_resume=True)
+
+
+def test_a_start_that_was_not_come_to_is_trained_in_the_last_round(
+    url: str, asked: list[Config]
+) -> None:
+    space = {key: value for key, value in OPEN.items() if key not in ("norm", "optimizer")}
+    space |= {"learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}, "batch_size": 24}
+    study = wide("start", trials=2, space={**space, "depth": 3})
+    begun = start.start(study, url, watchers=[Watch(2, lambda core: core.stop("later"))])
+    [published, today] = study_of(begun.row).first_configs()
+    ended = start.resume("start", url, seconds=3600.0, widen=LAST)
+    first, second = ended.results
+    assert first.config == published
+    assert second.config == {**today, "width": pytest.approx(1.0, abs=0.1)}
+    assert today["width"] < 0.6
+    assert (first.config["schedule"], second.config["schedule"]) == ("constant", "cosine")
+
+
+def test_the_starts_of_a_family_are_stored_so_that_no_later_ones_change_the_study(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = {"depth": 3, "width": 0.03125, "batch_size": 24}
+    study = small("starts", preset="full", max_epochs=3, trials=2, space=space)
+    begun = start.start(study, url, watchers=[Watch(1, lambda core: core.stop("later"))])
+    firsts = study_of(begun.row).first_configs()
+    assert [one["schedule"] for one in firsts] == ["constant", "cosine"]
+    family = study.declared_family()
+    other = replace(family, starts=({**family.starts[0], "activation": "tanh"},))
+    monkeypatch.setattr(irnet, "FAMILY", other)
+    assert study.first_configs()[1]["activation"] == "tanh"
+    ended = start.start(study, url, or_resume=True)
+    assert [one.config for one in ended.results] == firsts
+    old = replace(begun.row, definition=without_first(begun.row.definition))
+    assert study_of(old).first_configs() == firsts[:1]
+
+
+def without_first(definition: Any) -> Any:
+    """As it was stored before there was such a key."""
+    study = {key: value for key, value in definition["study"].items() if key != "first"}
+    return {**definition, "study": study}
+
+
+def test_what_is_trained_at_last_takes_nothing_from_the_space(
+    url: str, asked: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best config is the costlier one: in the last turn it is no wider than others were."""
+    space = {key: value for key, value in OPEN.items() if key not in ("norm", "optimizer")}
+    study = wide("costly", trials=3, space={**space, "depth": 3, "batch_size": 24})
+    cost = Clock.seconds
+    by_schedule = {"constant": 4.0, "cosine": 1.0}
+
+    def seconds(self: Clock, config: Config) -> float:
+        return by_schedule[str(config["schedule"])] * cost(self, config)
+
+    monkeypatch.setattr(Clock, "seconds", seconds)
+    begun = start.start(study, url, watchers=[Watch(1, lambda core: core.stop("later"))])
+    narrow = study_of(begun.row)
+    published, today = narrow.first_configs()
+    assert published["width"] < today["width"] == narrow.space["width"]["high"]
+    best = TrialResult(0, "irnet", published, 1, TrialState.COMPLETE, 0.1)
+    diverged = replace(best, number=2, config=today, value=0.01, state=TrialState.FAIL)
+    results = [best, replace(best, number=1, config=today, value=0.2), diverged]
+    monkeypatch.setattr(Store, "trials", lambda self, row: results)
+    with Store.open(url, create=False) as store:
+        turn = LastTurn(2400.0, limited=False)
+        row, prepared = wider.widened(store, begun.row, prepare_again(begun.row), turn, {})
+        again = wider.widened(store, row, prepared, turn, {})
+    assert again == (row, prepared)
+    assert prepared.study.space["width"]["high"] == today["width"]
+    first = prepared.study.first_configs()[0]
+    assert {**first, "width": 0} == {**published, "width": 0}
+    assert published["width"] < number(first, "width") < number(today, "width")
+    assert row.definition["spared"] == [first]
+
+
+def test_a_limit_that_was_given_is_that_of_the_last_training_too(
+    url: str, asked: list[Config]
+) -> None:
+    study = wide("limited", trials=2, trial_time_limit="20m")
+    start.start(study, url, watchers=[Watch(2, lambda core: core.stop("later"))])
+    ended = start.resume("limited", url, seconds=3600.0, widen=LastTurn(3600.0, limited=True))
+    now = study_of(ended.row)
+    assert now.trial_time_limit == "20m"
+    assert now.space["width"]["high"] < 0.7  # 30 epochs in 20 minutes
+
+
+def test_the_last_turn_is_one_that_others_were_left_behind_for() -> None:
+    keys: dict[str, Any] = {"families": "irnet, ridge", "time_limit": "30m", "trials": None}
+    made = many("turns", **keys)
+    assert portfolio._last_turn(made, Turn("irnet", 1, 300.0)) is None
+    assert portfolio._last_turn(made, Turn("irnet", 2, 300.0)) == (300.0, False)
+    alone = many("alone", **{**keys, "families": "irnet"})
+    assert portfolio._last_turn(alone, Turn("irnet", 1, 300.0)) is None
+    assert portfolio._last_turn(many("trials"), Turn("ridge", 2, 3.0)) is None
+    for given in ({"trial_time_limit": "5m"}, {"each": {"irnet": {"trial_time_limit": "5m"}}}):
+        limited = many("limits", **keys, **given)
+        assert portfolio._last_turn(limited, Turn("irnet", 2, 300.0)) == (300.0, True)
+
+
+@pytest.mark.parametrize(
+    "keys", [{"time_limit": None, "max_epochs": 3}, {"space": {**OPEN, "width": 0.25}}]
+)
+def test_networks_that_were_not_narrowed_stay_as_they_are(
+    url: str, asked: list[Config], keys: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    name = f"stays-{len(keys)}"
+    begun = start.start(wide(name, trials=1, **keys), url)
+    before = len(asked)
+    extend(name, url, trials="2")
+    ended = start.resume(name, url, seconds=3600.0, widen=LAST)
+    assert study_of(ended.row) == study_of(begun.row).model_copy(update={"trials": 2})
+    assert len(asked) == before  # nothing was measured
 
 
 @pytest.mark.slow

@@ -1,11 +1,13 @@
 """Study files and flags: what they mean, and what is refused before anything is looked up."""
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fesearch import toml
 from fesearch.errors import InputError
 from fesearch.family import FAMILIES
 from fesearch.portfolio import MOST, of_keys
@@ -184,6 +186,11 @@ def test_a_value_of_the_wrong_kind(text: str, message: str, hint: str) -> None:
         ("track=['mlflow','mlflow']", "track has 'mlflow' twice.", "Name it once."),
         ("objectives=['seconds','seconds']", "objectives has 'seconds' twice.", "Name it once."),
         ("grace=100", "grace is 100, but trials end at 27 epochs, in steps of 1.", "Give a mult"),
+        ("first=[{depth=99}]", "first: 'depth' is 99, outside its space.", "Give one of: 3, "),
+        ("first=[{dpth=3}]", "first: There is no parameter 'dpth' in this space.", "Did you mean"),
+        ("first=[{depth=[3]}]", "first: 'depth' is [3], outside its space.", "Give one of: 3, "),
+        ("first=[{norm={a=1}}]", "first: 'norm' is {'a': 1}, outside its space.", "Give one of"),
+        (f"first=[{{depth={10**400}}}]", "first: 'depth' is beyond 9007199254740992.", "Give a"),
         ("trials", "--set got 'trials'.", "Write --set KEY=VALUE, as in space.depth=48."),
         ("=3", "--set got '=3'.", "Write --set KEY=VALUE, as in space.depth=48."),
         ("trials.x=3", "--set got 'trials.x=3', but 'trials' has no keys.", "Write trials=…"),
@@ -337,6 +344,25 @@ def test_names_that_are_no_name(name: str) -> None:
     error = refused("smoke", name=name)
     assert error.message.startswith("A study cannot be called ")
     assert error.hint.startswith("Use up to 64 letters, digits, dots, dashes and underscores")
+
+
+def test_configs_to_try_first_are_filled_in_and_survive_toml() -> None:
+    study = load("irnet", {"preset": "full"}, ["first=[{depth=5, norm='none'}, {width=0.5}]"])
+    best = study.declared_family().first(study.search_space())
+    assert study.first_configs() == [{**best, "depth": 5, "norm": None}, {**best, "width": 0.5}]
+    written = toml.dumps(study.resolved("target").model_dump(mode="json"))
+    assert from_keys(tomllib.loads(written), "again").first_configs() == study.first_configs()
+    full = study.model_copy(update={"first": []}).first_configs()
+    assert [one["schedule"] for one in full] == ["constant", "cosine"]
+    published = load("irnet", {}, []).first_configs()
+    assert published == [{**published[0], "depth": 17, "optimizer": "adam"}]
+
+
+def test_a_schedule_of_a_config_to_try_first_ends_with_its_trial() -> None:
+    sets = ["max_epochs=50", "first=[{schedule='cosine', epochs=100}, {depth=5}]"]
+    study = load("irnet", {"preset": "full"}, sets).resolved("target")
+    assert [one.get("epochs") for one in study.first_configs()] == [50, None]
+    assert study.resolved("target") == study
 
 
 def test_what_the_store_keeps_of_a_study_is_the_study() -> None:

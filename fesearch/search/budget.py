@@ -11,12 +11,13 @@ from fesearch.search.core import Core
 from fesearch.search.extend import let_go_on
 from fesearch.search.folder import study_folder
 from fesearch.search.halving import FACTOR, first_rung
-from fesearch.search.prepare import Prepared
+from fesearch.search.prepare import Prepared, stored_study
 from fesearch.search.pruner import PRUNERS
 from fesearch.search.settings import Settings
 from fesearch.store.results import Store
+from fesearch.store.studies import SPARED
 from fesearch.store.types import StudyRow
-from fesearch.study import Study, from_keys
+from fesearch.study import Study
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def settings_of(row: StudyRow, prepared: Prepared, allowance: Allowance) -> Sett
         unit=row.unit,
         seed=study.seed,
         trials=study.budget(),
+        first=tuple(study.first_configs()),
+        spared=tuple(row.definition.get(SPARED, ())),
         maximum=study.max_epochs,
         patience=study.patience,
         pruner=study.pruner,
@@ -114,7 +117,7 @@ class Budget:
                 return False
             known = len(self.row.definition.get("changes", []))
             self.row = row
-            study = from_keys(row.definition["study"], row.name).resolved(row.key.target)
+            study = stored_study(row)
             self._core.extend(self._settings(study))
             for change in row.definition.get("changes", [])[known:]:
                 self._core.note(f"{change['key']} is {change['new']} now, was {change['old']}")

@@ -79,8 +79,9 @@ def plan(prepared: Prepared, parallel: int, time_limit: float | None) -> Plan:
 def _specs(prepared: Prepared) -> list[TrialSpec]:
     study, family = prepared.study, prepared.family
     device = "cuda" if study.gpus and gpu_count() else "cpu"  # its cluster may have them elsewhere
-    configs = [family.first(prepared.space)]
-    configs += [prepared.space.sample(derive(study.seed, "burst", n)) for n in range(1, _MOST)]
+    configs = study.first_configs()[:_MOST]
+    drawn = range(len(configs), _MOST)
+    configs += [prepared.space.sample(derive(study.seed, "burst", n)) for n in drawn]
     return [
         TrialSpec(
             number=number,

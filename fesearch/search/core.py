@@ -13,6 +13,7 @@ from fesearch.duration import spelled
 from fesearch.record import Decision, Fault, Report, TrialResult, TrialSpec, TrialState
 from fesearch.search import deaths
 from fesearch.search.faults import Cause
+from fesearch.search.firsts import Firsts
 from fesearch.search.hopeless import Failures
 from fesearch.search.pruner import PRUNERS, Rule, Terms
 from fesearch.search.roles import NONE_BEGUN, LastBegun, Ledger, Recorded, Watcher
@@ -21,7 +22,6 @@ from fesearch.search.settings import Settings
 from fesearch.search.turns import Turns
 from fesearch.search.verdict import NO_MEMORY, is_alone, told_apart, verdict
 from fesearch.seeds import derive
-from fesearch.space import Config
 
 INTERRUPTED = "interrupted"
 LATE = "the time limit is reached"
@@ -54,8 +54,7 @@ class Core:
         self._turns = Turns()
         self._failures = Failures()
         self._least = math.inf  # loss of those that have ended and are of use
-        self._best = settings.family.first(settings.space)
-        self._best_given = False
+        self._firsts = Firsts(settings)
         self._next = 0
         self._exhausted = False
         self._first_value_at = math.inf
@@ -130,6 +129,7 @@ class Core:
         """
         self.rule = self.rule.extended(settings.rungs)
         self.settings = settings
+        self._firsts.renew(settings)
         if self._stop_reason == LATE and not self._late():
             self._stop_reason = ""
 
@@ -197,14 +197,17 @@ class Core:
         """
         if self.done:
             return None
-        if (waiting := self._turns.next()) is not None:
+        urgent = self._firsts.urgent and not self._spent
+        if not urgent and (waiting := self._turns.next()) is not None:
             spec = self._spec(self._running[waiting])
             self._watch("began", spec, True)
             return spec
         if self._turns.blocked or self._all_begun:
             return None
-        queued = self._ledger.queued(continuing=self._spent)
-        config = queued.config if queued else self._config(self._next)
+        queued = None if urgent else self._ledger.queued(continuing=self._spent)
+        config = queued.config if queued else self._firsts.next
+        if config is None:
+            config = self._sampler.suggest(self._next)
         if config is None:
             self._exhausted = True
             return None
@@ -348,6 +351,8 @@ class Core:
     def _decide(self, standing: TrialResult, report: Report) -> tuple[TrialResult, Decision]:
         diverged = report.diverged is not None
         decision = self._learn(standing.number, report.resource, report.best, diverged)
+        if standing.config in self.settings.spared:
+            decision = Decision.CONTINUE
         standing = standing.after(report)
         if diverged or report.last:
             return self._ended(standing, report), Decision.STOP
@@ -397,7 +402,7 @@ class Core:
 
     def _given(self, standing: TrialResult) -> None:
         self._sampler.begin(standing.number, standing.family, standing.config)
-        self._best_given = self._best_given or dict(standing.config) == dict(self._best)
+        self._firsts.begin(standing.config)
         if standing.parent is not None:
             self._parents[standing.number] = standing.parent
 
@@ -406,12 +411,6 @@ class Core:
         while parent is not None:
             number, parent = parent, self._parents.get(parent)
         return number
-
-    def _config(self, number: int) -> Config | None:
-        """The family's published best, or the nearest to it in the space, then the sampler's."""
-        if not self._best_given:
-            return self._best
-        return self._sampler.suggest(number)
 
     def _spec(self, standing: TrialResult) -> TrialSpec:
         return self.settings.spec(standing, self.rule.rungs(standing.number))

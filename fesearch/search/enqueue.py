@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fesearch.configs import completed
 from fesearch.errors import InputError, quoted
 from fesearch.search.prepare import study_of
-from fesearch.space import Choice, Config, Float, Space, Value, When, number
+from fesearch.space import Value
 from fesearch.store.results import Store
 from fesearch.store.types import StudyRow
 from fesearch.study import Study
@@ -120,40 +121,15 @@ def _from_trial(store: Store, text: str) -> dict[str, Any]:
     return dict(store.trial(store.study(study), int(number[:12])).config)
 
 
-def _whole(study: Study, given: Mapping[str, Any]) -> dict[str, Any]:
+def _whole(study: Study, given: Mapping[str, Any]) -> dict[str, Value]:
     """The config with its other parameters filled in.
 
     Raises:
         InputError: names the parameter that the space has not, or whose value it has not.
     """
-    family, space = study.declared_family(), study.search_space()
-    given = {name: _none(space, name, value) for name, value in given.items()}
-    config = _as_listed(space, family.first(space, given))
     try:
-        space.check({**config, **given})
-        family.check(config)
+        return completed(study.declared_family(), study.search_space(), given)
     except InputError as error:
         raise InputError(
             f"The study '{study.name}' cannot try that config: {error.message}", error.hint
         ) from None
-    return config
-
-
-def _as_listed(space: Space, config: Config) -> dict[str, Value]:
-    """The config with 24.0 as 24, where the space lists it so, and 1 as 1.0 in a range."""
-    listed: dict[str, Value] = {}
-    for name, value in config.items():
-        domain = space.active(name, config)
-        if isinstance(domain, Choice):
-            value = next(one for one in domain.options if one in Choice((value,)))
-        listed[name] = number(config, name) if isinstance(domain, Float) else value
-    return listed
-
-
-def _none(space: Space, name: str, value: Any) -> Any:
-    """The word "none" is none, which TOML has no other for, where the space has it."""
-    if value != "none" or name not in space.parameters:
-        return value
-    entry = space.parameters[name]
-    domain = entry.domain if isinstance(entry, When) else entry
-    return None if "none" not in domain and None in domain else value

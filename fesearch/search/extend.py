@@ -125,6 +125,13 @@ def before_extensions(row: StudyRow) -> dict[str, Any]:
     return {one["key"]: one["old"] for one in reversed(row.definition.get("changes", []))}
 
 
+def narrowed(row: StudyRow) -> bool:
+    """Whether the time of a study has left out networks that it was to have."""
+    name = from_keys(row.definition["study"], row.name).declared_family().capacity
+    asked = row.definition.get("asked", {}).get("space")
+    return asked is not None and name not in asked and name in row.definition["study"]["space"]
+
+
 def ends_before(row: StudyRow, study: Study, results: Sequence[TrialResult]) -> Ends:
     """The trials that ended because their epochs were up, before the end that ``study`` has."""
     family = study.declared_family()

@@ -1,6 +1,7 @@
 """How far the trials of a study go, and how large its models may be, in the time that it has.
 
-It follows from how long an epoch of the first config takes, which ``stopwatch`` measures.
+It follows from how long an epoch takes, which ``stopwatch`` measures: of the first config, or of
+the last of several that are tried first, which is the one most is hoped of.
 """
 
 import math
@@ -8,13 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from fesearch.configs import written
 from fesearch.duration import spelled
 from fesearch.search.halving import FACTOR
 from fesearch.space import Choice, Config, Domain, Entry, Float, Int, Value, When, number
 from fesearch.study import Study
 
 PARTS = 3
-"""The first config has one of so many parts of a worker's time: then others are still to come."""
+"""Each first config has one of so many parts of a worker's time: then others are still to come."""
 USEFUL = 30
 """Epochs by which a network shows what it is good for, on most data."""
 FEWEST = 10
@@ -31,7 +33,7 @@ class Fitted(NamedTuple):
     """What a study's time settles.
 
     Attributes:
-        keys: of the study, ``max_epochs`` and ``space``, each if it is not as it was.
+        keys: of the study, ``max_epochs``, ``space`` and ``first``, each if it is not as it was.
         why: a line for each, and for what a person might change.
     """
 
@@ -44,7 +46,7 @@ class Time(NamedTuple):
 
     Attributes:
         seconds: in all, of each of its workers.
-        part: seconds that its first config may take.
+        part: seconds that each of its first configs may take.
     """
 
     seconds: float
@@ -60,10 +62,10 @@ class Time(NamedTuple):
 
 
 class _Size(NamedTuple):
-    """The capacity of a study's first config.
+    """The capacity of a config of the study.
 
     Attributes:
-        pace: seconds of an epoch of the first config with another capacity.
+        pace: seconds of an epoch of the config with another capacity.
         option: that says which capacities a study has.
     """
 
@@ -76,7 +78,7 @@ class _Size(NamedTuple):
 def is_open(study: Study) -> bool:
     """Whether a study's time can settle anything: it counts epochs, and has not said all itself."""
     counts = study.declared_family().resource.unit == "epochs"
-    return counts and (_end_is_open(study) or _capacity(study, _first(study)) is not None)
+    return counts and (_end_is_open(study) or _capacity(study, _basis(study)) is not None)
 
 
 def fitted(study: Study, time: Time, pace: Callable[[Config], float], prefix: str = "") -> Fitted:
@@ -89,9 +91,9 @@ def fitted(study: Study, time: Time, pace: Callable[[Config], float], prefix: st
         prefix: of the study's keys where they are set, such as "each.irnet.".
 
     Raises:
-        UnmeasuredError: of the first config.
+        UnmeasuredError: of the config that the others follow from.
     """
-    family, first = study.declared_family(), _first(study)
+    family, first = study.declared_family(), _basis(study)
     pace = _once(pace)
     taken = pace(first)
     wanted = time.part / min(USEFUL, family.end(first, study.max_epochs))
@@ -106,7 +108,7 @@ def fitted(study: Study, time: Time, pace: Callable[[Config], float], prefix: st
             elif taken > _ABOUT * wanted:
                 why = _too_large(study, size, time, wanted)
     if keys:
-        first = _first(study.model_copy(update=keys))
+        first = _basis(study.model_copy(update=keys))
         taken = pace(first)
     if taken > time.seconds:
         none = f"an epoch takes about {_about(taken)}, and there are {_about(time.seconds)}"
@@ -115,11 +117,79 @@ def fitted(study: Study, time: Time, pace: Callable[[Config], float], prefix: st
         keys["max_epochs"] = end
         later = f"; later: fesearch study extend {study.name} --max-epochs {2 * end}"
         why.append(
-            f"max_epochs {end}: an epoch of the first config takes about {_about(taken)}, and a "
+            f"max_epochs {end}: an epoch of {_which(study)} takes about {_about(taken)}, and a "
             f"trial is to take about {_about(time.part)} of {_about(time.seconds)}"
             f"{later if family.extendable(first) else ''}"
         )
+    if name is not None:
+        narrower = _narrower(study.model_copy(update=keys).with_schedules(), name, time, pace)
+        keys |= narrower.keys
+        why += narrower.why
     return Fitted(keys, tuple(why))
+
+
+def _narrower(study: Study, name: str, time: Time, pace: Callable[[Config], float]) -> Fitted:
+    """The key ``first``, where one of several configs is too slow with the capacity of the last.
+
+    One that does not end in time with the least capacity either is tried behind the others.
+    """
+    family, (*others, last) = study.declared_family(), study.first_configs()
+    domain = _open_domain(study, name)
+    found: list[Config] = []
+    slow: list[Config] = []
+    why: list[str] = []
+    for config in others:
+        if domain is None or name not in config:
+            found.append(config)
+            continue
+        at, now = _of_others(pace, config, name), number(config, name)
+        wanted = time.part / min(USEFUL, family.end(config, study.max_epochs))
+        try:
+            most = largest(at, domain, lowest(domain), now, wanted)
+            fits = at(most) <= _ABOUT * wanted
+        except UnmeasuredError:
+            most, fits = now, True
+        (found if fits else slow).append(study.search_space().nearest({**config, name: most}))
+        if most < now or not fits:
+            which = "the published best config" if config is others[0] else "another"
+            behind = "" if fits else ", behind the next one: even so it does not end in time"
+            why.append(f"{which} is tried with {name} {most:g}, for {now:g} takes longer{behind}")
+    first = [*found, last, *slow]
+    if first == [*others, last]:
+        return Fitted({})
+    return Fitted({"first": list(map(written, first))}, tuple(why))
+
+
+def wider(study: Study, best: Config, part: float, pace: Callable[[Config], float]) -> float | None:
+    """The capacity with which a config takes so much time to its end; None where it is no larger.
+
+    Args:
+        study: with its capacity open.
+        part: seconds.
+        pace: config -> seconds of an epoch.
+
+    Raises:
+        UnmeasuredError: of the config.
+    """
+    name = _capacity(study, best)
+    domain = None if name is None else _open_domain(study, name)
+    if name is None or domain is None or isinstance(domain, Choice):
+        return None  # a sampler cannot learn from trials of other choices
+    now, wanted = number(best, name), part / study.declared_family().end(best, study.max_epochs)
+    found = largest(_of_others(_once(pace), best, name), domain, now, highest(domain), wanted)
+    return found if found > _ABOUT * now else None
+
+
+def up_to(asked: Study, now: Study, name: str, most: float) -> Any:
+    """The values of a capacity that a study asked for, up to ``most``, or further if it has them.
+
+    Args:
+        now: the same study with its capacity narrowed.
+    """
+    domain, has = _open_domain(asked, name), _numbers(now.search_space().parameters.get(name))
+    assert domain is not None, f"{name} is open"
+    assert has is not None, f"{name} is a number"
+    return narrowed(domain, max(most, highest(has)))
 
 
 def _of_others(
@@ -158,7 +228,7 @@ def _too_large(study: Study, size: _Size, time: Time, wanted: float) -> list[str
         return []
     taken = size.pace(size.first)
     return [
-        f"an epoch of the first config takes about {_about(taken)} with {size.name} "
+        f"an epoch of {_which(study)} takes about {_about(taken)} with {size.name} "
         f"{size.first:g}, so {int(time.part / taken)} are done in {_about(time.part)} of "
         f"{_about(time.seconds)}; for smaller networks add --preset full, or {size.option}={most:g}"
     ]
@@ -230,8 +300,14 @@ def _once(pace: Callable[[Config], float]) -> Callable[[Config], float]:
     return remembered
 
 
-def _first(study: Study) -> Config:
-    return study.declared_family().first(study.search_space())
+def _basis(study: Study) -> Config:
+    return study.first_configs()[-1]
+
+
+def _which(study: Study) -> str:
+    """What the basis is called."""
+    count = len(study.first_configs())
+    return "the first config" if count == 1 else f"config {count} of those tried first"
 
 
 def _end_is_open(study: Study) -> bool:
@@ -242,7 +318,7 @@ def _end_is_open(study: Study) -> bool:
 def _capacity(study: Study, first: Config) -> str | None:
     """The parameter that may be narrowed; None where the study says it, or what to begin with."""
     name = study.declared_family().capacity
-    said = study.warm_start is not None or name in study.space
+    said = study.warm_start is not None or study.first or name in study.space
     return None if said or name not in first else name
 
 

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from fesearch.duration import duration
 from fesearch.errors import InputError, UnsuitedError
-from fesearch.portfolio import BUDGET, Portfolio, of_keys
+from fesearch.family import FAMILIES
+from fesearch.portfolio import LIMIT, Portfolio, of_keys
 from fesearch.registry import short_name
 from fesearch.search import interrupt, resources
+from fesearch.search.commonbudget import CommonBudget
 from fesearch.search.core import LATE
 from fesearch.search.driver import Outcome
 from fesearch.search.extend import extend
@@ -25,9 +28,10 @@ from fesearch.search.held import Held
 from fesearch.search.prepare import Progress
 from fesearch.search.roles import Watcher
 from fesearch.search.settle import Prospects
-from fesearch.search.shares import Turn, all_shares, first_share, rounds
-from fesearch.search.standings import ahead, members, recorded, spent, upcoming
+from fesearch.search.shares import Turn, all_shares, first_share, rounds, shares_until_last
+from fesearch.search.standings import ahead, members, recorded, upcoming
 from fesearch.search.start import resume, start
+from fesearch.search.wider import LastTurn
 from fesearch.store.outage import PATIENCE, LostError, Outage, UnreachableError
 from fesearch.store.studies import BEGUN, PORTFOLIO
 from fesearch.store.types import StudyState
@@ -36,6 +40,8 @@ from fesearch.study import PLACE, Study
 T = TypeVar("T")
 LEAST_SHARE = 15.0
 """Seconds of a family's first share from which on its epochs are measured."""
+OF_TURNS = 0.8
+"""Part of its turns that a family trains; in the rest data are loaded and workers begin."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,8 @@ def prospects(portfolio: Portfolio) -> Prospects:
     seconds, families = portfolio.seconds, len(portfolio.studies)
     if seconds is None or first_share(families, seconds) < LEAST_SHARE:
         return Prospects(portfolio.settled_for)
-    return Prospects(portfolio.settled_for, all_shares(families, seconds))
+    first = OF_TURNS * shares_until_last(families, seconds)
+    return Prospects(portfolio.settled_for, all_shares(families, seconds), first)
 
 
 def of_each(
@@ -186,46 +193,6 @@ def _refuse_other(portfolio: Portfolio, before: Mapping[str, Any]) -> None:
             )
 
 
-class _Budget:
-    """What a run of a portfolio may spend. Others may change it in the store while it runs.
-
-    Args:
-        seconds: of this run, whatever the budget is; None for no limit of its own.
-
-    Attributes:
-        portfolio: with the budget as it was when it was last looked at.
-        limited: the run has a limit of its own.
-        due: ``time.monotonic()`` by which the time that families share is over; infinite where
-            they share none.
-    """
-
-    def __init__(self, portfolio: Portfolio, url: str, seconds: float | None) -> None:
-        now = time.monotonic()
-        self.portfolio = portfolio
-        self._url = url
-        self.limited = seconds is not None
-        self._limit = math.inf if seconds is None else now + seconds
-        self.due = math.inf
-        if portfolio.seconds is not None:
-            self.due = now + portfolio.seconds - spent(portfolio, url)
-
-    @property
-    def deadline(self) -> float:
-        """``time.monotonic()`` by which the run is to end; infinite without a time limit."""
-        return min(self._limit, self.due)
-
-    def renew(self) -> Portfolio:
-        """Take up a change of the budget; the portfolio as it is now."""
-        before = self.portfolio
-        for summary in members(before.name, self._url)[:1]:
-            now = summary.study.definition[PORTFOLIO]
-            changed = {key: now[key] for key in BUDGET if now.get(key) != before.keys.get(key)}
-            if changed:
-                self.portfolio = of_keys({**before.keys, **changed}, before.name)
-                self.due += (self.portfolio.seconds or 0.0) - (before.seconds or 0.0)
-        return self.portfolio
-
-
 def _drive(
     portfolio: Portfolio,
     url: str,
@@ -236,7 +203,7 @@ def _drive(
     for study in portfolio.studies.values():
         resources.check(study)
     left_out, stopped = dict[str, str](), None
-    budget, halt = _Budget(portfolio, url, seconds), Halt()
+    budget, halt = CommonBudget(portfolio, url, seconds), Halt()
     outage = Outage(PATIENCE, looks.noted, lambda: bool(halt.reason))
     held = Held(portfolio.name, url, halt, take_over)
     with interrupt.stops(halt), held, _ray_kept(portfolio):
@@ -255,7 +222,7 @@ def _drive(
 
 
 def _turn(
-    budget: _Budget, url: str, looks: Looks, halt: Halt, left_out: dict[str, str]
+    budget: CommonBudget, url: str, looks: Looks, halt: Halt, left_out: dict[str, str]
 ) -> str | None:
     """Take the next turn.
 
@@ -295,6 +262,15 @@ def _turn(
         looks.left_out(turn.family, outcome.stopped)
         return None
     return None if outcome.stopped in ("", LATE) else outcome.stopped
+
+
+def _last_turn(portfolio: Portfolio, turn: Turn) -> LastTurn | None:
+    """What a family that others were left behind for has to itself; None of any other turn."""
+    if turn.round == 1 or not _is_last(portfolio, turn):
+        return None
+    each = portfolio.keys.get("each", {})
+    own = [each[name] for name in each if FAMILIES.full_name(name) == turn.family]
+    return LastTurn(turn.amount, any(LIMIT in keys for keys in (portfolio.keys, *own)))
 
 
 def _is_last(portfolio: Portfolio, turn: Turn) -> bool:
@@ -340,8 +316,8 @@ def _run(
 ) -> Outcome:
     """One turn of one family: its study is begun, or goes on, for the amount.
 
-    Until the family has a value, a trial that is beyond it without a report may go on to the end of
-    the whole: it would begin anew in each turn.
+    Until the family has a value, a trial that is beyond it without a report may go on as long as
+    a trial may take: it would begin anew in each turn.
     """
     study = portfolio.studies[turn.family]
     there = [one for one in members(portfolio.name, url) if one.study.name == study.name]
@@ -349,7 +325,8 @@ def _run(
     left = max(deadline - time.monotonic(), 0.001)
     amount = min(amount, left)
     seconds = None if math.isinf(amount) else amount
-    overrun = 0.0 if seconds is None else left - seconds
+    limit = math.inf if study.trial_time_limit is None else duration(study.trial_time_limit)
+    overrun = 0.0 if seconds is None else min(left - seconds, limit)
     with looks.watching() as lookers:
         watchers = [*lookers, halt]
         if there:
@@ -361,6 +338,7 @@ def _run(
                 seconds=seconds,
                 overrun=overrun,
                 afford=True,
+                widen=_last_turn(portfolio, turn),
                 place=_place(study),
                 progress=looks.progress,
                 watchers=watchers,

@@ -11,6 +11,7 @@ import numpy as np
 
 from fesearch import hardware, library
 from fesearch.classical import affordable
+from fesearch.configs import written
 from fesearch.dataset import Dataset
 from fesearch.duration import duration
 from fesearch.errors import InputError, UnsuitedError
@@ -36,7 +37,6 @@ _FEWEST_TO_TRAIN = 2  # one row has no spread to scale features and target by
 FEW_ROWS, MANY_TRIALS = 3000, 100
 """Training rows below which, and trials from which on, a search fits its validation part."""
 _FOLDS = 5
-_BLOCKS = 500  # of formulas, that the interval of each trial's score is drawn from
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Prepared:
         """Training and validation rows."""
         found = self.split.development(self.features.matrix, self.dataset.target(self.target))
         formulas = [self.dataset.reduced[row] for row in self.split.scored_rows]
-        return replace(found, groups=in_blocks(np.array(formulas), _BLOCKS))
+        return replace(found, groups=in_blocks(np.array(formulas)))
 
 
 def log_few_rows(prepared: Prepared, trials: int) -> None:
@@ -221,7 +221,7 @@ def study_of(row: StudyRow) -> Study:
         InputError: one of them is nowhere as it was; see ``sources.run_recorded``.
     """
     sources.run_recorded(row)
-    return from_keys(row.definition["study"], row.name).resolved(row.key.target)
+    return stored_study(row)
 
 
 def archived_study(row: StudyRow) -> Study:
@@ -232,7 +232,20 @@ def archived_study(row: StudyRow) -> Study:
             none.
     """
     sources.refuse_not_run(row)
-    return from_keys(row.definition["study"], row.name).resolved(row.key.target)
+    return stored_study(row)
+
+
+def stored_study(row: StudyRow) -> Study:
+    """The resolved study of a row, whose family is known.
+
+    One that was stored before there was a key ``first`` tried the best config alone.
+    """
+    keys = row.definition["study"]
+    study = from_keys(keys, row.name).resolved(row.key.target)
+    if "first" in keys:
+        return study
+    best = study.declared_family().first(study.search_space())
+    return study.model_copy(update={"first": [written(best)]})
 
 
 def _divided(

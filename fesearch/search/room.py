@@ -66,7 +66,7 @@ def check(study: Study, data: float, parallel: int, ended: int = 0) -> None:
 
 
 def check_gpus(study: Study, space: Space, data: Development) -> str:
-    """Refuse a study whose first config has no room on a GPU beside the trials it shares it with.
+    """Refuse a study one of whose first configs has no room on a GPU beside others that share it.
 
     Returns:
         what to know where the largest config has none; else an empty text.
@@ -79,9 +79,11 @@ def check_gpus(study: Study, space: Space, data: Development) -> str:
     from fesearch.nets.footprint import footprint
 
     family = study.declared_family()
-    first = family.first(space)
-    if short_name(family.name) != family.name or (least := footprint(family, first, data)) is None:
+    first = study.first_configs()
+    sizes = [footprint(family, config, data) for config in first]
+    if short_name(family.name) != family.name or None in sizes:
         return ""  # the user's own: nothing is known of it
+    least = max(size or 0 for size in sizes)
     sharing = max(1, hardware.trials_on(1, study.gpus_per_trial))
     memory = min((size for _, size in device.devices()[: study.gpus]), default=math.inf)
     there = memory / sharing - OF_CUDA
@@ -90,13 +92,13 @@ def check_gpus(study: Study, space: Space, data: Development) -> str:
         fitting = int(memory // (least + OF_CUDA))
         fewer = math.floor(1000 / fitting) / 1000 if fitting else 0.0
         raise InputError(
-            f"The first config of {family.name} takes {least / 1e9:.2f} GB of GPU memory at least, "
+            f"A first config of {family.name} takes {least / 1e9:.2f} GB of GPU memory at least, "
             f"and {beside} {max(there, 0) / 1e9:.2f} GB.",
             f"Give --gpus-per-trial {fewer:g}."
             if fitting
             else "Leave out what makes it large, as in --set space.batch_size=64.",
         )
-    most = footprint(family, _largest(space, first), data) or 0
+    most = footprint(family, _largest(space, first[0]), data) or 0
     if most <= there:
         return ""
     return (

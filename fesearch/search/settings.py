@@ -7,7 +7,7 @@ from fesearch.duration import spelled
 from fesearch.family import Family
 from fesearch.metrics import Metric
 from fesearch.record import Fault, TrialResult, TrialSpec, TrialState
-from fesearch.space import Space
+from fesearch.space import Config, Space
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Settings:
         unit: of the metric, such as "eV/atom".
         seed: of the study.
         trials: how many in all.
+        first: configs that are tried before those of the sampler; empty is the family's best.
+        spared: configs whose trials the pruner leaves alone, and come before interrupted ones.
         maximum: resource at which a trial ends; None is its config's own, or the family's.
         patience: resource without improvement after which a trial ends; None is its family's.
         pruner: by which trials that are behind are stopped.
@@ -41,6 +43,8 @@ class Settings:
     unit: str
     seed: int
     trials: int
+    first: tuple[Config, ...] = ()
+    spared: tuple[Config, ...] = ()
     maximum: int | None = None
     patience: int | None = None
     pruner: str = "asha"
@@ -56,6 +60,10 @@ class Settings:
     own_gpus: bool = False
     folder: Path | None = None
     timed: bool = False
+
+    def firsts(self) -> tuple[Config, ...]:
+        """The configs that are tried before those of the sampler."""
+        return self.first or (self.family.first(self.space),)
 
     def spec(self, standing: TrialResult, rungs: tuple[int, ...]) -> TrialSpec:
         """What a worker is to do for a trial, from where it stands.

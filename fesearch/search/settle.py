@@ -1,11 +1,13 @@
 """What a study leaves to its budget, settled when it is started, so that it stays as it is."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from fesearch import hardware
+from fesearch.configs import written
 from fesearch.duration import duration
 from fesearch.errors import first_line
 from fesearch.estimate import CROWDING
@@ -36,10 +38,12 @@ class Prospects(NamedTuple):
     Attributes:
         trials: that its sampler and rungs are to suit; None is its own budget.
         seconds: that its epochs are to suit; None is its own time limit.
+        first: those after which its first configs are to have ended, if that is sooner.
     """
 
     trials: int | None = None
     seconds: float | None = None
+    first: float | None = None
 
 
 OWN = Prospects()
@@ -90,16 +94,23 @@ def ready(
     prepared = prepare(found.study, progress)
     check(prepared)
     fitted = _fitted(study, prospects, prepared)
-    if not fitted.keys:
-        return Ready(prepared, found.asked, found.why + fitted.why)
     as_asked = study.resolved(prepared.target)
-    found = settled(study.model_copy(update=fitted.keys), prospects.trials)
-    study = found.study.resolved(prepared.target)
+    if fitted.keys:
+        found = settled(study.model_copy(update=fitted.keys), prospects.trials)
+    study = _with_first(found.study.resolved(prepared.target))
     # A schedule ends no later than a trial, so with an earlier end the space is another, too.
-    was = {key: getattr(as_asked, key) for key in ("max_epochs", "space")}
+    was = {key: getattr(as_asked, key) for key in ("max_epochs", "space", "first")}
     asked = {key: value for key, value in was.items() if value != getattr(study, key)}
     prepared = replace(prepared, study=study, space=study.search_space())
     return Ready(prepared, {**found.asked, **asked}, found.why + fitted.why)
+
+
+def _with_first(study: Study) -> Study:
+    """The study with the starts of its family said, so that no later ones change it."""
+    configs = study.first_configs()
+    if len(configs) == 1:
+        return study
+    return study.model_copy(update={"first": list(map(written, configs))})
 
 
 def settled(study: Study, trials: int | None = None) -> Settled:
@@ -164,22 +175,33 @@ def _fitted(study: Study, prospects: Prospects, prepared: Prepared) -> pace.Fitt
     """What the time of a study settles of it; nothing where that cannot be measured here."""
     limit = duration(study.time_limit) if study.time_limit is not None else None
     seconds = limit if prospects.seconds is None else prospects.seconds
-    elsewhere = study.address is not None or (study.gpus and not gpu_count())
-    if seconds is None or seconds < SHORTEST or elsewhere or not pace.is_open(study):
+    if seconds is None or seconds < SHORTEST or not measurable(study) or not pace.is_open(study):
         return pace.Fitted({})
     parallel = room.parallel(study, hardware.cores())
-    of_a_trial = duration(study.trial_time_limit) if study.trial_time_limit is not None else None
-    time = pace.Time.of(seconds, prospects.trials or study.budget(), parallel, of_a_trial)
-    crowded = CROWDING if parallel > 1 else 1.0
+    ends = [duration(study.trial_time_limit)] if study.trial_time_limit is not None else []
+    if prospects.first is not None:
+        ends.append(prospects.first * min(1.0, parallel / len(study.first_configs())))
+    budget = prospects.trials or study.budget()
+    time = pace.Time.of(seconds, budget, parallel, min(ends, default=None))
     prefix = "" if prospects.seconds is None else f"each.{short_name(study.family)}."
     _log.info("Measuring an epoch of %s, for there is a time limit.", study.family)
     try:
-        with Stopwatch(prepared, "cuda" if study.gpus else "cpu", seconds) as watch:
-
-            def measured(config: Config) -> float:
-                return crowded * watch.seconds(config)
-
+        with clock(prepared, seconds) as measured:
             return pace.fitted(study, time, measured, prefix)
     except (pace.UnmeasuredError, OSError) as error:  # no room for its rows, or its process
         _log.info("How long an epoch takes was not measured: %s.", first_line(error))
         return pace.Fitted({})
+
+
+def measurable(study: Study) -> bool:
+    """Whether what it trains on is here."""
+    return study.address is None and not (study.gpus and not gpu_count())
+
+
+@contextmanager
+def clock(prepared: Prepared, seconds: float) -> Iterator[Callable[[Config], float]]:
+    """Gives seconds of an epoch of a config, of as many trials side by side as there will be."""
+    study = prepared.study
+    crowded = CROWDING if room.parallel(study, hardware.cores()) > 1 else 1.0
+    with Stopwatch(prepared, "cuda" if study.gpus else "cpu", seconds) as watch:
+        yield lambda config: crowded * watch.seconds(config)

@@ -9,6 +9,7 @@ from fesearch.errors import NoDatabaseError, StudyNotFoundError
 from fesearch.portfolio import Portfolio, of_keys
 from fesearch.record import TrialResult, TrialState
 from fesearch.search import sources
+from fesearch.search.extend import narrowed
 from fesearch.search.shares import Standing, Turn, next_turn
 from fesearch.store.results import Store
 from fesearch.store.studies import PORTFOLIO
@@ -25,8 +26,8 @@ def recorded(name: str, url: str) -> Portfolio:
     there = members(name, url)
     for summary in there:
         sources.refuse_changed(summary.study)
-    for summary in there:
-        return of_keys(summary.study.definition[PORTFOLIO], name)
+    if there:
+        return of_keys(there[0].study.definition[PORTFOLIO], name)
     with Store.open(url, create=False) as store:
         store.study(name)  # names the nearest
     raise StudyNotFoundError(f"'{name}' is a single study.", f"See: fesearch study show {name}")
@@ -71,9 +72,11 @@ def standings(portfolio: Portfolio, url: str, left_out: Mapping[str, str]) -> li
     found = []
     going = _going(list(there.values()), url)
     for family, study in portfolio.studies.items():
+        declared = study.declared_family()
+        network = declared.resource.unit == "epochs" and declared.capacity is not None
         summary = there.get(study.name)
         if summary is None:
-            found.append(Standing(family, 0.0, None, family in left_out))
+            found.append(Standing(family, 0.0, None, family in left_out, network))
             continue
         row = summary.study
         trials = sum(count for state, count in summary.trials.items() if state.finished)
@@ -86,7 +89,8 @@ def standings(portfolio: Portfolio, url: str, left_out: Mapping[str, str]) -> li
             spent, over = float(trials), size is not None and trials >= size
         else:
             spent, over = row.seconds, row.state is StudyState.COMPLETE
-        found.append(Standing(family, spent, loss, over or family in left_out))
+        over = over or family in left_out
+        found.append(Standing(family, spent, loss, over, network, narrowed(row)))
     return found
 
 

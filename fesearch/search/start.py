@@ -1,6 +1,7 @@
 """Studies from start to end: created, gone on with, deleted."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
@@ -25,6 +26,7 @@ from fesearch.search.prepare import (
 )
 from fesearch.search.roles import Watcher
 from fesearch.search.settle import OWN, Prospects, ready
+from fesearch.search.wider import LastTurn, widened
 from fesearch.store.results import Store
 from fesearch.store.types import StudyState
 from fesearch.study import PLACE, Study
@@ -131,6 +133,7 @@ def resume(
     take_over: bool = False,
     afford: bool = False,
     concluding: bool = False,
+    widen: LastTurn | None = None,
     place: Mapping[str, Any] = MappingProxyType({}),
     progress: Progress | None = None,
     watchers: Sequence[Watcher] = (),
@@ -143,6 +146,7 @@ def resume(
         take_over: from a driver that looks alive, but is known to be gone. If it is not, all that
             it writes from then on is refused, and it ends.
         concluding: nothing is to follow the run, though it is not the study's time that is over.
+        widen: its networks may be larger for that; see ``wider``.
         afford: refuse it where its trials are not affordable here and now; else they fail.
         place: keys of ``study.PLACE`` for this run, in place of those it was started with.
         overrun, afterwards, progress, watchers: see ``start``.
@@ -161,6 +165,10 @@ def resume(
         study = study_of(row).moved(place)
         resources.check(study)
         prepared = prepare_again(row, progress, study=study, afford=afford)
+        if widen is not None:
+            began = time.monotonic()
+            row, prepared = widened(store, row, prepared, widen, place)
+            limit = None if limit is None else max(limit - (time.monotonic() - began), 0.0)
         store.record_division(prepared.division)
         if row.state is not StudyState.COMPLETE:
             _check_room(prepared, sum(one.state.finished for one in store.trials(row)))
@@ -208,6 +216,8 @@ def _refuse_other(study: Study, url: str) -> None:
     now = study_of(row).model_dump(mode="json")
     # Before "asked" was noted, a factor left open was stored as what it was by default.
     before: dict[str, Any] = {} if "asked" in row.definition else {"reduction_factor": None}
+    if "first" not in row.definition["study"]:
+        before["first"] = []
     stored = {**now, **before_extensions(row), **before, **row.definition.get("asked", {})}
     for key, given in wanted.model_dump(mode="json", exclude=set(PLACE)).items():
         if given not in (stored[key], now[key]):

@@ -49,7 +49,7 @@ class Budgets(Database):
             children = [number for number in amendment.continued if number in configs]
             for number in children:
                 add(connection, row.id, configs[number], f"goes on from trial {number}", number)
-            values = _changed(row, amendment.keys)
+            values = _changed(row, amendment)
             if children and row.state is StudyState.COMPLETE:
                 values["state"] = StudyState.STOPPED
             if values:
@@ -97,15 +97,16 @@ def _going_on(connection: sa.Connection, study: StudyRow) -> set[int | None]:
     return set(connection.scalars(query))
 
 
-def _changed(study: StudyRow, keys: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(study: StudyRow, amendment: Amendment) -> dict[str, Any]:
     """The columns of a study with keys of its definition changed; what they were is noted."""
-    if not keys:
+    if not (keys := amendment.keys):
         return {}
     old = study.definition["study"]
     at = datetime.now(UTC).isoformat(timespec="seconds")
     changes = [{"at": at, "key": key, "old": old.get(key), "new": new} for key, new in keys.items()]
     definition = {
         **study.definition,
+        **amendment.noted,
         "study": {**old, **keys},
         "changes": [*study.definition.get("changes", []), *changes],
     }

@@ -33,6 +33,8 @@ _VERSIONS_APART = " then "
 _SELECT = sa.select(STUDIES, *KEY_COLUMNS, KEYS.c.direction).join_from(STUDIES, KEYS)
 
 
+SPARED = "spared"
+"""Key of a study's definition: configs whose trials its pruner leaves alone."""
 PORTFOLIO = "portfolio"
 """Of a study's definition: the keys of the search over many families that it belongs to."""
 BEGUN = "portfolio_begun"

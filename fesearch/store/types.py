@@ -83,10 +83,12 @@ class Amendment:
     Attributes:
         keys: of its definition -> new value, JSON types.
         continued: numbers of ended trials that are to go on.
+        noted: what is to stand beside the study in its definition.
     """
 
     keys: Mapping[str, Any]
     continued: Sequence[int] = ()
+    noted: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
