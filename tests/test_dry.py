@@ -163,11 +163,11 @@ def test_each_family_is_estimated_for_its_share_and_all_for_the_budget(
     assert run([*many, "--dry-run", "--time-limit", "2h", "--format", "json"]) == 0
     out, err = capsys.readouterr()
     said = json.loads(out)
-    assert {row["time_limit"] for row in said["families"]} == {"13m20s"}  # 3 parts, 3 families
+    assert {row["time_limit"] for row in said["families"]} == {"10m"}  # 4 parts, 3 families
     assert {row["sampler"] for row in said["families"]} == {"tpe"}
     assert said["estimate"]["hours"] == [2.0, 2.0]
     assert said["estimate"]["disk_gb"][0] == pytest.approx(
-        4.5 * sum(row["estimate"]["disk_gb"][0] for row in said["families"])
+        6 * sum(row["estimate"]["disk_gb"][0] for row in said["families"])
     )
     assert list(said["left_out"]) == ["krr"]
     assert err.endswith("\nNothing was started.\n")
@@ -177,8 +177,8 @@ def test_families_that_share_trials(
     many: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(burst, "measure", lambda prepared: [SAMPLE])
-    words = [*many, "--dry-run", "--set", "sampler=auto", "--trials", "12"]
-    flags = {"families": "ridge,decision_tree", "trials": 12, "data": searched.DATA}
+    words = [*many, "--dry-run", "--set", "sampler=auto", "--trials", "18"]
+    flags = {"families": "ridge,decision_tree", "trials": 18, "data": searched.DATA}
     keys = {**read("all_families", flags), "runner": "inline"}
     found: list[Outlook] = []
     dry.run_all(of_keys(keys, "shared"), found.append, lambda family, why: None)

@@ -117,9 +117,9 @@ def test_a_search_over_many_families_waits_for_the_driver_of_each(
 
 
 def many(name: str, **keys: Any) -> Portfolio:
-    """Twenty trials of two quick families."""
+    """Trials of two quick families, three of each in the first round."""
     given = {"families": ["ridge", "decision_tree"], "data": searched.DATA, "runner": "inline"}
-    return of_keys({"name": name, "trials": 20, "preset": "full", **given, **keys}, name)
+    return of_keys({"name": name, "trials": 24, "preset": "full", **given, **keys}, name)
 
 
 def test_what_a_further_job_has_left_to_do_of_a_study(url: str) -> None:
