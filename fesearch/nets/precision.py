@@ -3,8 +3,8 @@
 "fp32": every product in IEEE single precision. "tf32": on CUDA, products of matrices, convolutions
 and recurrent layers are of numbers rounded to 10 bits, and summed in fp32; on a CPU, which has no
 such thing, it is fp32. "bf16": the forward pass under torch's autocast, which takes products of
-numbers rounded to 7 bits, on a CPU too. In all three, weights, gradients of weights, loss and
-optimizer are fp32.
+numbers rounded to 7 bits, on a CPU too (but for ``recurrent`` layers on older ones). In all three,
+weights, gradients of weights, loss and optimizer are fp32.
 """
 
 from collections.abc import Iterator
@@ -34,6 +34,16 @@ def forward(precision: str, device: torch.device) -> AbstractContextManager[obje
     if precision != "bf16":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+
+
+def recurrent(device: torch.device) -> AbstractContextManager[object]:
+    """What a recurrent layer is computed under; its products are of fp32 where bf16 has none.
+
+    On CPUs without AVX-512 an LSTM of oneDNN raises under torch's autocast.
+    """
+    if device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return nullcontext()
+    return torch.autocast("cpu", enabled=torch.backends.cpu.get_cpu_capability() == "AVX512")
 
 
 def compute_in_fp32() -> None:

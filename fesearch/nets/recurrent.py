@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional
 
 from fesearch.nets.initial import begin
+from fesearch.nets.precision import recurrent
 from fesearch.nets.sequence import ELEMENTS, Elements
 
 MOST_ATTENDED = 2
@@ -48,7 +49,8 @@ class SequenceNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         elements = Elements.of(x)
         vectors = _vectors(elements)
-        states, _ = self.lstm(vectors)
+        with recurrent(x.device):
+            states, _ = self.lstm(vectors)
         last = elements.present.sum(dim=1) - 1
         final = states[torch.arange(x.shape[0], device=x.device), last]
         scores = self.score(torch.tanh(self.key(states))).squeeze(2)
