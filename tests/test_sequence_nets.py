@@ -10,7 +10,7 @@ from linear import compositions, linear
 from fesearch.errors import InputError
 from fesearch.family import FAMILIES
 from fesearch.featuresets import element_grid, element_sequence
-from fesearch.nets.attention import AttentionNet
+from fesearch.nets.attention import LEAST, WAVES, AttentionNet, Fraction
 from fesearch.nets.conv import GridNet
 from fesearch.nets.recurrent import Highway, SequenceNet
 from fesearch.nets.sequence import Elements
@@ -75,6 +75,19 @@ def test_attention_trains_on_elements_alone_as_it_does_with_padding(dtype: torch
             rtol=1e-4 if exact else 0.1,
             atol=1e-6 if exact else 0.1 * float(padded.abs().max()),
         )
+
+
+def test_fractions_are_read_by_waves_of_them_and_of_their_logarithms() -> None:
+    fraction = Fraction(4)
+    fraction.layer = torch.nn.Identity()  # type: ignore[assignment]
+    [half, least, none] = fraction(torch.tensor([[0.5], [LEAST], [0.0]])).detach()
+    found = half[2:].view(2, 2, WAVES)  # sines and cosines, each of the fraction and its logarithm
+    waves = np.arange(1, WAVES + 1) * np.pi
+    for place, angles in enumerate([0.5 * waves, np.log(0.5) / np.log(LEAST) * waves]):
+        np.testing.assert_allclose(found[0, place], np.sin(angles), atol=1e-5)
+        np.testing.assert_allclose(found[1, place], np.cos(angles), atol=1e-5)
+    assert half[:2].tolist() == pytest.approx([0.5, np.log(0.5)])
+    torch.testing.assert_close(least[1], none[1])  # an empty place has no infinite logarithm
 
 
 def test_the_two_most_attended_elements_go_on_and_one_alone_leaves_zeros() -> None:
