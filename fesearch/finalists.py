@@ -102,10 +102,11 @@ def kept_model(row: StudyRow, prepared: Prepared, trial: TrialResult) -> FittedM
         raise _without_model(row, trial)
     folder = model_folder(row, trial.number)
     if not folder.is_dir():
+        front = " and of those that no other one beats" if prepared.study.objectives else ""
         raise InputError(
             f"The weights of trial {trial.number} of '{row.name}' are not kept in {folder}.",
             f"Only those of the best {prepared.study.keep} trials are (keep = "
-            f"{prepared.study.keep}), in the FESEARCH_ARTIFACTS the study ran with.",
+            f"{prepared.study.keep}){front}, in the FESEARCH_ARTIFACTS the study ran with.",
         )
     model = FittedModel.load(folder)
     data = prepared.development

@@ -70,7 +70,7 @@ class Study(BaseModel):
         cpus, cpus_per_trial, gpus, gpus_per_trial: what to use; cpus defaults to all there are.
         address: of a running Ray cluster; default: Ray is started here.
         runner: "ray", or "inline" for one trial at a time in this process.
-        keep: weights of this many best trials are kept.
+        keep: weights of this many best trials are kept, and of all that ``objectives`` show.
         disk_limit: of all files of the study, such as "20GB": fewer are kept where it is reached.
         warm_start: an earlier study of the store; its best configs are tried first, and where data,
             target, metric and division are the same its trials are known to the sampler.

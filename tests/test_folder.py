@@ -13,13 +13,19 @@ from fesearch.search.worker import LOG, MODEL
 from fesearch.studyfile import load
 
 
-def end(keeper: Keeper, folder: Path, number: int, value: float) -> None:
+def end(
+    keeper: Keeper, folder: Path, number: int, value: float, parameters: int | None = None
+) -> None:
     """A trial ends, whose weights take 1,000 bytes and whose log takes 10."""
     weights = folder_of(folder, number) / MODEL
     weights.mkdir(parents=True)
     (weights / "model.safetensors").write_bytes(bytes(1000))
     (folder_of(folder, number) / LOG).write_bytes(bytes(10))
-    keeper.ended(TrialResult(number, "irnet", {}, 0, TrialState.COMPLETE, value))
+    keeper.ended(sized(number, value, parameters))
+
+
+def sized(number: int, value: float, parameters: int | None = None) -> TrialResult:
+    return TrialResult(number, "irnet", {}, 0, TrialState.COMPLETE, value, parameters=parameters)
 
 
 def kept(folder: Path) -> list[int]:
@@ -36,6 +42,21 @@ def test_a_disk_limit_lets_fewer_trials_stay(
     for number, value in enumerate([0.2, 0.1, 0.3]):
         end(keeper, tmp_path, number, value)
     assert kept(tmp_path) == expected
+
+
+def test_what_no_other_trial_beats_in_all_objectives_stays_too(tmp_path: Path) -> None:
+    size = {0: (0.1, 900), 1: (0.2, 500), 2: (0.3, 700), 3: (0.4, 100), 4: (0.5, 300)}
+    keeper = Keeper(tmp_path, 1, "minimize", objectives=["parameters"])
+    for number, (value, parameters) in size.items():
+        end(keeper, tmp_path, number, value, parameters)
+    assert kept(tmp_path) == [0, 1, 3]
+    end(keeper, tmp_path, 5, 0.15, 90)  # better than 1 and 3 in both
+    assert kept(tmp_path) == [0, 5]
+    end(keeper, tmp_path, 6, 0.05, 1000)
+    assert kept(tmp_path) == [0, 5, 6]
+    again = Keeper(tmp_path, 1, "minimize", disk_limit=2070, objectives=["parameters"])
+    again.opened(None, [sized(0, 0.1, 900), sized(5, 0.15, 90), sized(6, 0.05, 1000)])
+    assert kept(tmp_path) == [0, 6]  # the worst goes where there is no room
 
 
 def test_what_running_trials_leave_counts_too(tmp_path: Path) -> None:

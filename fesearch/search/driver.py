@@ -126,6 +126,7 @@ def _at_work(
         row.direction,
         lambda: _needed(store, row),
         study.disk_limit,
+        study.objectives,
     )
     settings = settings_of(row, prepared, allowance)
     if settings.deadline is None or settings.deadline > time.monotonic():

@@ -4,11 +4,12 @@ import os
 import secrets
 import shutil
 from bisect import insort
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from fesearch.errors import InputError
+from fesearch.front import Objective, front
 from fesearch.metrics import Direction
 from fesearch.paths import studies_dir
 from fesearch.record import TrialResult, TrialSpec
@@ -124,10 +125,12 @@ class Keeper:
         folder: of the study.
         keep: number of trials whose weights and ends stay.
         direction: of their values.
+        objectives: what counts beside these, where the trials that no other one beats in all stay
+            too; see ``front``.
         needed: numbers of the trials that others wait to go on from; their ends stay, too.
         disk_limit: bytes that all files of the study may take, but for those that Ray has while it
-            runs; fewer than ``keep`` trials stay where these are too large, but the best always
-            does. All are counted at the beginning, then those of a trial when it or another ends.
+            runs; fewer trials stay where these are too large, but the best always does. All are
+            counted at the beginning, then those of a trial when it or another ends.
     """
 
     def __init__(
@@ -137,9 +140,12 @@ class Keeper:
         direction: Direction,
         needed: Callable[[], Collection[int | None]] = frozenset,
         disk_limit: int | None = None,
+        objectives: Sequence[Objective] = (),
     ) -> None:
         self._folder = folder
         self._keep = keep
+        self._direction, self._objectives = direction, objectives
+        self._front: list[TrialResult] = []
         self._needed = needed
         self._disk_limit = disk_limit
         self._sizes = _Sizes(folder)
@@ -159,7 +165,7 @@ class Keeper:
             if result.state.finished:
                 self._remove_checkpoints(result.number)
                 self._count(result)
-        del self._best[self._keep :]
+        self._fall_behind()
         kept = {number for _, number in self._best}
         self._remove([r.number for r in results if r.state.finished and r.number not in kept])
         if self._disk_limit is not None:
@@ -183,8 +189,7 @@ class Keeper:
         self._remove_checkpoints(result.number)
         behind = [result.number]
         if self._count(result):
-            behind = [number for _, number in self._best[self._keep :]]
-            del self._best[self._keep :]
+            behind = self._fall_behind()
         parent = self._going_on.pop(result.number, None)
         parents = [] if parent is None else [parent]
         self._remove(behind, parents)
@@ -199,7 +204,16 @@ class Keeper:
         if result.value is None or not result.state.usable:
             return False
         insort(self._best, (self._sign * result.value, result.number))
+        if self._objectives:
+            self._front = front([*self._front, result], self._objectives, self._direction)
         return True
+
+    def _fall_behind(self) -> list[int]:
+        """Let go of those that are neither among the best nor on the front: their numbers."""
+        on_front = {one.number for one in self._front}
+        behind = [pair for pair in self._best[self._keep :] if pair[1] not in on_front]
+        self._best = [pair for pair in self._best if pair not in behind]
+        return [number for _, number in behind]
 
     def _remove_checkpoints(self, number: int) -> None:
         """And what a worker that was killed has left half written."""
