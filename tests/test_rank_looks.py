@@ -15,7 +15,7 @@ from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
 from fesearch.predictions import holdout_folder, kept
 from fesearch.ranking.columns import ANEW, ENSEMBLES, shown
-from fesearch.ranking.contender import Contender, Spread
+from fesearch.ranking.contender import Contender, Spread, validation_interval
 from fesearch.ranking.pooled import interval
 from fesearch.ranking.rank import repeated_tables, tables
 from fesearch.record import TrialSpec
@@ -120,6 +120,17 @@ def test_ensembles_have_the_interval_of_their_validation_mae(
     assert joint["after_look"] is False
 
 
+def test_rows_that_did_not_score_give_no_interval_of_validation(studies: str) -> None:
+    """With inner folds training rows score, and what is kept is of the validation rows."""
+    looks = [one.look for one in holdout("nets", studies, seeds=2).scored]
+    with Store.open(studies) as store:
+        rows = {row.name: row for row in store.study_rows()}
+    assert validation_interval(looks, rows) is not None
+    other = {**looks[1].how.validation, "mae": 1.0}
+    folded = [looks[0], replace(looks[1], how=replace(looks[1].how, validation=other))]
+    assert validation_interval(folded, rows) is None
+
+
 @pytest.mark.parametrize("format", ["table", "markdown", "latex", "csv", "json"])
 def test_configs_trained_again_have_lines_with_all_scores(
     studies: str, format: str, capsys: pytest.CaptureFixture[str]
@@ -142,7 +153,9 @@ def test_configs_trained_again_have_lines_with_all_scores(
     assert (seeds["seeds_count"], more["seeds_count"], more["seeds_sd"]) == (3, 1, None)
     assert joined.how.interval is not None
     assert more["test_interval"] == list(joined.how.interval)
-    assert seeds["test_interval"][0] < seeds["test_mae"] < seeds["test_interval"][1]
+    for part in ("val", "test"):
+        assert seeds[f"{part}_interval"][0] < seeds[f"{part}_mae"] < seeds[f"{part}_interval"][1]
+    assert more["val_interval"] is None
     for name in ("family", "trial", "config", "parameters", "trials", "search_hours", "data"):
         assert seeds[name] == more[name] == entry[name]
     assert seeds["ties"]

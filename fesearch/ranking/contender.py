@@ -15,7 +15,7 @@ from fesearch.errors import InputError
 from fesearch.metrics import MAE_INTERVAL, Direction
 from fesearch.ranking.pieces import Piece
 from fesearch.space import Value
-from fesearch.store.how import Searched, Trained
+from fesearch.store.how import How, Searched, Trained
 from fesearch.store.types import Effort, Look, StudyRow
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Contender:
             where no look says how many that were.
         interval: of the mean test MAE over members, 95 %; None where not all predictions of their
             test rows are kept here.
+        val_interval: that of the mean validation MAE.
         standing: by the corrected resampled t test; on one division among all that were scored.
     """
 
@@ -101,6 +102,7 @@ class Contender:
     latency: float | None
     test_to_train: float | None = None
     interval: tuple[float, float] | None = None
+    val_interval: tuple[float, float] | None = None
     standing: "Standing | None" = None
 
     @property
@@ -169,16 +171,21 @@ def ordered(found: Iterable[Contender], metric: str, direction: Direction) -> li
     return sorted(found, key=place)
 
 
-def predicted(looks: Sequence[Look], rows: Mapping[str, StudyRow]) -> "list[Predictions]":
+def predicted(
+    looks: Sequence[Look],
+    rows: Mapping[str, StudyRow],
+    file: Callable[[How], str | None] = lambda how: how.predictions,
+) -> "list[Predictions]":
     """What looks have said of their test rows, in their order.
 
     Args:
         rows: name -> study.
+        file: its name; of validation rows the looks have another one.
 
     Returns:
         nothing at all where that of one of them is not kept here.
     """
-    if any(look.how.predictions is None for look in looks):
+    if any(file(look.how) is None for look in looks):
         return []
     # What has been looked at alone needs NumPy.
     from fesearch import predictions
@@ -187,7 +194,7 @@ def predicted(looks: Sequence[Look], rows: Mapping[str, StudyRow]) -> "list[Pred
     for look in looks:
         folder = str(rows[look.study].definition.get("folder", ""))
         try:
-            kept = predictions.kept(folder, look.how.predictions)
+            kept = predictions.kept(folder, file(look.how))
         except InputError as error:
             _log.warning("No interval, and not compared: %s", error.message)
             return []
@@ -203,8 +210,36 @@ def interval(looks: Sequence[Look], said: "Sequence[Predictions]") -> tuple[floa
     Args:
         said: what the looks have predicted, or nothing; of a single look its record says enough.
     """
+    return looks[0].how.interval if len(looks) == 1 else _pooled_interval(looks, said)
+
+
+def validation_interval(
+    looks: Sequence[Look], rows: Mapping[str, StudyRow]
+) -> tuple[float, float] | None:
+    """The 95 % interval of the mean validation MAE over members; see ``predicted``.
+
+    None where what is kept is no more than a part of what scored, as with inner folds.
+    """
     if len(looks) == 1:
-        return looks[0].how.interval
+        return of_validation(looks[0].how.validation)
+    held = predicted(looks, rows, lambda how: how.held)
+    scores = [look.how.validation.get("mae") for look in looks]
+    for one, score in zip(held, scores, strict=False):
+        if score is None or not math.isclose(float(one.errors.mean()), score):
+            return None
+    return _pooled_interval(looks, held)
+
+
+def of_validation(scores: Mapping[str, float | None]) -> tuple[float, float] | None:
+    """That on record of one model; an older fesearch wrote none down."""
+    low, high = map(scores.get, MAE_INTERVAL)
+    return None if low is None or high is None else (low, high)
+
+
+def _pooled_interval(
+    looks: Sequence[Look], said: "Sequence[Predictions]"
+) -> tuple[float, float] | None:
+    """That of a mean over members, from what each look has predicted; None without."""
     if not said:
         return None
     from fesearch.ranking import pooled

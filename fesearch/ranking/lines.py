@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fesearch.metrics import MAE_INTERVAL, METRICS
-from fesearch.ranking.contender import Contender, Spread
+from fesearch.metrics import METRICS
+from fesearch.ranking.contender import Contender, Spread, of_validation
 from fesearch.ranking.repeats import RepeatedTable
 from fesearch.ranking.single import Entry, Table
 from fesearch.store.how import Trained
@@ -40,7 +40,7 @@ def entry_row(table: Table, entry: Entry) -> dict[str, Any]:
         "split": key.split,
         **{f"val_{name}": validation.get(name) for name in names},
         f"val_{key.metric}": trial.value,
-        "val_interval": _interval(trial.scores),
+        "val_interval": list(interval) if (interval := of_validation(trial.scores)) else None,
         **{f"test_{name}": scores.get(name) for name in names},
         "test_interval": list(how.interval) if how and how.interval else None,
         "test_coverage": {k: list(pair) for k, pair in how.coverage.items()} if how else {},
@@ -80,7 +80,7 @@ def contender_row(
         "data": table.data,
         "split": table.key.split,
         **_means("val", one.validation, names),
-        "val_interval": _interval(one.looks[0].how.validation) if len(one.looks) == 1 else None,
+        "val_interval": list(one.val_interval) if one.val_interval else None,
         **_means("test", one.test, names),
         "test_interval": list(one.interval) if one.interval else None,
         "test_coverage": {level: list(pair) for level, pair in one.coverage.items()},
@@ -111,12 +111,6 @@ def picked(picks: Mapping[str, int]) -> str:
     """What an ensemble is of, what has the most weight first: nets:3 ×5, forests:1 ×3."""
     found = sorted(picks.items(), key=lambda pick: -pick[1])
     return ", ".join(f"{name} ×{count}" for name, count in found)
-
-
-def _interval(scores: Mapping[str, float | None]) -> list[float] | None:
-    """That of a validation MAE; an older fesearch wrote none down."""
-    found = [end for name in MAE_INTERVAL if (end := scores.get(name)) is not None]
-    return found if len(found) == len(MAE_INTERVAL) else None
 
 
 def _common(table: Table | RepeatedTable) -> dict[str, Any]:

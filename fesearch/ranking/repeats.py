@@ -4,7 +4,14 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fesearch.metrics import Direction
-from fesearch.ranking.contender import Contender, contender, interval, ordered, predicted
+from fesearch.ranking.contender import (
+    Contender,
+    contender,
+    interval,
+    ordered,
+    predicted,
+    validation_interval,
+)
 from fesearch.ranking.pieces import Piece, grouped, latest, pieces_of
 from fesearch.record import ResultKey
 from fesearch.store.results import Store
@@ -67,7 +74,12 @@ def repeated_table(
     if not found:
         return None
     with_intervals = [
-        replace(one, interval=interval(one.looks, predicted(one.looks, rows))) for one in found
+        replace(
+            one,
+            interval=interval(one.looks, predicted(one.looks, rows)),
+            val_interval=validation_interval(one.looks, rows),
+        )
+        for one in found
     ]
     looks = {
         (look.split, look.sequence)

@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fesearch.metrics import Direction
-from fesearch.ranking.contender import Contender, Spread, contender, interval, ordered, predicted
+from fesearch.ranking.contender import (
+    Contender,
+    Spread,
+    contender,
+    interval,
+    ordered,
+    predicted,
+    validation_interval,
+)
 from fesearch.ranking.pieces import grouped, latest, pieces_of
 from fesearch.record import ResultKey
 from fesearch.store.how import Trained
@@ -223,7 +231,12 @@ def _judged(table: Table, rows: Mapping[str, StudyRow]) -> Table:
 
     def judged(one: Contender) -> Contender:
         theirs, standing = found[id(one)]
-        return replace(one, interval=interval(one.looks, theirs), standing=standing)
+        return replace(
+            one,
+            interval=interval(one.looks, theirs),
+            val_interval=validation_interval(one.looks, rows),
+            standing=standing,
+        )
 
     entries = [
         replace(one, standing=found[id(one)][1], anew=tuple(map(judged, one.anew)))
