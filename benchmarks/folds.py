@@ -37,15 +37,6 @@ SEQUENCES = (
     *("--set", "space.loss=mae", "--set", "space.dropout=0.0", "--set", "space.batch_size=[256]"),
     *("--set", "space.weight_decay={low=1e-6,high=1e-2,log=true}"),
 )
-EIGHT = (
-    *(*NETS, "--set", "space.depth=8", "--set", "space.norm=none"),
-    *("--set", "space.weight_decay=1e-2", "--set", "space.precision=bf16"),
-)
-"""The best residual network of a first search, but for its width and its steps."""
-WIDE = (
-    *(*EIGHT, "--set", "space.width=1.0", "--set", "space.batch_size=512"),
-    *("--set", "space.learning_rate=1e-3"),
-)
 SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     "attention": (
         *(1, 30),
@@ -60,27 +51,20 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
         *(3, 60),
         (*NETS, "--set", "space.depth=[8,17]", "--set", "space.width=0.5"),
     ),
-    "irnet-long": (  # the best config of those, for longer
-        *(1, 150),
-        (
-            *(*EIGHT, "--set", "space.width=0.5", "--set", "space.batch_size=256"),
-            *("--set", "space.learning_rate=1.5e-3"),
-        ),
-    ),
-    "irnet-wide": (1, 50, WIDE),
-    "irnet-silu": (1, 50, (*WIDE, "--set", "space.activation=silu")),
-    "irnet-decay": (
-        *(1, 50),
-        (
-            *(*WIDE, "--set", "space.activation=silu", "--set", "space.learning_rate=2e-3"),
-            *("--set", "space.weight_decay=1e-1"),
-        ),
-    ),
-    "attention-wide": (
+    "irnet-today": (  # after what those have shown, wider and for longer
         *(1, 60),
         (
+            *(*NETS, "--set", "space.depth=8", "--set", "space.norm=none"),
+            *("--set", "space.width=1.0", "--set", "space.activation=silu"),
+            *("--set", "space.batch_size=256", "--set", "space.learning_rate=1e-3"),
+            *("--set", "space.weight_decay=1e-2"),
+        ),
+    ),
+    "attention-today": (
+        *(1, 50),
+        (
             *(*SEQUENCES, "--set", "space.blocks=3", "--set", "space.heads=4"),
-            *("--set", "space.head_size=32", "--set", "space.learning_rate=1.5e-3"),
+            *("--set", "space.head_size=32", "--set", "space.learning_rate=2e-3"),
             *("--set", "space.weight_decay=1e-1"),
         ),
     ),

@@ -14,7 +14,10 @@ Arrays: TypeAlias = "Mapping[str, np.ndarray]"
 COLUMNS = 16
 """Laid one behind the other at once: as many float32 numbers of a row as a processor fetches."""
 
-HINT = "Use the files as fesearch wrote them, with the config they were written for."
+HINT = (
+    "Use the files as fesearch wrote them, with the config and the version of fesearch that they "
+    "were written by."
+)
 
 
 @dataclass(frozen=True)

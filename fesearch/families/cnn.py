@@ -3,10 +3,11 @@
 Huang and Ling, J. Appl. Phys. 128, 124901 (2020), doi:10.1063/5.0012411, section II: Adadelta,
 absolute error, depth and learning rate searched, 100 or 500 epochs (one trial has both in its
 curve). Its layers are not stated; declared here: convolutions of 3 × 3 cells and 32 channels that
-keep the picture's size, ReLU, one fully connected layer of 128, batches of 64, patience 50 epochs;
-depths are ours too, the learning rates 1e-1 … 1e-4 those of all their deep models. Initial weights
-are Glorot's, as Keras has them where nothing is said, unless there is batch norm. The picture is
-not standardised, since empty cells mean something.
+keep the picture's size, ReLU, one fully connected layer of 128, batches of 64; depths are ours too,
+the learning rates 1e-1 … 1e-4 those of all their deep models. Initial weights are Glorot's, as
+Keras has them where nothing is said, unless there is batch norm. The picture is not standardised,
+since empty cells mean something. A deviation: they stop the DNN early alone, here 50 epochs without
+a better one end a trial, whose best epoch it is that counts.
 """
 
 from typing import TYPE_CHECKING, Any

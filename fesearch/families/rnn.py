@@ -8,10 +8,12 @@ in its curve).
 
 Not stated and declared here: the order of the elements (by falling fraction, see the feature set
 ``element_sequence``; the LSTM reads them in it), the vectors (an element's fraction at its place
-among 100), the attention (additive), 128 units, batches of 64, patience 50 epochs, scaling of the
-target (``scaling.py``), so that the Huber loss bends at one standard deviation of it. Initial
-weights are Glorot's and forget gates begin open, as in the TensorFlow they used; those of the LSTM
-are torch's. Longer compounds are read with ``--features element_sequence:longest=12``.
+among 100), the attention (additive), 128 units, batches of 64, scaling of the target
+(``scaling.py``), so that the Huber loss bends at one standard deviation of it. Initial weights are
+Glorot's and forget gates begin open, as in the TensorFlow they used; those of the LSTM are torch's.
+A deviation: they stop the DNN early alone, here 50 epochs without a better one end a trial, whose
+best epoch it is that counts. Longer compounds are read with ``--features
+element_sequence:longest=12``.
 """
 
 from typing import TYPE_CHECKING, Any
