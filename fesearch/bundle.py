@@ -4,7 +4,7 @@ Nothing in it is run, and every byte is vouched for by ``SHA256SUMS``. Reading o
 """
 
 import hashlib
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,7 +21,7 @@ from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError, counted, quoted
 from fesearch.family import FAMILIES, Predictor
 from fesearch.features import Combination
-from fesearch.featureset import ColumnFeatureSet, FeatureSet, Inputs
+from fesearch.featureset import ColumnFeatureSet, Computed, FeatureSet, Inputs
 from fesearch.intervals import Calibration
 from fesearch.model import FittedModel, read_arrays
 from fesearch.sealed import Met, Sealed, meet_or_warn, met_in
@@ -117,7 +117,7 @@ class Bundle:
         blank = Answer(value, value.copy() if len(self.columns) > 1 else None, {})
         if not len(inputs):
             return blank
-        matrix, lacking = self.sets.compute(inputs)
+        matrix, lacking = self._computed(inputs)
         good = np.delete(np.arange(len(inputs)), list(lacking))
         if not good.size:
             return replace(blank, lacking=lacking)
@@ -128,6 +128,23 @@ class Bundle:
         wild = good[~np.isfinite(value[good])]
         value[wild] = np.nan
         return replace(blank, lacking={**lacking, **dict.fromkeys(wild.tolist(), _WILD)})
+
+    def _computed(self, inputs: Inputs) -> Computed:
+        """Features of rows; formulas that a set refuses lack theirs, as structures do."""
+        try:
+            return self.sets.compute(inputs)
+        except InputError:
+            sets = [term for term in self.sets.terms if term.needs == "formula"]
+            refused = dict(pair for term in sets for pair in _refused(term, inputs.formulas))
+            if not refused:
+                raise
+        rows = enumerate(inputs.formulas)
+        fits = next((text for row, text in rows if row not in refused), None)
+        if fits is None:
+            return Computed(np.empty((len(inputs), 0), np.float32), refused)
+        texts = [fits if row in refused else text for row, text in enumerate(inputs.formulas)]
+        matrix, lacking = self.sets.compute(replace(inputs, formulas=texts))
+        return Computed(matrix, {**lacking, **refused})
 
     def of_features(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Predictions (n,) and their spread, (n,) or None, for features (n, d) of its sets."""
@@ -228,6 +245,21 @@ def open_bundle(folder: Path, devices: Sequence[str] = ("cpu",)) -> Bundle:
     predictors = tuple(_predictors(folder / name, member, devices) for name, member in models)
     digest = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()
     return Bundle(card, sets, columns, predictors, calibration, sealed, digest)
+
+
+def _refused(
+    term: FeatureSet, formulas: Sequence[str], first: int = 0
+) -> Iterator[tuple[int, str]]:
+    """The rows from the first one on whose formula a set refuses, and why: found by halves."""
+    try:
+        term.compute(Inputs(formulas))
+    except InputError as error:
+        half = len(formulas) // 2
+        if half:
+            yield from _refused(term, formulas[:half], first)
+            yield from _refused(term, formulas[half:], first + half)
+        else:
+            yield first, error.message.rstrip(".")
 
 
 def _predicted(predictors: Sequence[Predictor], matrix: np.ndarray) -> np.ndarray:

@@ -73,6 +73,23 @@ def test_wrong_rows_are_kept_with_their_reason(bundle: Bundle, tmp_path: Path) -
     assert done.first == tuple(f"line {i + 2}: {REASONS[i]}" for i in (1, 2, 3))
 
 
+def test_a_formula_that_a_feature_set_refuses_is_one_wrong_row(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    texts = ["AlTi", "AlOg", "CrFe", "OgTi", "NbZr"]
+    (tmp_path / "in.csv").write_text("\n".join(["formula", *texts, ""]))
+    done = predict_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", on_bad="keep")
+    found = rows(tmp_path / "out.csv")
+    said = [f"The element tables of magpie lack Og, which '{text}' contains" for text in texts]
+    assert [row["error"] for row in found] == ["", said[1], "", said[3], ""]
+    given = [float(found[place]["prediction"]) for place in (0, 2, 4)]
+    assert given == bundle.predict(["AlTi", "CrFe", "NbZr"]).tolist()
+    assert (done.rows, done.bad) == (3, 2)
+    assert bundle.answer(["Og"]).lacking == {0: said[1].replace("AlOg", "Og")}
+    with pytest.raises(InputError, match=r"^2 of 5 rows .*: line 3: The element tables"):
+        predict_file(bundle, tmp_path / "in.csv", tmp_path / "not.csv")
+
+
 def test_progress_counts_rows_without_the_header(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
