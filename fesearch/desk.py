@@ -134,7 +134,8 @@ class Desk:
             made.model.save(joined_folder(self._row, spec.number, spec.seed))
         look = self._look(spec.number, split, made.model, how, calibration)
         _log.info(
-            "Trial %d on %s, seed %d: %.0f s", spec.number, split.spec, spec.seed, made.seconds
+            *("Trial %d of %s on %s, seed %d: %.0f s", spec.number, self._row.name),
+            *(split.spec, spec.seed, made.seconds),
         )
         return look
 

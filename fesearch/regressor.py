@@ -191,7 +191,7 @@ class FesearchRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             elif compounds is None:
                 raise ValueError(
                     "The rows that the model was fitted to are compounds, and X has none: "
-                    "give formulas."
+                    "give a list or a column of formulas."
                 )
             else:
                 self._note_compounds(X, reset=False)
