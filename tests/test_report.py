@@ -172,6 +172,10 @@ def test_ensembles_are_told_with_their_picks(studies: str, fast: None) -> None:
     alone = words_of(collect(["forests"], studies))
     assert ENSEMBLES not in alone
     assert "The best ensemble" not in alone
+    holdout_ensemble(["forests"], studies, 1)
+    of_one = words_of(collect(["forests"], studies))
+    assert ENSEMBLES in of_one
+    assert "The best ensemble" not in of_one
 
 
 def picks_of(look: Look) -> list[tuple[str, int]]:

@@ -161,9 +161,10 @@ def _command(report: Report) -> str:
 
 
 def _joint(table: Ranked) -> dict[str, Any] | None:
-    """The best ensemble of a ranking; None where none has a score on the test part."""
+    """The best ensemble of a ranking; None where none of several models has a test score."""
     metric = table.key.metric
-    best = next((one for one in table.ensembles if metric in one.test), None)
+    several = (one for one in table.ensembles if len(one.picks) > 1 and metric in one.test)
+    best = next(several, None)
     if best is None:
         return None
     return {"picks": picked(best.picks), "test": best.test[metric].mean}
