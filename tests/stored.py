@@ -24,7 +24,8 @@ def create(store: Store, name: str = "first", key: ResultKey = KEY, **changes: A
         "features": "digest",
         "versions": {"torch": "2.13.0"},
     }
-    return store.create_study(name, {"study": {"families": ["irnet"]}}, **{**values, **changes})
+    definition = changes.pop("definition", {"study": {"families": ["irnet"]}})
+    return store.create_study(name, definition, **{**values, **changes})
 
 
 def spec(number: int = 0, **changes: Any) -> TrialSpec:

@@ -129,7 +129,11 @@ class Studies(Database):
             found = find(connection, name)
             if found is not None:
                 return found
-            near = nearest(name, connection.scalars(sa.select(STUDIES.c.name)))
+            names = list(connection.scalars(sa.select(STUDIES.c.name)))
+        if many := [row.name for row in self.study_rows() if _is_of(row, name)]:
+            said = f"'{name}' is a search over many families, and each has a study of its own."
+            raise StudyNotFoundError(said, f"Name one: {', '.join(many)}")
+        near = nearest(name, names)
         hint = f"Did you mean '{near}'? " if near else ""
         raise StudyNotFoundError(f"There is no study '{name}'.", f"{hint}Type: fesearch study list")
 

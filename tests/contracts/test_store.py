@@ -51,6 +51,17 @@ def test_an_unknown_study_is_told_its_nearest_name(store: Store) -> None:
     )
 
 
+def test_a_search_over_families_is_told_its_studies(store: Store) -> None:
+    for name in ("night-irnet", "night-dnn"):
+        create(store, name, definition={"study": {}, "portfolio": {"name": "night"}})
+    with pytest.raises(StudyNotFoundError) as caught:
+        store.study("night")
+    assert str(caught.value) == (
+        "'night' is a search over many families, and each has a study of its own.\n"
+        "Name one: night-irnet, night-dnn"
+    )
+
+
 @pytest.mark.parametrize("name", ["x'; DROP TABLE fesearch_studies; --", "%s :name {0}", "Ünï 🧪"])
 def test_hostile_names_are_names(store: Store, name: str) -> None:
     study = create(store, name)
