@@ -219,7 +219,8 @@ def test_an_error_of_the_caller_ends_it(two_cores: Any) -> None:
 
 
 ALONE = f"""
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import ray, test_tasks
 from fesearch import tasks
