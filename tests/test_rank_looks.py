@@ -14,7 +14,7 @@ from fesearch.export import export
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
 from fesearch.predictions import holdout_folder, kept
-from fesearch.ranking.columns import ANEW, ENSEMBLES, shown
+from fesearch.ranking.columns import ANEW, ENSEMBLES, LEARNED, remarks, shown
 from fesearch.ranking.contender import Contender, Spread, validation_interval
 from fesearch.ranking.pooled import interval
 from fesearch.ranking.rank import repeated_tables, tables
@@ -289,6 +289,30 @@ def test_a_retrained_look_is_no_secret(
     )
     readme = (tmp_path / "model" / "README.md").read_text()
     assert "these test scores are of the same config trained on training and validation" in readme
+
+
+def test_over_divisions_what_learned_validation_rows_stands_last_by_test_score(
+    studies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holdout("forests", studies, over="repeated:divisions=2", retrain=True)
+    holdout("nets", studies, over="repeated:divisions=2", retrain=True)
+    (table,) = repeated_tables(studies)
+    assert len(table.contenders) == 2
+    means = [one.test["mae"].mean for one in table.contenders]
+    assert means == sorted(means)
+    assert [position for position, _ in table.ranked()] == [None, None]
+    told = "all learned the rows that validate"
+    assert told in render(collect(["forests", "nets"], studies))
+
+    worst = "nets" if table.contenders[0].studies == ("forests",) else "forests"
+    holdout(worst, studies, over="repeated:divisions=2")
+    (table,) = repeated_tables(studies)
+    assert [position for position, _ in table.ranked()] == [1, None, None]
+    assert table.contenders[0].studies == (worst,)
+    assert LEARNED in remarks(table)
+    assert told not in render(collect(["forests", "nets"], studies))
+    assert run(["rank", "--split", table.key.split[:12], "--format", "json"]) == 0
+    assert [one["position"] for one in json.loads(capsys.readouterr().out)] == [1, None, None]
 
 
 def refused(*given: object, **named: object) -> None:

@@ -26,6 +26,9 @@ REPEATED = """\
 under 'ties' are not told apart: t tests corrected for training rows that divisions share
 (Nadeau and Bengio 2003), p corrected for all pairs (Holm), 0.05. Intervals: 95 %, bootstrap
 over the formulas of all divisions."""
+LEARNED = """\
+Lines without a number have learned the rows that validate too: they stand last, by their test
+score, which has chosen nothing."""
 FLATTERED = """\
 searched elsewhere: the configs were searched on rows that are test rows of some divisions;
 such scores flatter."""
@@ -54,8 +57,7 @@ def shown(table: Table | RepeatedTable, most: int | None = None) -> tuple[list[R
         most: lines that have a position; None shows all.
     """
     if isinstance(table, RepeatedTable):
-        ranked = enumerate(table.contenders[:most], start=1)
-        rows = [_over_members(table, one, position) for position, one in ranked]
+        rows = [_over_members(table, one, position) for position, one in table.ranked()[:most]]
     else:
         rows = [
             _entry(table, line) if isinstance(line, Entry) else _contender(table, line)
@@ -74,7 +76,8 @@ def remarks(table: Table | RepeatedTable) -> list[str]:
     """What is to be known to read the columns, below the table."""
     if isinstance(table, RepeatedTable):
         flattered = any(one.flattered for one in table.contenders)
-        return [REPEATED, *([FLATTERED] if flattered else [])]
+        learned = any(position is None for position, _ in table.ranked())
+        return [REPEATED, *([LEARNED] if learned else []), *([FLATTERED] if flattered else [])]
     lines = table.lines()
     said = {
         TIES: any(line.standing for line in lines),
@@ -143,7 +146,7 @@ def _contender(table: Table | RepeatedTable, one: Contender, position: int | Non
     return {**row, "trained": f"{row['trained']}{seeds}", "searched": None, "divisions": None}
 
 
-def _over_members(table: RepeatedTable, one: Contender, position: int) -> Row:
+def _over_members(table: RepeatedTable, one: Contender, position: int | None) -> Row:
     """A contender as a table over a repeated division shows it."""
     return {
         **_contender(table, one, position),

@@ -161,12 +161,13 @@ def contender(
 
 
 def ordered(found: Iterable[Contender], metric: str, direction: Direction) -> list[Contender]:
-    """The best by validation first; those without a validation score last, by their family."""
+    """The best by validation first; those without a validation score last, by their test score."""
     sign = 1.0 if direction == "minimize" else -1.0
 
-    def place(one: Contender) -> tuple[float, str]:
-        held = one.validation.get(metric)
-        return (sign * held.mean if held else math.inf, one.family)
+    def place(one: Contender) -> tuple[bool, float, str]:
+        held, test = one.validation.get(metric), one.test.get(metric)
+        score = held or test
+        return (held is None, sign * score.mean if score else math.inf, one.family)
 
     return sorted(found, key=place)
 

@@ -16,8 +16,7 @@ HOUR, MICRO = 3600.0, 1e6
 def rows_of(table: Table | RepeatedTable) -> list[dict[str, Any]]:
     """A row for each line, from top to bottom."""
     if isinstance(table, RepeatedTable):
-        ranked = enumerate(table.contenders, start=1)
-        return [contender_row(table, one, position) for position, one in ranked]
+        return [contender_row(table, one, position) for position, one in table.ranked()]
     return [
         entry_row(table, line) if isinstance(line, Entry) else contender_row(table, line)
         for line in table.lines()
@@ -69,7 +68,7 @@ def contender_row(
     """All there is to say about a contender; the keys promised of every line among it.
 
     Args:
-        position: over a repeated division; on one division a contender has none.
+        position: over a repeated division, see ``RepeatedTable.ranked``; on one division none.
     """
     names = dict.fromkeys([table.key.metric, *METRICS])
     return {

@@ -20,7 +20,9 @@ from fesearch.store.types import Division, StudyRow
 
 @dataclass(frozen=True)
 class RepeatedTable:
-    """All that is ranked over one repeated division, the best first.
+    """All that is ranked over one repeated division, the best by validation first.
+
+    What has learned the rows that validate stands behind them without a position, by test score.
 
     Attributes:
         key: ``split`` is the fingerprint of the parent.
@@ -37,6 +39,13 @@ class RepeatedTable:
     members: tuple[str, ...]
     looks: int
     contenders: tuple[Contender, ...]
+
+    def ranked(self) -> list[tuple[int | None, Contender]]:
+        """Every line with its position from 1, None where nothing but the test part says any."""
+        return [
+            (place if one.validation else None, one)
+            for place, one in enumerate(self.contenders, start=1)
+        ]
 
 
 def repeated_table(

@@ -174,13 +174,14 @@ def _over(report: Report) -> dict[str, Any] | None:
     """The best over the repeated division that the first ranking's target was scored on."""
     key = report.tables[0].summary.key
     for table in report.repeated:
-        best = table.contenders[0]
+        position, best = table.ranked()[0]
         if replace(table.key, split=key.split) == key and key.metric in best.test:
             return {
                 "family": best.family,
                 "studies": ", ".join(best.studies),
                 "test": best.test[key.metric],
                 "divisions": len(best.scores),
+                "by_test": position is None,
                 "flattered": best.flattered,
                 "published": beside(report.beside, table),
             }
