@@ -37,6 +37,11 @@ SEQUENCES = (
     *("--set", "space.loss=mae", "--set", "space.dropout=0.0", "--set", "space.batch_size=[256]"),
     *("--set", "space.weight_decay={low=1e-6,high=1e-2,log=true}"),
 )
+WAVES = (
+    *(*SEQUENCES, "--set", "space.blocks=3", "--set", "space.heads=4"),
+    *("--set", "space.head_size=32", "--set", "space.learning_rate=2e-3"),
+    *("--set", "space.weight_decay=1e-1"),
+)
 SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
     "attention": (
         *(1, 30),
@@ -60,14 +65,8 @@ SEARCHES: dict[str, tuple[int, int | None, tuple[str, ...]]] = {
             *("--set", "space.weight_decay=1e-2"),
         ),
     ),
-    "attention-today": (
-        *(1, 50),
-        (
-            *(*SEQUENCES, "--set", "space.blocks=3", "--set", "space.heads=4"),
-            *("--set", "space.head_size=32", "--set", "space.learning_rate=2e-3"),
-            *("--set", "space.weight_decay=1e-1"),
-        ),
-    ),
+    "attention-today": (1, 50, WAVES),
+    "attention-100": (1, 100, WAVES),
     "rnn": (
         *(2, 8),
         (
