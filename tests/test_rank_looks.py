@@ -1,8 +1,9 @@
 """Rankings after looks at test parts, and over repeated divisions."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,17 +14,20 @@ from fesearch.cli.app import run
 from fesearch.export import export
 from fesearch.holdout import holdout
 from fesearch.joint import holdout_ensemble
+from fesearch.metrics import Direction
 from fesearch.predictions import holdout_folder, kept
-from fesearch.ranking.columns import ANEW, ENSEMBLES, LEARNED, remarks, shown
-from fesearch.ranking.contender import Contender, Spread, validation_interval
+from fesearch.ranking.columns import ANEW, ENSEMBLES, UNVALIDATED, remarks, shown
+from fesearch.ranking.contender import Contender, Spread, ordered, validation_interval
 from fesearch.ranking.pooled import interval
 from fesearch.ranking.rank import repeated_tables, tables
-from fesearch.record import TrialSpec
+from fesearch.ranking.repeats import RepeatedTable
+from fesearch.record import ResultKey, TrialSpec
 from fesearch.report import collect, render
 from fesearch.search.folder import identity
 from fesearch.statistics import corrected_resampled_test, holm, paired_tests
 from fesearch.store.how import Trained
 from fesearch.store.results import Store
+from fesearch.store.types import Division
 
 
 def test_a_look_unseals_the_trial_and_marks_what_begins_after_it(studies: str) -> None:
@@ -291,6 +295,39 @@ def test_a_retrained_look_is_no_secret(
     assert "these test scores are of the same config trained on training and validation" in readme
 
 
+def line(family: str, validation: float | None, test: float | None) -> Contender:
+    """A line of a ranking with these scores and no others."""
+    held = {} if validation is None else {"r2": Spread(validation, None, 1)}
+    given = {} if test is None else {"r2": Spread(test, None, 1)}
+    empty: dict[str, Any] = dict.fromkeys(one.name for one in fields(Contender))
+    return Contender(**{**empty, "family": family, "validation": held, "test": given})
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_lines_stand_by_validation_then_by_test_then_by_name(direction: Direction) -> None:
+    lines = [line("f", None, None), line("e", None, None), line("d", None, 0.5)]
+    lines += [line("c", None, 0.7), line("b", 0.1, 0.9), line("a", 0.2, 0.1)]
+    wanted = "badcef" if direction == "minimize" else "abcdef"
+    found = ordered(lines, "r2", direction)
+    assert "".join(one.family for one in found) == wanted
+    partly = replace(line("g", None, 0.6), validation={"mae": Spread(0.1, None, 1)})
+    key = ResultKey("data", "target", "r2", "split")
+    division = Division("data", "split", "repeated:divisions=2", 8, 1, 1)
+    found = ordered([*lines, partly], "r2", direction)
+    table = RepeatedTable(key, "eV/atom", direction, "data", division, (), 0, tuple(found))
+    assert [place for place, _ in table.ranked()] == [1, 2, *[None] * 5]
+
+
+def test_ensembles_without_a_validation_score_are_told_to_be_chosen_by_test(studies: str) -> None:
+    told = "the best by this very score"
+    holdout_ensemble(["nets", "forests"], studies, 2, retrain=True)
+    assert told not in render(collect(["nets", "forests"], studies)), "there is no other"
+    holdout_ensemble(["nets", "forests"], studies, 6, retrain=True)
+    (table,) = tables(studies, studies=["nets", "forests"])
+    assert len(table.ensembles) == 2
+    assert told in render(collect(["nets", "forests"], studies))
+
+
 def test_over_divisions_what_learned_validation_rows_stands_last_by_test_score(
     studies: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -301,7 +338,7 @@ def test_over_divisions_what_learned_validation_rows_stands_last_by_test_score(
     means = [one.test["mae"].mean for one in table.contenders]
     assert means == sorted(means)
     assert [position for position, _ in table.ranked()] == [None, None]
-    told = "all learned the rows that validate"
+    told = "none has a validation score"
     assert told in render(collect(["forests", "nets"], studies))
 
     worst = "nets" if table.contenders[0].studies == ("forests",) else "forests"
@@ -309,7 +346,7 @@ def test_over_divisions_what_learned_validation_rows_stands_last_by_test_score(
     (table,) = repeated_tables(studies)
     assert [position for position, _ in table.ranked()] == [1, None, None]
     assert table.contenders[0].studies == (worst,)
-    assert LEARNED in remarks(table)
+    assert UNVALIDATED in remarks(table)
     assert told not in render(collect(["forests", "nets"], studies))
     assert run(["rank", "--split", table.key.split[:12], "--format", "json"]) == 0
     assert [one["position"] for one in json.loads(capsys.readouterr().out)] == [1, None, None]

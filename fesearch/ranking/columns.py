@@ -26,9 +26,9 @@ REPEATED = """\
 under 'ties' are not told apart: t tests corrected for training rows that divisions share
 (Nadeau and Bengio 2003), p corrected for all pairs (Holm), 0.05. Intervals: 95 %, bootstrap
 over the formulas of all divisions."""
-LEARNED = """\
-Lines without a number have learned the rows that validate too: they stand last, by their test
-score, which has chosen nothing."""
+UNVALIDATED = """\
+Lines without a number have no validation score, most because they have learned those rows too: they
+stand last, by their test score."""
 FLATTERED = """\
 searched elsewhere: the configs were searched on rows that are test rows of some divisions;
 such scores flatter."""
@@ -54,7 +54,7 @@ def shown(table: Table | RepeatedTable, most: int | None = None) -> tuple[list[R
     Numbers stay numbers; what is missing is None.
 
     Args:
-        most: lines that have a position; None shows all.
+        most: lines that have a position, over a repeated division any; None shows all.
     """
     if isinstance(table, RepeatedTable):
         rows = [_over_members(table, one, position) for position, one in table.ranked()[:most]]
@@ -76,8 +76,8 @@ def remarks(table: Table | RepeatedTable) -> list[str]:
     """What is to be known to read the columns, below the table."""
     if isinstance(table, RepeatedTable):
         flattered = any(one.flattered for one in table.contenders)
-        learned = any(position is None for position, _ in table.ranked())
-        return [REPEATED, *([LEARNED] if learned else []), *([FLATTERED] if flattered else [])]
+        last = any(position is None for position, _ in table.ranked())
+        return [REPEATED, *([UNVALIDATED] if last else []), *([FLATTERED] if flattered else [])]
     lines = table.lines()
     said = {
         TIES: any(line.standing for line in lines),

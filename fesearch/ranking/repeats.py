@@ -22,7 +22,8 @@ from fesearch.store.types import Division, StudyRow
 class RepeatedTable:
     """All that is ranked over one repeated division, the best by validation first.
 
-    What has learned the rows that validate stands behind them without a position, by test score.
+    What has no validation score, such as configs that learned those rows too, stands behind them
+    without a position, by test score.
 
     Attributes:
         key: ``split`` is the fingerprint of the parent.
@@ -41,9 +42,9 @@ class RepeatedTable:
     contenders: tuple[Contender, ...]
 
     def ranked(self) -> list[tuple[int | None, Contender]]:
-        """Every line with its position from 1, None where nothing but the test part says any."""
+        """Every line with its position from 1; None where it has no validation score."""
         return [
-            (place if one.validation else None, one)
+            (place if self.key.metric in one.validation else None, one)
             for place, one in enumerate(self.contenders, start=1)
         ]
 

@@ -85,7 +85,7 @@ class Table:
         data: name of the data set, as the studies called it.
         looks: at the test part, so far.
         predicted: those of them that are predictions without a score.
-        ensembles: those that were looked at, best validation first. They stand below, without a
+        ensembles: those that were looked at, see ``contender.ordered``. They stand below, without a
             position: picks are chosen on the rows that validate, so their validation flatters.
     """
 

@@ -163,11 +163,15 @@ def _command(report: Report) -> str:
 def _joint(table: Ranked) -> dict[str, Any] | None:
     """The best ensemble of a ranking; None where none of several models has a test score."""
     metric = table.key.metric
-    several = (one for one in table.ensembles if len(one.picks) > 1 and metric in one.test)
-    best = next(several, None)
-    if best is None:
+    several = [one for one in table.ensembles if len(one.picks) > 1 and metric in one.test]
+    if not several:
         return None
-    return {"picks": picked(best.picks), "test": best.test[metric].mean}
+    best = several[0]
+    return {
+        "picks": picked(best.picks),
+        "test": best.test[metric].mean,
+        "by_test": len(several) > 1 and metric not in best.validation,
+    }
 
 
 def _over(report: Report) -> dict[str, Any] | None:
@@ -181,7 +185,7 @@ def _over(report: Report) -> dict[str, Any] | None:
                 "studies": ", ".join(best.studies),
                 "test": best.test[key.metric],
                 "divisions": len(best.scores),
-                "by_test": position is None,
+                "by_test": len(table.contenders) > 1 and position is None,
                 "flattered": best.flattered,
                 "published": beside(report.beside, table),
             }

@@ -15,7 +15,7 @@ def ranking(
     """A ranking, the best first, and what all of it has in common.
 
     Args:
-        most: lines with a position that are shown; None shows all.
+        most: lines with a position that are shown, see ``columns.shown``; None shows all.
         publication: values to be shown below it.
     """
     rows, columns = shown(table, most)
