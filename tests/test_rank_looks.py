@@ -284,7 +284,7 @@ def test_a_retrained_look_is_no_secret(
     assert json.loads(capsys.readouterr().out)[0]["joined_mean"] == scored.scores["mae"]
     page = render(collect(["nets"], studies))
     assert "none: the test part is sealed" not in page
-    assert "<td>train + validation</td>" in page
+    assert ">train + validation</td>" in page
     card = export("nets", studies, tmp_path / "model")
     assert card.test is not None
     assert (card.test.trained, card.test.scores["mae"]) == (
