@@ -77,7 +77,7 @@ class FesearchRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         features: feature set, such as "magpie+element_fractions"; of numbers it is "columns".
         preset, space, split, metric, max_epochs, time_limit, gpus, cpus, runner: as in a study
             file, see ``fesearch.study.Study``. ``runner="inline"`` searches in this process, one
-            trial at a time; "ray" starts Ray.
+            trial at a time; "ray" starts Ray; "auto" does unless the search is very short.
         keys: other keys of a study file.
         refit: train the best config once more on all rows.
         unit: of the target.
@@ -110,7 +110,7 @@ class FesearchRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         time_limit: str | None = None,
         gpus: int = 0,
         cpus: int | None = None,
-        runner: str = "ray",
+        runner: str = "auto",
         keys: Mapping[str, Any] | None = None,
         refit: bool = True,
         unit: str = "eV/atom",

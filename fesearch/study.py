@@ -24,7 +24,7 @@ MOST_TRIALS = 2**31 - 1  # the store numbers them in an INTEGER
 MOST_FIRST = 1000
 MOST_EPOCHS = 1_000_000
 """Of a trial, which lists the epochs it reports after; a thousand times what the papers train."""
-PLACE = ("address", "cpus", "gpus", "gpus_per_trial")
+PLACE = ("address", "cpus", "gpus", "gpus_per_trial", "runner")
 """Keys that say where a study runs: it may go on elsewhere. Threads and device stay what they are,
 since numbers depend on them."""
 _DRAWN = 100  # configs of the space, tried beside its corners
@@ -69,7 +69,8 @@ class Study(BaseModel):
         seed: of the search and of every trial; the division has its own.
         cpus, cpus_per_trial, gpus, gpus_per_trial: what to use; cpus defaults to all there are.
         address: of a running Ray cluster; default: Ray is started here.
-        runner: "ray", or "inline" for one trial at a time in this process.
+        runner: "ray"; "inline" for one trial at a time in this process; "auto" begins so, and goes
+            on with Ray unless it is over sooner than Ray starts.
         keep: weights of this many best trials are kept, and of all that ``objectives`` show.
         disk_limit: of all files of the study, such as "20GB": fewer are kept where it is reached.
         warm_start: an earlier study of the store; its best configs are tried first, and where data,
@@ -109,7 +110,7 @@ class Study(BaseModel):
     gpus: int = Field(default=0, ge=0)
     gpus_per_trial: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     address: str | None = None
-    runner: Literal["ray", "inline"] = "ray"
+    runner: Literal["auto", "ray", "inline"] = "auto"
     keep: int = Field(default=5, ge=1)
     disk_limit: ByteSize | None = Field(default=None, ge=1)
     warm_start: str | None = None

@@ -19,7 +19,7 @@ DRAW = random.Random(20261121)
 SMALL = ["space.depth=3", "space.width=0.125", "space.batch_size=32", "reduction_factor=2"]
 RATES = ["space.learning_rate=[1e-2, 1e-3, 1e-4]"]
 NETS = ["irnet", "--data", "alloys", "--seed", "1", "--trials", "8", "--max-epochs", "40"]
-NETS += sets(*SMALL, *RATES)
+NETS += sets(*SMALL, *RATES, "runner=ray")
 RANDOM = ["--sampler", "random", "--pruner", "none"]
 """Results then depend on no order of events, so that parallel trials can be compared too."""
 INLINE = sets("runner=inline")

@@ -72,7 +72,7 @@ def plan(prepared: Prepared, parallel: int, time_limit: float | None) -> Plan:
         keep=study.keep,
         extendable=family.extendable(best),
         time_limit=time_limit,
-        of_ray=OF_RAY if study.runner == "ray" else 0.0,
+        of_ray=0.0 if study.runner == "inline" else OF_RAY,
     )
 
 

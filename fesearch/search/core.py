@@ -180,6 +180,11 @@ class Core:
         return self.settings.trials + len(self._parents)
 
     @property
+    def to_begin(self) -> int:
+        """Trials of the budget that have not begun."""
+        return max(self.budget - self._next, 0)
+
+    @property
     def clears_the_way(self) -> bool:
         """A trial waits until it is alone; those in training stop at their next reports."""
         return self._turns.clearing

@@ -17,6 +17,7 @@ from fesearch import hardware
 from fesearch.errors import FesearchError, OustedError, first_line
 from fesearch.record import TrialResult
 from fesearch.search import (
+    brief,
     inline,
     interrupt,
     resources,
@@ -153,11 +154,16 @@ def _at_work(
 
 
 def side_by_side(study: Study) -> bool:
-    """Whether more than one trial can run at a time; a cluster may have any number of cores.
+    """Whether more than one trial can run at a time.
 
     Decided once, when a study is started: the suggestions of its sampler depend on it.
     """
-    return room.parallel(study, hardware.cores() if study.address is None else sys.maxsize) > 1
+    return _parallel(study) > 1
+
+
+def _parallel(study: Study) -> int:
+    """Trials at a time; a cluster may have any number of cores."""
+    return room.parallel(study, hardware.cores() if study.address is None else sys.maxsize)
 
 
 def _why(error: BaseException) -> str:
@@ -271,6 +277,11 @@ def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
     if study.runner == "inline":
         inline.drive(core, prepared.development)
         return
+    if study.runner == "auto" and _begins_here(core, lease, prepared):
+        inline.drive(core, prepared.development, brief.short(_parallel(study)))
+        if core.done:
+            return
+        core.note("It goes on with Ray, whose start takes less time than what is left.")
     from fesearch import raysession
 
     threading.Thread(target=_load, daemon=True).start()
@@ -287,6 +298,19 @@ def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
         )
         files, scratch = study.own_sources(), folder / f"{SCRATCH}{lease.token[:8]}"
         on_ray.drive(core, prepared.development, wanted, scratch, files)
+
+
+def _begins_here(core: Core, lease: Lease, prepared: Prepared) -> bool:
+    """Whether what is left may be over here before Ray has started.
+
+    Not where the last driver came to no end of its own: a trial may have been the death of it.
+    """
+    study = prepared.study
+    died = bool(core.running) and lease.study.state is StudyState.RUNNING
+    if died or study.address is not None or room.ray_runs():
+        return False
+    most = brief.short(_parallel(study))
+    return brief.may_be(core.settings, prepared.development, core.to_begin, most)
 
 
 def _load() -> None:

@@ -5,8 +5,11 @@ that never ends nor pauses holds up the search: no one is there to end it. A ste
 process ends the search, and the trial is counted by whoever resumes it.
 """
 
+import math
+
 from fesearch.record import Decision, TrialSpec
 from fesearch.search import threads
+from fesearch.search.brief import Brief
 from fesearch.search.checkpoint import written_at
 from fesearch.search.core import Core
 from fesearch.search.faults import TrialError
@@ -14,25 +17,39 @@ from fesearch.search.worker import Halted, Worker
 from fesearch.split import Development
 
 
-def drive(core: Core, data: Development) -> None:
-    """Run trials until the core has no further one."""
+def drive(core: Core, data: Development, most: float = math.inf) -> None:
+    """Run trials until the core has no further one, or is better served by others.
+
+    Args:
+        most: seconds of work left beyond which the rest is for others; the trial in training then
+            waits to go on from its checkpoint.
+
+    Returns:
+        whether nothing is left to others.
+    """
+    brief = Brief(core, most)
     with threads.limited(core.settings.threads):
-        while (spec := core.suggest()) is not None:
+        while not brief.over and (spec := core.suggest()) is not None:
             try:
-                _train(core, spec, data)
+                _train(core, spec, data, brief)
             except TrialError as error:
                 core.fault(spec.number, error.cause, error.message)
             except Halted:
                 core.halted(spec.number)
 
 
-def _train(core: Core, spec: TrialSpec, data: Development) -> None:
+def _train(core: Core, spec: TrialSpec, data: Development, brief: Brief) -> None:
     def complain(line: str) -> None:
         core.note(f"trial {spec.number}: {line}")
 
-    worker = Worker(spec, data, complain, lambda: core.stopping)
+    worker = Worker(spec, data, complain, lambda: core.stopping or brief.over)
     if not core.survived(spec.number, written_at(spec)):
         return
-    while core.report(spec.number, worker.step()) is Decision.CONTINUE:
-        pass
+    brief.begins(spec)
+    decision = Decision.CONTINUE
+    while decision is Decision.CONTINUE and not brief.over:
+        decision = core.report(spec.number, worker.step())
+        brief.stepped(decision)
+    if decision is Decision.CONTINUE:
+        core.halted(spec.number)
     worker.save()

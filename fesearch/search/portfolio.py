@@ -361,7 +361,7 @@ def _run(
 def _ray_kept(portfolio: Portfolio) -> Iterator[None]:
     """Ray for all turns, where the studies want one: to start it takes seconds."""
     studies = tuple(portfolio.studies.values())
-    if any(study.runner != "ray" for study in studies):
+    if any(study.runner == "inline" for study in studies):
         yield
         return
     from fesearch import raysession

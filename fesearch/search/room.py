@@ -39,8 +39,8 @@ def check(study: Study, data: float, parallel: int, ended: int = 0) -> None:
     Raises:
         InputError: says what there is, and what to type.
     """
-    least, free = data + (0.0 if _ray_runs() else RAY_ALONE), hardware.memory().free
-    if study.address is None and study.runner == "ray":
+    least, free = data + (0.0 if ray_runs() else RAY_ALONE), hardware.memory().free
+    if study.address is None and study.runner != "inline":
         each = least_of_a_worker(study)
         workers = int((free - least) // each)
         if workers < 1:
@@ -132,7 +132,7 @@ def room(folder: Path) -> int:
     return shutil.disk_usage(place).free
 
 
-def _ray_runs() -> bool:
+def ray_runs() -> bool:
     """Whether this process has a Ray already, whose memory is not free any more."""
     ray = sys.modules.get("ray")  # it takes seconds to load
     return ray is not None and bool(ray.is_initialized())

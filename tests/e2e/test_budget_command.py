@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 NETS = ["irnet", "--data", "alloys", "--seed", "1", "--sampler", "random", "--pruner", "none"]
 NETS += sets("space.depth=3", "space.width=0.125", "space.batch_size=32")
 NETS += sets("space.learning_rate=[1e-2, 1e-3, 1e-4]")
-RUNNERS = {"ray": ["--cpus", "1"], "inline": sets("runner=inline")}
+RUNNERS = {"ray": ["--cpus", "1", *sets("runner=ray")], "inline": sets("runner=inline")}
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 
 SMALL = ["space.depth=3", "space.width=0.125", "space.batch_size=32"]
-NETS = ["irnet", "--data", "alloys", "--seed", "1", *sets(*SMALL)]
+NETS = ["irnet", "--data", "alloys", "--seed", "1", *sets(*SMALL, "runner=ray")]
 RATES = sets("space.learning_rate=[1e-2, 1e-3, 1e-4]")
 SHORT = [*NETS, *RATES, "--trials", "12", "--max-epochs", "9"]
 LONG = [*NETS, *RATES, "--trials", "6", "--max-epochs", "60", "--sampler", "random"]

@@ -29,7 +29,7 @@ ENDED = [STARTUP + n for n in ((0, 1, 2, 3, 4) if IS_LONG else (1,))]
 """Trials that have ended before each kill: so many that the sampler has learned from some."""
 RATES = "space.learning_rate={low = 1e-5, high = 0.1, log = true}"
 WORDS = ["irnet", "--data", "alloys", "--seed", "1", "--cpus", "2", "--sampler", "tpe"]
-WORDS += ["--trials", str(TRIALS_IN_ALL), "--max-epochs", "4", *sets(*SMALL, RATES)]
+WORDS += ["--trials", str(TRIALS_IN_ALL), "--max-epochs", "4", *sets(*SMALL, RATES, "runner=ray")]
 
 
 def test_the_suggestions_follow_from_the_order_of_events(lab: Lab) -> None:

@@ -1,0 +1,115 @@
+"""Whether a search is over here before Ray has started: told by its own steps.
+
+A study whose runner is "auto" begins in this process where it may be so short, and goes on with
+Ray, the trial in training from its checkpoint, once its steps say that it is not.
+"""
+
+import math
+import time
+from bisect import bisect_right
+from collections.abc import Callable
+
+from fesearch.estimate import TO_START, steps_of_a_trial
+from fesearch.record import Decision, TrialSpec
+from fesearch.registry import short_name
+from fesearch.search.core import Core
+from fesearch.search.settings import Settings
+from fesearch.split import Development
+
+FASTEST = 3e7
+"""Training features (rows times columns) a second and core that no step is faster than, about: 7e6
+of a network of 21,000 weights, 3e7 of ridge; measured with torch 2.13 and scikit-learn 1.8."""
+LARGEST = 3e6
+"""Training features up to which a step that cannot be left takes seconds: a forest's, say."""
+
+
+def short(workers: int) -> float:
+    """Seconds of work left in one process up to which that many on Ray take longer, by its start.
+
+    One worker of Ray's is never faster, but what it does is no end of the search: it is taken for
+    two.
+    """
+    workers = max(workers, 2)
+    return TO_START * workers / (workers - 1)
+
+
+def may_be(settings: Settings, data: Development, trials: int, most: float) -> bool:
+    """Whether so little work is left, as far as can be said before the first step.
+
+    Of a family of the user's own, and on a GPU, it is for Ray, which survives what trials do.
+
+    Args:
+        trials: of its budget that have not begun.
+        most: seconds of work in this process.
+    """
+    family, size = settings.family, data.train_x.size
+    if settings.device != "cpu" or short_name(family.name) != family.name:
+        return False
+    if not family.gpu and (family.cost is not None or size > LARGEST):
+        return False
+    steps = len(family.steps(settings.firsts()[0], settings.maximum))
+    each = _mean_steps(settings, steps)
+    least = trials * each * size / FASTEST
+    return min(least, _seconds_left(settings, time.monotonic())) <= most
+
+
+class Brief:
+    """What is left of a search in this process, from the steps it has taken here.
+
+    Steps to come are taken to last as long as those before, on the average, and that in progress
+    at least as long as it has.
+
+    Args:
+        most: seconds of work left up to which it is brief.
+    """
+
+    def __init__(
+        self, core: Core, most: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._core = core
+        self._most = most
+        self._clock = clock
+        self._began = clock()  # the step in progress
+        self._seconds, self._steps = 0.0, 0
+        self._of_trial = 0
+        self._of_trial_left = 0
+
+    def begins(self, spec: TrialSpec) -> None:
+        """The first step of a trial begins, here."""
+        self._of_trial = len(spec.steps)
+        self._of_trial_left = len(spec.steps) - bisect_right(spec.steps, spec.reached or 0)
+        self._began = self._clock()
+
+    def stepped(self, decision: Decision) -> None:
+        """A step was reported and decided on."""
+        now = self._clock()
+        self._seconds += now - self._began
+        self._steps += 1
+        self._of_trial_left = 0 if decision is Decision.STOP else self._of_trial_left - 1
+        self._began = now
+
+    @property
+    def left(self) -> float:
+        """Seconds of work, as far as the steps tell."""
+        settings, now = self._core.settings, self._clock()
+        steps = self._of_trial_left + self._core.to_begin * _mean_steps(settings, self._of_trial)
+        each = self._seconds / max(self._steps, 1)
+        if self._of_trial_left:
+            each = max(each, now - self._began)
+        return min(each * steps, _seconds_left(settings, now))
+
+    @property
+    def over(self) -> bool:
+        """Whether it is brief no more."""
+        return self.left > self._most
+
+
+def _mean_steps(settings: Settings, steps: int) -> float:
+    """Of a trial with so many to its end, on the average."""
+    step = settings.family.resource.step
+    stopped = [rung // step for rung in settings.rungs]
+    return steps_of_a_trial(steps, stopped, 1 / settings.reduction_factor if stopped else 1.0)
+
+
+def _seconds_left(settings: Settings, now: float) -> float:
+    return math.inf if settings.deadline is None else max(settings.deadline - now, 0.0)

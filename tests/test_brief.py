@@ -1,0 +1,204 @@
+"""A search whose runner is "auto": over here before Ray has started, or gone on with by Ray."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import searched
+from driven import story
+from small import Watch, small
+
+from fesearch.family import FAMILIES
+from fesearch.record import Decision, TrialSpec
+from fesearch.search import brief, driver, room, start
+from fesearch.search.brief import Brief
+from fesearch.search.extend import extend
+from fesearch.search.settings import Settings
+from fesearch.store.types import StudyState
+
+
+@pytest.fixture
+def url(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("FESEARCH_ARTIFACTS", str(tmp_path / "artifacts"))
+    monkeypatch.setenv("FESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+    searched.save_data()
+    return sqlite_url
+
+
+def settings(family: str = "irnet", **keys: Any) -> Settings:
+    """Of a search of ten trials, nine epochs each, compared after one and three."""
+    declared = FAMILIES.get(family)
+    given: dict[str, Any] = {"trials": 10, "maximum": 9, "rungs": (1, 3)}
+    return Settings(
+        name="one",
+        family=declared,
+        space=declared.published,
+        metric=small().declared_metric(),
+        unit="eV/atom",
+        seed=0,
+        **{**given, **keys},
+    )
+
+
+SPEC = TrialSpec(number=0, family="irnet", config={}, seed=0, steps=tuple(range(1, 10)))
+MEAN = 1 + 2 / 3 + 6 / 9
+"""Epochs of a trial that one in three leaves a rung."""
+
+
+class Clock:
+    """Seconds that a test lets pass."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def begun(clock: Clock, to_begin: int = 9, **keys: Any) -> tuple[Brief, Any]:
+    """A search whose first trial begins, and its core."""
+    core: Any = SimpleNamespace(settings=settings(**keys), to_begin=to_begin)
+    found = Brief(core, 30.0, clock)
+    found.begins(SPEC)
+    return found, core
+
+
+def test_what_is_left_follows_from_the_steps_taken() -> None:
+    clock = Clock()
+    found, core = begun(clock)
+    assert found.left == 0.0
+    clock.now += 2.0
+    found.stepped(Decision.CONTINUE)
+    assert found.left == pytest.approx(2.0 * (8 + 9 * MEAN))
+    clock.now += 1.0
+    found.stepped(Decision.STOP)
+    assert found.left == pytest.approx(1.5 * 9 * MEAN)
+    core.to_begin = 0
+    assert found.left == 0.0
+
+
+def test_a_step_in_progress_takes_as_long_as_it_has_at_least() -> None:
+    clock = Clock()
+    found, _ = begun(clock)
+    clock.now += 0.1
+    assert not found.over
+    clock.now += 3.0
+    assert found.left == pytest.approx(3.1 * (9 + 9 * MEAN))
+    assert found.over
+
+
+def test_without_a_pruner_each_trial_comes_to_its_end() -> None:
+    clock = Clock()
+    found, _ = begun(clock, rungs=())
+    clock.now += 1.0
+    assert found.left == pytest.approx(9 + 9 * 9)
+
+
+def test_a_search_lasts_no_longer_than_its_time_limit() -> None:
+    clock = Clock()
+    found, _ = begun(clock, deadline=clock.now + 5.0)
+    clock.now += 4.0
+    assert found.left == pytest.approx(1.0)
+
+
+def test_a_trial_that_goes_on_has_less_to_do() -> None:
+    clock = Clock()
+    core: Any = SimpleNamespace(settings=settings(), to_begin=0)
+    found = Brief(core, 30.0, clock)
+    found.begins(TrialSpec(**{**vars(SPEC), "reached": 7}))
+    clock.now += 1.0
+    assert found.left == pytest.approx(2.0)
+
+
+def test_more_workers_are_sooner_worth_their_start() -> None:
+    assert brief.short(1) == brief.short(2) == 2 * brief.TO_START
+    assert brief.TO_START < brief.short(16) < brief.short(3) < brief.short(2)
+
+
+def rows(count: int, width: int = 145) -> Any:
+    return SimpleNamespace(train_x=np.broadcast_to(np.float32(0), (count, width)))
+
+
+@pytest.mark.parametrize(
+    ("family", "count", "keys", "may"),
+    [
+        ("irnet", 9000, {}, True),
+        ("irnet", 9000, {"device": "cuda"}, False),
+        ("irnet", 9_000_000, {}, False),
+        ("irnet", 9_000_000, {"deadline": 0.0}, True),
+        ("ridge", 9000, {}, True),
+        ("random_forest", 9000, {"maximum": 90, "rungs": (10, 30)}, True),
+        ("random_forest", 90_000, {"deadline": 0.0}, False),
+        ("krr", 9000, {}, False),
+    ],
+)
+def test_what_may_be_brief(family: str, count: int, keys: dict[str, Any], may: bool) -> None:
+    """Not what computes on GPUs, nor steps that cannot be left and may take long."""
+    assert brief.may_be(settings(family, **keys), rows(count), 10, 30.0) is may
+
+
+def test_a_family_of_the_users_own_is_for_workers() -> None:
+    """Its training may end the process it is in, or never end."""
+    shipped = settings()
+    own = replace(shipped, family=replace(shipped.family, name="irnet@mine.0123abcd"))
+    assert not brief.may_be(own, rows(9000), 10, 30.0)
+
+
+def no_ray(*given: Any, **keys: Any) -> None:
+    pytest.fail("Ray is started")
+
+
+def test_a_short_search_is_over_without_ray(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fesearch import raysession
+
+    start.start(small("inline"), url)
+    monkeypatch.setattr(raysession, "session", no_ray)
+    outcome = start.start(small("auto", runner="auto", cpus=1), url)
+    assert len(outcome.results) == 6
+    assert story(url, "auto") == story(url, "inline")
+    extend("auto", url, trials="+2")
+    assert len(start.resume("auto", url).results) == 8
+
+
+@pytest.mark.slow
+def test_a_longer_one_goes_on_with_ray_and_the_same_numbers(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(brief, "short", lambda workers: 0.05)
+    start.start(small("inline"), url)
+    watch = Watch()
+    start.start(small("auto", runner="auto", cpus=1), url, watchers=[watch])
+    assert watch.notes == ["It goes on with Ray, whose start takes less time than what is left."]
+    assert watch.begun[:2] == [(0, False), (0, True)]
+    assert story(url, "auto") == story(url, "inline")
+
+
+@pytest.mark.parametrize(
+    ("state", "running", "here"),
+    [
+        (StudyState.RUNNING, (), True),
+        (StudyState.RUNNING, (3,), False),
+        (StudyState.STOPPED, (3,), True),
+    ],
+)
+def test_what_a_driver_may_have_died_of_is_for_workers(
+    state: StudyState, running: tuple[int, ...], here: bool
+) -> None:
+    core: Any = SimpleNamespace(settings=settings(), to_begin=10, running=running)
+    lease: Any = SimpleNamespace(study=SimpleNamespace(state=state))
+    prepared: Any = SimpleNamespace(study=small(runner="auto"), development=rows(9000))
+    assert driver._begins_here(core, lease, prepared) is here
+
+
+def test_a_cluster_and_a_ray_that_runs_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    core: Any = SimpleNamespace(settings=settings(), to_begin=10, running=())
+    lease: Any = SimpleNamespace(study=SimpleNamespace(state=StudyState.RUNNING))
+    there: Any = SimpleNamespace(study=small(runner="auto", address="h:1"), development=rows(9000))
+    assert not driver._begins_here(core, lease, there)
+    here: Any = SimpleNamespace(study=small(runner="auto"), development=rows(9000))
+    assert driver._begins_here(core, lease, here)
+    monkeypatch.setattr(room, "ray_runs", lambda: True)
+    assert not driver._begins_here(core, lease, here)
