@@ -94,6 +94,7 @@ class Plan:
         keep: trials whose weights stay, and where ``extendable`` their ends, too.
         time_limit: seconds; None for none.
         of_ray: bytes of a worker beside those of a process that trains alone.
+        to_start: seconds until trials begin.
     """
 
     trials: int
@@ -105,6 +106,7 @@ class Plan:
     extendable: bool
     time_limit: float | None = None
     of_ray: float = OF_RAY
+    to_start: Range = Range(TO_START, TO_START)
 
 
 def steps_of_a_trial(steps: int, rungs: Sequence[int], goes_on: float) -> float:
@@ -130,7 +132,7 @@ def seconds(samples: Sequence[Sample], plan: Plan) -> Range:
     if not all(sample.whole for sample in samples):
         high = math.inf
     waves = max(plan.trials / plan.parallel, 1.0)
-    found = Range(TO_START + low * waves, TO_START + high * waves)
+    found = Range(plan.to_start.low + low * waves, plan.to_start.high + high * waves)
     return found if plan.time_limit is None else found.capped(plan.time_limit)
 
 
@@ -138,10 +140,13 @@ def trials_in_time(samples: Sequence[Sample], plan: Plan) -> Range | None:
     """Trials that end within the time limit; None without one."""
     if plan.time_limit is None:
         return None
-    spent = max(plan.time_limit - TO_START, 0.0) * plan.parallel
+    least, most = (
+        max(plan.time_limit - start, 0.0) * plan.parallel
+        for start in (plan.to_start.high, plan.to_start.low)
+    )
     doubt = _doubt(samples)
-    low = spent / (_mean_seconds(samples, plan, LAX / plan.factor) * doubt * CROWDING)
-    high = spent / (_mean_seconds(samples, plan, 1 / plan.factor) / doubt)
+    low = least / (_mean_seconds(samples, plan, LAX / plan.factor) * doubt * CROWDING)
+    high = most / (_mean_seconds(samples, plan, 1 / plan.factor) / doubt)
     return Range(low, high).capped(plan.trials)
 
 

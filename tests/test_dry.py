@@ -1,16 +1,18 @@
 """A dry run: what a study would be and take, and nothing of it done."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import searched
 from small import small
 
+from fesearch import estimate
 from fesearch.classical import affordable
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError
-from fesearch.estimate import OF_RAY, Range, Sample, shared
+from fesearch.estimate import OF_RAY, TO_START, Range, Sample, shared
 from fesearch.hardware import Memory
 from fesearch.portfolio import of_keys
 from fesearch.search import burst, dry, resources
@@ -91,8 +93,22 @@ def test_the_median_rule_is_one_look_that_half_of_the_trials_pass() -> None:
 
 
 def test_workers_of_ray_take_more_than_a_process_that_trains_alone() -> None:
-    inline, ray = (burst.plan(prepare(small(runner=one)), 1, None) for one in ("inline", "ray"))
-    assert (inline.of_ray, ray.of_ray) == (0.0, OF_RAY)
+    plans = [burst.plan(prepare(small(runner=one)), 1, None) for one in ("inline", "ray", "auto")]
+    assert [plan.of_ray for plan in plans] == [0.0, OF_RAY, OF_RAY]
+
+
+def test_ray_takes_its_time_to_start_where_it_is_used() -> None:
+    plans = [burst.plan(prepare(small(runner=one)), 1, None) for one in ("inline", "ray", "auto")]
+    starts = [Range(0.0, 0.0), Range(TO_START, TO_START), Range(0.0, TO_START)]
+    assert [plan.to_start for plan in plans] == starts
+    ray, auto = (estimate.seconds([SAMPLE], plan) for plan in plans[1:])
+    assert (ray.low - auto.low, ray.high) == (pytest.approx(TO_START), auto.high)
+    limited = [replace(plan, trials=1000, time_limit=100.0) for plan in plans[1:]]
+    fewer, more = (estimate.trials_in_time([SAMPLE], plan) for plan in limited)
+    assert fewer is not None
+    assert more is not None
+    assert fewer.low == more.low
+    assert fewer.high < more.high
 
 
 def test_what_auto_has_picked_is_said_with_why(

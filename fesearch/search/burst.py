@@ -14,7 +14,7 @@ from typing import Any
 
 from fesearch.arrays import Arrays
 from fesearch.errors import FesearchError, first_line
-from fesearch.estimate import OF_RAY, Plan, Sample
+from fesearch.estimate import OF_RAY, TO_START, Plan, Range, Sample
 from fesearch.nets.device import gpu_count
 from fesearch.nets.memory import let_go
 from fesearch.own import Source, run
@@ -31,6 +31,11 @@ SECONDS = 20.0
 """Within which no further config is begun."""
 PATIENCE = 60.0
 """Seconds after which a step is ended: it is known to take as long, then, and no more."""
+_TO_START = {
+    "ray": Range(TO_START, TO_START),
+    "auto": Range(0.0, TO_START),
+    "inline": Range(0.0, 0.0),
+}
 _MOST = 6  # configs
 _STEPS = 2  # of each: the first one has what is done once in it
 
@@ -73,6 +78,7 @@ def plan(prepared: Prepared, parallel: int, time_limit: float | None) -> Plan:
         extendable=family.extendable(best),
         time_limit=time_limit,
         of_ray=0.0 if study.runner == "inline" else OF_RAY,
+        to_start=_TO_START[study.runner],
     )
 
 
