@@ -94,7 +94,8 @@ class Plan:
         keep: trials whose weights stay, and where ``extendable`` their ends, too.
         time_limit: seconds; None for none.
         of_ray: bytes of a worker beside those of a process that trains alone.
-        to_start: seconds until trials begin.
+        to_start: seconds until trials side by side begin.
+        alone: where one after the other all are over sooner, they do not run side by side.
     """
 
     trials: int
@@ -106,7 +107,8 @@ class Plan:
     extendable: bool
     time_limit: float | None = None
     of_ray: float = OF_RAY
-    to_start: Range = Range(TO_START, TO_START)
+    to_start: float = TO_START
+    alone: bool = False
 
 
 def steps_of_a_trial(steps: int, rungs: Sequence[int], goes_on: float) -> float:
@@ -132,7 +134,9 @@ def seconds(samples: Sequence[Sample], plan: Plan) -> Range:
     if not all(sample.whole for sample in samples):
         high = math.inf
     waves = max(plan.trials / plan.parallel, 1.0)
-    found = Range(plan.to_start.low + low * waves, plan.to_start.high + high * waves)
+    found = Range(plan.to_start + low * waves, plan.to_start + high * waves)
+    if plan.alone:
+        found = Range(min(found.low, low * plan.trials), found.high)
     return found if plan.time_limit is None else found.capped(plan.time_limit)
 
 
@@ -140,12 +144,11 @@ def trials_in_time(samples: Sequence[Sample], plan: Plan) -> Range | None:
     """Trials that end within the time limit; None without one."""
     if plan.time_limit is None:
         return None
-    least, most = (
-        max(plan.time_limit - start, 0.0) * plan.parallel
-        for start in (plan.to_start.high, plan.to_start.low)
-    )
+    spent = most = max(plan.time_limit - plan.to_start, 0.0) * plan.parallel
+    if plan.alone:
+        most = max(spent, plan.time_limit)
     doubt = _doubt(samples)
-    low = least / (_mean_seconds(samples, plan, LAX / plan.factor) * doubt * CROWDING)
+    low = spent / (_mean_seconds(samples, plan, LAX / plan.factor) * doubt * CROWDING)
     high = most / (_mean_seconds(samples, plan, 1 / plan.factor) / doubt)
     return Range(low, high).capped(plan.trials)
 

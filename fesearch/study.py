@@ -24,7 +24,7 @@ MOST_TRIALS = 2**31 - 1  # the store numbers them in an INTEGER
 MOST_FIRST = 1000
 MOST_EPOCHS = 1_000_000
 """Of a trial, which lists the epochs it reports after; a thousand times what the papers train."""
-PLACE = ("address", "cpus", "gpus", "gpus_per_trial", "runner")
+PLACE = ("address", "cpus", "gpus", "gpus_per_trial")
 """Keys that say where a study runs: it may go on elsewhere. Threads and device stay what they are,
 since numbers depend on them."""
 _DRAWN = 100  # configs of the space, tried beside its corners

@@ -1,5 +1,10 @@
 """A search whose runner is "auto": over here before Ray has started, or gone on with by Ray."""
 
+import math
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,13 +16,14 @@ import searched
 from driven import story
 from small import Watch, small
 
+from fesearch.errors import InputError
 from fesearch.family import FAMILIES
 from fesearch.record import Decision, TrialSpec
-from fesearch.search import brief, driver, room, start
+from fesearch.search import brief, driver, inline, room, start
 from fesearch.search.brief import Brief
 from fesearch.search.extend import extend
 from fesearch.search.settings import Settings
-from fesearch.store.types import StudyState
+from fesearch.search.worker import Worker
 
 
 @pytest.fixture
@@ -90,6 +96,50 @@ def test_a_step_in_progress_takes_as_long_as_it_has_at_least() -> None:
     assert found.over
 
 
+def test_one_slow_step_among_many_is_one_step() -> None:
+    clock = Clock()
+    found, _ = begun(clock)
+    for _ in range(8):
+        clock.now += 0.1
+        found.stepped(Decision.CONTINUE)
+    clock.now += 1.0
+    assert found.left == pytest.approx(1.8 / 9 * (1 + 9 * MEAN))
+
+
+def test_the_median_pruner_lets_more_epochs_be() -> None:
+    clock = Clock()
+    found, _ = begun(clock, pruner="median", rungs=(1, 2, 3, 4), reduction_factor=3)
+    clock.now += 1.0
+    assert found.left == pytest.approx(9 + 9 * (1 + 8 / 2))
+
+
+def test_the_time_of_trials_that_fail_counts() -> None:
+    clock = Clock()
+    core: Any = SimpleNamespace(settings=settings(), to_begin=9)
+    found = Brief(core, 30.0, clock)
+    clock.now += 20.0
+    found.stepped(Decision.STOP)
+    assert found.over
+
+
+def test_a_search_that_is_extended_is_brief_no_more() -> None:
+    clock = Clock()
+    found, core = begun(clock)
+    assert not found.over
+    core.settings = replace(core.settings, trials=20)
+    assert found.over
+
+
+def test_a_search_that_is_for_no_one_else_is_never_over() -> None:
+    clock = Clock()
+    core: Any = SimpleNamespace(settings=settings(), to_begin=9)
+    found = Brief(core, math.inf, clock)
+    found.begins(SPEC)
+    clock.now += 1e6
+    core.settings = replace(core.settings, trials=20)
+    assert not found.over
+
+
 def test_without_a_pruner_each_trial_comes_to_its_end() -> None:
     clock = Clock()
     found, _ = begun(clock, rungs=())
@@ -140,11 +190,13 @@ def test_what_may_be_brief(family: str, count: int, keys: dict[str, Any], may: b
     assert brief.may_be(settings(family, **keys), rows(count), 10, 30.0) is may
 
 
-def test_a_family_of_the_users_own_is_for_workers() -> None:
-    """Its training may end the process it is in, or never end."""
+def test_what_is_the_users_own_is_for_workers() -> None:
+    """It may end the process it is in, or never end."""
     shipped = settings()
-    own = replace(shipped, family=replace(shipped.family, name="irnet@mine.0123abcd"))
-    assert not brief.may_be(own, rows(9000), 10, 30.0)
+    family = replace(shipped.family, name="irnet@mine.0123abcd")
+    metric = replace(shipped.metric, name="worst@mine.0123abcd")
+    for own in (replace(shipped, family=family), replace(shipped, metric=metric)):
+        assert not brief.may_be(own, rows(9000), 10, 30.0)
 
 
 def no_ray(*given: Any, **keys: Any) -> None:
@@ -163,6 +215,21 @@ def test_a_short_search_is_over_without_ray(url: str, monkeypatch: pytest.Monkey
     assert len(start.resume("auto", url).results) == 8
 
 
+def test_a_step_ends_soon_after_the_time_limit(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = Worker._look
+
+    def slowly(self: Worker) -> None:
+        time.sleep(0.4)
+        look(self)
+
+    monkeypatch.setattr(Worker, "_look", slowly)
+    monkeypatch.setattr(inline, "LATE_GRACE", 0.0)
+    outcome = start.start(small(time_limit="1s"), url)
+    assert outcome.stopped == "the time limit is reached"
+    (log,) = Path(os.environ["FESEARCH_ARTIFACTS"]).rglob("trial.log")
+    assert "halted within a step" in log.read_text()
+
+
 @pytest.mark.slow
 def test_a_longer_one_goes_on_with_ray_and_the_same_numbers(
     url: str, monkeypatch: pytest.MonkeyPatch
@@ -176,29 +243,57 @@ def test_a_longer_one_goes_on_with_ray_and_the_same_numbers(
     assert story(url, "auto") == story(url, "inline")
 
 
-@pytest.mark.parametrize(
-    ("state", "running", "here"),
-    [
-        (StudyState.RUNNING, (), True),
-        (StudyState.RUNNING, (3,), False),
-        (StudyState.STOPPED, (3,), True),
-    ],
-)
-def test_what_a_driver_may_have_died_of_is_for_workers(
-    state: StudyState, running: tuple[int, ...], here: bool
-) -> None:
-    core: Any = SimpleNamespace(settings=settings(), to_begin=10, running=running)
-    lease: Any = SimpleNamespace(study=SimpleNamespace(state=state))
-    prepared: Any = SimpleNamespace(study=small(runner="auto"), development=rows(9000))
-    assert driver._begins_here(core, lease, prepared) is here
+def begins_here(**keys: Any) -> bool:
+    """What a driver decides of a search without these peculiarities."""
+    core: Any = SimpleNamespace(settings=settings(), to_begin=10, running=keys.get("running", ()))
+    store: Any = SimpleNamespace(queued=lambda study, continuing: keys.get("queued", []))
+    study = small(runner="auto", address=keys.get("address"))
+    prepared: Any = SimpleNamespace(study=study, development=rows(9000))
+    return driver._begins_here(store, core, SimpleNamespace(study=None), prepared)  # type: ignore[arg-type]
+
+
+def test_what_a_driver_may_have_died_of_is_for_workers() -> None:
+    assert begins_here()
+    assert not begins_here(running=(3,))
+
+
+def test_trials_that_go_on_from_their_ends_are_for_workers() -> None:
+    """How much they have left is not known."""
+    assert not begins_here(queued=["one"])
 
 
 def test_a_cluster_and_a_ray_that_runs_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    core: Any = SimpleNamespace(settings=settings(), to_begin=10, running=())
-    lease: Any = SimpleNamespace(study=SimpleNamespace(state=StudyState.RUNNING))
-    there: Any = SimpleNamespace(study=small(runner="auto", address="h:1"), development=rows(9000))
-    assert not driver._begins_here(core, lease, there)
-    here: Any = SimpleNamespace(study=small(runner="auto"), development=rows(9000))
-    assert driver._begins_here(core, lease, here)
+    assert not begins_here(address="h:1")
     monkeypatch.setattr(room, "ray_runs", lambda: True)
-    assert not driver._begins_here(core, lease, here)
+    assert not begins_here()
+
+
+def test_a_study_of_another_runner_goes_on_with_it(url: str) -> None:
+    start.start(small(trials=1), url)
+    again = start.start(small(trials=1, runner="auto"), url, or_resume=True)
+    assert again.row.definition["study"]["runner"] == "inline"
+    with pytest.raises(InputError, match="started with runner = inline, not ray"):
+        start.start(small(trials=1, runner="ray"), url, or_resume=True)
+
+
+def test_torch_has_its_threads_again(url: str) -> None:
+    """Of a process that has not loaded it before."""
+    code = (
+        "from small import small\n"
+        "from fesearch.search import start\n"
+        f"start.start(small('auto', runner='auto', cpus=1), {url!r})\n"
+        "import torch\n"
+        "print('threads', torch.get_num_threads())\n"
+    )
+    alone = "import torch\nprint('threads', torch.get_num_threads())\n"
+    after, before = (
+        subprocess.run(
+            [sys.executable, "-c", text],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        ).stdout.splitlines()[-1]
+        for text in (code, alone)
+    )
+    assert after == before

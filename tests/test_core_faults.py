@@ -109,6 +109,16 @@ def test_a_trial_that_was_to_be_alone_is_so_after_an_interruption():
     assert fresh.suggest().number == 0
 
 
+def test_a_trial_that_was_to_be_alone_is_so_after_it_was_halted():
+    core, *_, second = running()
+    core.fault(0, Cause.MEMORY, "MemoryError: no message")
+    core.report(1, report_of(second, 2))
+    assert core.suggest().number == 0
+    core.halted(0)
+    assert core.suggest().number == 0
+    assert core.suggest() is None
+
+
 def test_a_full_disk_stops_the_search_and_ends_no_trial():
     core, book, first, _ = running()
     core.fault(0, Cause.DISK, "its weights cannot be written: No space left on device")

@@ -99,11 +99,15 @@ def test_workers_of_ray_take_more_than_a_process_that_trains_alone() -> None:
 
 def test_ray_takes_its_time_to_start_where_it_is_used() -> None:
     plans = [burst.plan(prepare(small(runner=one)), 1, None) for one in ("inline", "ray", "auto")]
-    starts = [Range(0.0, 0.0), Range(TO_START, TO_START), Range(0.0, TO_START)]
-    assert [plan.to_start for plan in plans] == starts
+    assert [plan.to_start for plan in plans] == [0.0, TO_START, TO_START]
+    assert [plan.alone for plan in plans] == [False, False, True]
+    elsewhere = prepare(small(runner="auto", address="h:1"))
+    assert not burst.plan(elsewhere, 1, None).alone
     ray, auto = (estimate.seconds([SAMPLE], plan) for plan in plans[1:])
     assert (ray.low - auto.low, ray.high) == (pytest.approx(TO_START), auto.high)
-    limited = [replace(plan, trials=1000, time_limit=100.0) for plan in plans[1:]]
+    many = [replace(plan, trials=100_000, parallel=16) for plan in plans[1:]]
+    assert estimate.seconds([SAMPLE], many[0]) == estimate.seconds([SAMPLE], many[1])
+    limited = [replace(plan, trials=1000, time_limit=20.0) for plan in plans[1:]]
     fewer, more = (estimate.trials_in_time([SAMPLE], plan) for plan in limited)
     assert fewer is not None
     assert more is not None

@@ -16,8 +16,14 @@ def limited(threads: int) -> Iterator[None]:
 
 
 @contextmanager
-def restored() -> Iterator[None]:
-    """Afterwards torch, where it is loaded, computes with as many threads as before."""
+def restored(*, needed: bool = False) -> Iterator[None]:
+    """Afterwards torch computes with as many threads as before.
+
+    Args:
+        needed: it is going to be loaded inside, if it is not; else nothing is done for it then.
+    """
+    if needed:
+        import torch as _  # noqa: F401
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch is not None else 0
     try:

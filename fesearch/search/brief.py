@@ -13,6 +13,7 @@ from fesearch.estimate import TO_START, steps_of_a_trial
 from fesearch.record import Decision, TrialSpec
 from fesearch.registry import short_name
 from fesearch.search.core import Core
+from fesearch.search.pruner import reductions
 from fesearch.search.settings import Settings
 from fesearch.split import Development
 
@@ -36,14 +37,17 @@ def short(workers: int) -> float:
 def may_be(settings: Settings, data: Development, trials: int, most: float) -> bool:
     """Whether so little work is left, as far as can be said before the first step.
 
-    Of a family of the user's own, and on a GPU, it is for Ray, which survives what trials do.
+    With a family or metric of the user's own, and on a GPU, it is for Ray, which survives what
+    trials do.
 
     Args:
         trials: of its budget that have not begun.
         most: seconds of work in this process.
     """
     family, size = settings.family, data.train_x.size
-    if settings.device != "cpu" or short_name(family.name) != family.name:
+    if settings.device != "cpu" or any(
+        short_name(name) != name for name in (family.name, settings.metric.name)
+    ):
         return False
     if not family.gpu and (family.cost is not None or size > LARGEST):
         return False
@@ -56,8 +60,8 @@ def may_be(settings: Settings, data: Development, trials: int, most: float) -> b
 class Brief:
     """What is left of a search in this process, from the steps it has taken here.
 
-    Steps to come are taken to last as long as those before, on the average, and that in progress
-    at least as long as it has.
+    Steps to come are taken to last as long as those before, on the average, that in progress among
+    them once it is longer. A search that is extended meanwhile is brief no more.
 
     Args:
         most: seconds of work left up to which it is brief.
@@ -67,21 +71,22 @@ class Brief:
         self, core: Core, most: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._core = core
+        self._settings = core.settings
         self._most = most
         self._clock = clock
         self._began = clock()  # the step in progress
         self._seconds, self._steps = 0.0, 0
-        self._of_trial = 0
+        self._each = 1.0  # steps of a trial
         self._of_trial_left = 0
 
     def begins(self, spec: TrialSpec) -> None:
         """The first step of a trial begins, here."""
-        self._of_trial = len(spec.steps)
+        self._each = _mean_steps(self._settings, len(spec.steps))
         self._of_trial_left = len(spec.steps) - bisect_right(spec.steps, spec.reached or 0)
         self._began = self._clock()
 
     def stepped(self, decision: Decision) -> None:
-        """A step was reported and decided on."""
+        """A step was reported and decided on, or has failed."""
         now = self._clock()
         self._seconds += now - self._began
         self._steps += 1
@@ -91,24 +96,26 @@ class Brief:
     @property
     def left(self) -> float:
         """Seconds of work, as far as the steps tell."""
-        settings, now = self._core.settings, self._clock()
-        steps = self._of_trial_left + self._core.to_begin * _mean_steps(settings, self._of_trial)
+        now = self._clock()
         each = self._seconds / max(self._steps, 1)
         if self._of_trial_left:
-            each = max(each, now - self._began)
-        return min(each * steps, _seconds_left(settings, now))
+            each = max(each, (self._seconds + now - self._began) / (self._steps + 1))
+        left = self._of_trial_left + self._core.to_begin * self._each
+        return min(left * each, _seconds_left(self._settings, now))
 
     @property
     def over(self) -> bool:
         """Whether it is brief no more."""
-        return self.left > self._most
+        if math.isinf(self._most):
+            return False
+        return self._core.settings is not self._settings or self.left > self._most
 
 
 def _mean_steps(settings: Settings, steps: int) -> float:
     """Of a trial with so many to its end, on the average."""
+    rungs, factor = reductions(settings.pruner, settings.rungs, settings.reduction_factor)
     step = settings.family.resource.step
-    stopped = [rung // step for rung in settings.rungs]
-    return steps_of_a_trial(steps, stopped, 1 / settings.reduction_factor if stopped else 1.0)
+    return steps_of_a_trial(steps, [rung // step for rung in rungs], 1 / factor if rungs else 1.0)
 
 
 def _seconds_left(settings: Settings, now: float) -> float:

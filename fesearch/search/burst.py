@@ -14,7 +14,7 @@ from typing import Any
 
 from fesearch.arrays import Arrays
 from fesearch.errors import FesearchError, first_line
-from fesearch.estimate import OF_RAY, TO_START, Plan, Range, Sample
+from fesearch.estimate import OF_RAY, TO_START, Plan, Sample
 from fesearch.nets.device import gpu_count
 from fesearch.nets.memory import let_go
 from fesearch.own import Source, run
@@ -22,6 +22,7 @@ from fesearch.record import TrialSpec
 from fesearch.search.budget import rungs_of
 from fesearch.search.halving import FACTOR
 from fesearch.search.prepare import Prepared
+from fesearch.search.pruner import reductions
 from fesearch.search.room import bytes_of
 from fesearch.seeds import derive
 from fesearch.split import Development
@@ -31,11 +32,6 @@ SECONDS = 20.0
 """Within which no further config is begun."""
 PATIENCE = 60.0
 """Seconds after which a step is ended: it is known to take as long, then, and no more."""
-_TO_START = {
-    "ray": Range(TO_START, TO_START),
-    "auto": Range(0.0, TO_START),
-    "inline": Range(0.0, 0.0),
-}
 _MOST = 6  # configs
 _STEPS = 2  # of each: the first one has what is done once in it
 
@@ -64,9 +60,8 @@ def plan(prepared: Prepared, parallel: int, time_limit: float | None) -> Plan:
     """What the study is to do, in the words of ``estimate``."""
     study, family = prepared.study, prepared.family
     step = family.resource.step
-    stopping, factor = rungs_of(study, family.resource), study.reduction_factor or FACTOR
-    if study.pruner == "median":  # its looks have a trial in common: who passes one, passes most
-        stopping, factor = stopping[:1], 2
+    rungs = rungs_of(study, family.resource)
+    stopping, factor = reductions(study.pruner, rungs, study.reduction_factor or FACTOR)
     best = family.first(prepared.space)
     return Plan(
         trials=study.budget(),
@@ -78,7 +73,8 @@ def plan(prepared: Prepared, parallel: int, time_limit: float | None) -> Plan:
         extendable=family.extendable(best),
         time_limit=time_limit,
         of_ray=0.0 if study.runner == "inline" else OF_RAY,
-        to_start=_TO_START[study.runner],
+        to_start=0.0 if study.runner == "inline" else TO_START,
+        alone=study.runner == "auto" and study.address is None and not study.gpus,
     )
 
 

@@ -145,6 +145,10 @@ class Core:
             return math.inf
         return deadline + min(max(self._first_value_at - deadline, 0.0), overrun)
 
+    def late(self, grace: float) -> bool:
+        """Whether so many seconds have gone since every trial was to have reported."""
+        return self._clock() > self.latest + grace
+
     @property
     def stopping(self) -> bool:
         """It has been asked to stop; unlike ``stopped`` it says so without asking the ledger."""
@@ -266,8 +270,9 @@ class Core:
         return Decision.CONTINUE
 
     def halted(self, number: int) -> None:
-        """A running trial has ended within a step, since all is to stop; it can be resumed."""
-        self._turns.interrupt(number)
+        """The training of a running trial was ended before its end; it can go on from there."""
+        if number in self._running:
+            self._turns.interrupt(number, alone=is_alone(self._running[number]))
 
     @property
     def leading(self) -> TrialSpec | None:

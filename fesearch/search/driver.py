@@ -176,7 +176,7 @@ def _why(error: BaseException) -> str:
 def _search(store: Store, lease: Lease, core: Core, budget: Budget, prepared: Prepared) -> None:
     """Search until the core is stopped, or has spent its budget and nobody has added to it."""
     while True:
-        _run(core, lease, prepared)
+        _run(store, core, lease, prepared)
         if core.stopped:
             store.beat(lease)  # it says so where another process has taken over
             store.set_state(lease, StudyState.STOPPED, core.stopped)
@@ -270,14 +270,14 @@ def _holds(store: Store, lease: Lease) -> bool:
     return True
 
 
-def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
+def _run(store: Store, core: Core, lease: Lease, prepared: Prepared) -> None:
     study, row = prepared.study, lease.study
     if core.done:
         return
     if study.runner == "inline":
         inline.drive(core, prepared.development)
         return
-    if study.runner == "auto" and _begins_here(core, lease, prepared):
+    if study.runner == "auto" and _begins_here(store, core, lease, prepared):
         inline.drive(core, prepared.development, brief.short(_parallel(study)))
         if core.done:
             return
@@ -300,14 +300,16 @@ def _run(core: Core, lease: Lease, prepared: Prepared) -> None:
         on_ray.drive(core, prepared.development, wanted, scratch, files)
 
 
-def _begins_here(core: Core, lease: Lease, prepared: Prepared) -> bool:
+def _begins_here(store: Store, core: Core, lease: Lease, prepared: Prepared) -> bool:
     """Whether what is left may be over here before Ray has started.
 
-    Not where the last driver came to no end of its own: a trial may have been the death of it.
+    Not where trials were interrupted, perhaps since one of them has ended its process, or where
+    some go on that had ended: how much they have left is not known.
     """
     study = prepared.study
-    died = bool(core.running) and lease.study.state is StudyState.RUNNING
-    if died or study.address is not None or room.ray_runs():
+    if study.address is not None or room.ray_runs() or core.running:
+        return False
+    if store.queued(lease.study, continuing=True):
         return False
     most = brief.short(_parallel(study))
     return brief.may_be(core.settings, prepared.development, core.to_begin, most)

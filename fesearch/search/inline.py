@@ -7,6 +7,7 @@ process ends the search, and the trial is counted by whoever resumes it.
 
 import math
 
+from fesearch.nets.threads import restored
 from fesearch.record import Decision, TrialSpec
 from fesearch.search import threads
 from fesearch.search.brief import Brief
@@ -15,6 +16,9 @@ from fesearch.search.core import Core
 from fesearch.search.faults import TrialError
 from fesearch.search.worker import Halted, Worker
 from fesearch.split import Development
+
+LATE_GRACE = 7.0
+"""Seconds beyond the deadline of a search after which a step is ended at its next pause."""
 
 
 def drive(core: Core, data: Development, most: float = math.inf) -> None:
@@ -27,13 +31,14 @@ def drive(core: Core, data: Development, most: float = math.inf) -> None:
     Returns:
         whether nothing is left to others.
     """
-    brief = Brief(core, most)
-    with threads.limited(core.settings.threads):
+    brief, settings = Brief(core, most), core.settings
+    with restored(needed=settings.family.gpu), threads.limited(settings.threads):
         while not brief.over and (spec := core.suggest()) is not None:
             try:
                 _train(core, spec, data, brief)
             except TrialError as error:
                 core.fault(spec.number, error.cause, error.message)
+                brief.stepped(Decision.STOP)
             except Halted:
                 core.halted(spec.number)
 
@@ -42,7 +47,10 @@ def _train(core: Core, spec: TrialSpec, data: Development, brief: Brief) -> None
     def complain(line: str) -> None:
         core.note(f"trial {spec.number}: {line}")
 
-    worker = Worker(spec, data, complain, lambda: core.stopping or brief.over)
+    def halting() -> bool:
+        return core.stopping or core.late(LATE_GRACE) or brief.over
+
+    worker = Worker(spec, data, complain, halting)
     if not core.survived(spec.number, written_at(spec)):
         return
     brief.begins(spec)

@@ -29,6 +29,14 @@ class Standing:
     bracket: int | None = None
 
 
+def reductions(pruner: str, rungs: tuple[int, ...], factor: int) -> tuple[tuple[int, ...], int]:
+    """Where trials are stopped, and about one in how many goes on there.
+
+    Looks of the median pruner have a trial in common: who passes one, passes most.
+    """
+    return (rungs[:1], 2) if pruner == "median" else (rungs, factor)
+
+
 class Rule(Protocol):
     """The losses seen so far, and the decision on a further one."""
 

@@ -220,6 +220,8 @@ def _refuse_other(study: Study, url: str) -> None:
         before["first"] = []
     stored = {**now, **before_extensions(row), **before, **row.definition.get("asked", {})}
     for key, given in wanted.model_dump(mode="json", exclude=set(PLACE)).items():
+        if key == "runner" and given == "auto":  # it goes on with the one it has
+            continue
         if given not in (stored[key], now[key]):
             raise InputError(
                 f"The study '{study.name}' was started with {key} = {stored[key]}, not {given}.",
