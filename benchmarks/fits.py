@@ -101,6 +101,11 @@ def others(width: int) -> dict[str, Callable[[dict[str, Any]], Any]]:
     }
 
 
+def estimators(seed: int, width: int) -> dict[str, Callable[[dict[str, Any]], Any]]:
+    """Family -> the estimator that a user would take instead, of a config and so many features."""
+    return {**forests(seed), **boosters(seed), **others(width)}
+
+
 def ours(family: str, config: dict[str, Any], data: Development) -> np.ndarray:
     """Predictions of the validation rows at the end of a training by fesearch."""
     declared = FAMILIES.get(family)
@@ -164,8 +169,7 @@ def main() -> None:
 
     data, lines = magpie(given.smoke), []
     with threadpool_limits(1):
-        peers = {**forests(0), **boosters(0), **others(data.width)}
-        for family, make in peers.items():
+        for family, make in estimators(0, data.width).items():
             lines.append(compared(family, make, data, 1 if given.smoke else REPEATS))
             print(lines[-1], flush=True)
     if not given.smoke:

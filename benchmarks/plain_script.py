@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+NETWORKS = ("irnet", "dnn")
+
 
 def net_trial(config: dict[str, Any], arrays: Any) -> None:
     """A trial of a network, as tutorials write it."""
@@ -52,15 +54,15 @@ def net_trial(config: dict[str, Any], arrays: Any) -> None:
         tune.report({"mae": torch.cat(errors).mean().item()})
 
 
-def forest_trial(config: dict[str, Any], arrays: Any) -> None:
-    """A trial of a random forest: fit it all, report once."""
+def library_trial(config: dict[str, Any], arrays: Any) -> None:
+    """A trial of a library's estimator: fit it all, report once."""
+    from fits import estimators
     from ray import tune
-    from sklearn.ensemble import RandomForestRegressor
 
     train_x, train_y, val_x, val_y = arrays
-    forest = RandomForestRegressor(**config["config"], random_state=config["seed"])
-    forest.fit(train_x, train_y)
-    tune.report({"mae": float(np.mean(np.abs(forest.predict(val_x) - val_y)))})
+    make = estimators(config["seed"], train_x.shape[1])[config["family"]]
+    model = make(dict(config["config"])).fit(train_x, train_y)
+    tune.report({"mae": float(np.mean(np.abs(model.predict(val_x) - val_y)))})
 
 
 def domain(low: float, high: float, log: bool = False) -> Any:
@@ -92,7 +94,7 @@ def main() -> None:
     arrays = [loaded[name] for name in ("train_x", "train_y", "val_x", "val_y")]
     asked = json.loads(given.configs.read_text())
     ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False)
-    trial = forest_trial if given.family == "random_forest" else net_trial
+    trial = net_trial if given.family in NETWORKS else library_trial
     fixed = {"family": given.family, "epochs": given.epochs, "seed": given.seed}
     if given.seconds:
         drawn = {name: domain(**bounds) for name, bounds in asked["space"].items()}
@@ -124,8 +126,8 @@ def main() -> None:
     frames = [result.metrics for result in results if "mae" in (result.metrics or {})]
     epochs = sum(metrics["training_iteration"] for metrics in frames)
     best = min((metrics["mae"] for metrics in frames), default=None)
-    if given.family == "random_forest":  # trees, all of them
-        epochs = sum(config["n_estimators"] for config in asked)
+    if given.family not in NETWORKS:  # all of them
+        epochs = sum(config.get("n_estimators", given.epochs) for config in asked)
     told = {"epochs": epochs, "best": best, "trials": len(frames)}
     if given.seconds:
         curves = [one.metrics_dataframe for one in results]

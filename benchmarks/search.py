@@ -2,17 +2,18 @@
 
     python benchmarks/search.py
 
-For irnet (17 layers), a small dnn (3 layers, 128 at the widest) and random_forest some configs are
-drawn; ``plain_script.py`` (Ray Tune as its tutorials have it) and fesearch train them, one after
-the other, each started from nothing as its own process: most of a short search is the start of Ray
-and of its workers, so the dnn is searched with 8 configs and with 32. Printed and written to
-benchmarks/results/: seconds on the clock, epochs trained, best validation MAE, and the ratio; for
-networks also training samples a second of one core, and the share of its fp32 matrix-product
-ceiling, measured in the same run, that they make of it (six operations a weight and sample). Both
-sides have the same rungs of ASHA, but what they stop depends on the order of reports, so there is
-a ratio of seconds an epoch too (of a forest: a tree), and the cases named ``whole`` stop nothing:
-there both train the same epochs. The plain script is given features that fesearch has to compute.
-The data are ``miedema``. ``--smoke`` takes two configs and two epochs.
+For irnet (17 layers), a small dnn (3 layers, 128 at the widest), random_forest and every other
+family that a library has some configs are drawn; ``plain_script.py`` (Ray Tune as its tutorials
+have it) and fesearch train them, one after the other, each started from nothing as its own process:
+most of a short search is the start of Ray and of its workers, so the dnn is searched with 8 configs
+and with 32. Printed and written to benchmarks/results/: seconds on the clock, epochs trained, best
+validation MAE, and the ratio; for networks also training samples a second of one core, and the
+share of its fp32 matrix-product ceiling, measured in the same run, that they make of it (six
+operations a weight and sample). Both sides have the same rungs of ASHA, but what they stop depends
+on the order of reports, so there is a ratio of seconds an epoch too (of a forest: a tree), and the
+cases named ``whole`` stop nothing: there both train the same epochs. The plain script is given
+features that fesearch has to compute. The data are ``miedema``. ``--smoke`` takes two configs and
+two epochs.
 """
 
 import argparse
@@ -27,9 +28,28 @@ from typing import Any
 
 import numpy as np
 from _results import write
+from fits import ROUNDS
+
+from fesearch.family import FAMILIES
 
 HERE = Path(__file__).resolve().parent
 SCRIPT = HERE / "plain_script.py"
+VARIED: dict[str, dict[str, list[float]]] = {
+    **{
+        one: {"learning_rate": [0.03, 0.05, 0.1, 0.2]}
+        for one in ("xgboost", "lightgbm", "catboost")
+    },
+    **{one: {"alpha": [1e-4, 1e-3, 1e-2, 1e-1]} for one in ("ridge", "lasso", "elastic_net")},
+    "linear_regression": {},
+    "svr": {"c": [1.0, 3.0, 10.0, 30.0]},
+    "krr": {"alpha": [0.03, 0.1, 0.3, 1.0]},
+    "k_neighbors": {"n_neighbors": [3, 5, 7, 9]},
+    "extra_trees": {"min_samples_split": [2, 5, 10, 20]},
+    "decision_tree": {"min_samples_split": [2, 5, 10, 20]},
+    "bagging": {"min_samples_leaf": [1, 2, 5, 10]},
+    "adaboost": {"learning_rate": [0.3, 0.5, 1.0, 2.0]},
+}
+"""Of every other family that a library has: the first config, with these values in turn."""
 CASES: dict[str, dict[str, Any]] = {
     "irnet": {"epochs": 4, "trials": 4, "set": {"depth": 17, "width": 1.0}},
     "dnn": {"epochs": 9, "trials": 8, "set": {"depth": 3, "width": 0.125}},
@@ -37,6 +57,10 @@ CASES: dict[str, dict[str, Any]] = {
     "irnet-whole": {"epochs": 4, "trials": 4, "set": {"depth": 17, "width": 1.0}},
     "dnn-whole": {"epochs": 9, "trials": 8, "set": {"depth": 3, "width": 0.125}},
     "random_forest": {"epochs": 1, "trials": 4, "set": {}},
+    **{
+        family: {"epochs": ROUNDS if FAMILIES.get(family).resource.unit == "rounds" else 1}
+        for family in VARIED
+    },
 }
 NETWORKS = ("irnet", "dnn")
 NETS: dict[str, Any] = {
@@ -58,6 +82,8 @@ def settings(case: str) -> dict[str, Any]:
             "max_features": [0.25, 0.33],
             "max_depth": 25,
         }
+    if case in VARIED:
+        return {**FAMILIES.get(case).best, **VARIED[case]}
     rates = np.geomspace(1e-4, 5e-3, CASES[case]["trials"]).round(6).tolist()
     return {**NETS, "learning_rate": rates, **CASES[case]["set"]}
 
@@ -69,8 +95,10 @@ def ours(case: str, trials: int, epochs: int, folder: Path) -> dict[str, Any]:
     words = ["study", "start", family, "--name", name, "--trials", str(trials)]
     words += ["--seed", "0", "--sampler", "random"]
     words += ["--pruner", "none"] if whole(case) else ["--set", "reduction_factor=3"]
-    if family in NETWORKS:
-        words += ["--max-epochs", str(epochs), *([] if whole(case) else ["--set", "grace=1"])]
+    if epochs > 1:
+        words += ["--max-epochs", str(epochs)]
+    if family in NETWORKS and not whole(case):
+        words += ["--set", "grace=1"]
     began = time.perf_counter()
     said = [word for text in sets for word in ("--set", text)]
     environment = os.environ | {"FESEARCH_CACHE_DIR": str(folder / f"{case}-cache")}
@@ -98,6 +126,12 @@ def ours(case: str, trials: int, epochs: int, folder: Path) -> dict[str, Any]:
         "worked": sum(row["resource"] * row["parameters"] for row in rows),
         "trained": sum(row["seconds"] for row in rows),
     }
+
+
+def trials_of(case: str) -> int:
+    """As many as there are configs."""
+    found: int = CASES[case].get("trials", max(map(len, VARIED.get(case, {}).values()), default=1))
+    return found
 
 
 def family_of(case: str) -> str:
@@ -190,9 +224,9 @@ def main() -> None:
         folder = Path(scratch)
         rows = save_data(folder)
         for case in given.case or CASES:
-            trials, epochs = (
-                (2, 2) if given.smoke else (CASES[case]["trials"], CASES[case]["epochs"])
-            )
+            trials, epochs = trials_of(case), CASES[case]["epochs"]
+            if given.smoke:
+                trials, epochs = min(trials, 2), min(epochs, 2)
             mine = ours(case, trials, epochs, folder)
             theirs = plain(case, mine["configs"], epochs, folder)
             line = {

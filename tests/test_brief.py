@@ -24,6 +24,7 @@ from fesearch.search.brief import Brief
 from fesearch.search.extend import extend
 from fesearch.search.settings import Settings
 from fesearch.search.worker import Worker
+from fesearch.split import Development
 
 
 @pytest.fixture
@@ -168,8 +169,9 @@ def test_more_workers_are_sooner_worth_their_start() -> None:
     assert brief.TO_START < brief.short(16) < brief.short(3) < brief.short(2)
 
 
-def rows(count: int, width: int = 145) -> Any:
-    return SimpleNamespace(train_x=np.broadcast_to(np.float32(0), (count, width)))
+def rows(count: int, width: int = 145) -> Development:
+    x, y = np.broadcast_to(np.float32(0), (count, width)), np.broadcast_to(0.0, (count,))
+    return Development(x, y, x[:100], y[:100])
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,10 @@ def rows(count: int, width: int = 145) -> Any:
         ("ridge", 9000, {}, True),
         ("random_forest", 9000, {"maximum": 90, "rungs": (10, 30)}, True),
         ("random_forest", 90_000, {"deadline": 0.0}, False),
+        ("k_neighbors", 9000, {}, True),
         ("krr", 9000, {}, False),
+        ("krr", 9000, {"deadline": 0.0}, False),
+        ("krr", 900, {}, True),
     ],
 )
 def test_what_may_be_brief(family: str, count: int, keys: dict[str, Any], may: bool) -> None:

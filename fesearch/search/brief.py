@@ -9,6 +9,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable
 
+from fesearch.classical.affordable import of_a_trial
 from fesearch.estimate import TO_START, steps_of_a_trial
 from fesearch.record import Decision, TrialSpec
 from fesearch.registry import short_name
@@ -49,10 +50,12 @@ def may_be(settings: Settings, data: Development, trials: int, most: float) -> b
         short_name(name) != name for name in (family.name, settings.metric.name)
     ):
         return False
-    if not family.gpu and (family.cost is not None or size > LARGEST):
+    config = settings.firsts()[0]
+    if not family.gpu and size > LARGEST:
         return False
-    steps = len(family.steps(settings.firsts()[0], settings.maximum))
-    each = _mean_steps(settings, steps)
+    if family.cost is not None:
+        return trials * of_a_trial(config, data, family.cost)[1].seconds <= most
+    each = _mean_steps(settings, len(family.steps(config, settings.maximum)))
     least = trials * each * size / FASTEST
     return min(least, _seconds_left(settings, time.monotonic())) <= most
 
