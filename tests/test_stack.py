@@ -312,3 +312,22 @@ def test_the_gradient_reaches_every_weight(
         assert weight.grad is not None, name
         if weight.ndim == 2:
             assert weight.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(
+    ("family", "layers", "other"),
+    [
+        ("plain_mlp", "64BARx2-32BARx1-1", "irnet"),
+        ("dnn", "64Ax2R-32Ax1-1", "srnet"),
+        ("srnet", "64BARx2-32BAx1-1", "irnet"),
+        ("srnet", "64BAx2-32BAx1-1", "plain_mlp"),
+        ("irnet", "64BAx2-32BAx1-1", "plain_mlp"),
+        ("irnet", "64BAx2R-32BAx1R-1", "srnet"),
+    ],
+)
+def test_layers_are_of_the_family_they_are_ranked_by(family: str, layers: str, other: str) -> None:
+    config = {**LAYERED, "layers": layers}
+    with pytest.raises(InputError, match=f"The layers '{layers}' have ") as caught:
+        FAMILIES.get(family).check(config)
+    assert caught.value.hint == f"That network is of the family {other}."
+    FAMILIES.get(other).check(config)

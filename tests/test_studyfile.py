@@ -276,9 +276,9 @@ def test_what_only_some_trials_would_have_is_refused_too(sets: list[str], messag
 @pytest.mark.parametrize(
     ("preset", "layers", "dropout"),
     [
-        ("full", "64BARx2-32BARx1-1", Choice((0.0,))),
-        ("full", ["64BARx2-1", "64BARx3-1"], Choice((0.0,))),
-        ("full", "64BARx2D-32BARx1-1", Float(0.05, 0.5)),
+        ("full", "64BAx2-32BAx1-1", Choice((0.0,))),
+        ("full", ["64BAx2-1", "64BAx3-1"], Choice((0.0,))),
+        ("full", "64BAx2D-32BAx1-1", Float(0.05, 0.5)),
         ("full", None, Float(0.0, 0.5)),
         ("published", "64BAx2-1", Choice((0.0,))),
         ("published", "64BAx2D-1", Choice((0.2,))),

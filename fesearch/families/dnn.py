@@ -24,7 +24,7 @@ from fesearch.nets.config import (
     STACK_OF_TODAY,
     UNSTATED,
     beside_layers,
-    check_stack,
+    check_shortcuts,
     epochs,
     in_layers,
 )
@@ -94,7 +94,7 @@ FAMILY = Family(
     resource=Resource(unit="epochs", step=1, maximum=500, patience=50),
     build=build,
     load=load,
-    check=check_stack,
+    check=check_shortcuts("none"),
     implied=beside_layers,
     unstated=UNSTATED,
     settable=SETTABLE,

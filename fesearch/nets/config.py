@@ -173,6 +173,14 @@ def runs_of(config: Config, shortcut: Shortcut) -> tuple[Run, ...]:
     return tapered(depth, width, shortcut, cast(Norm | None, given["norm"]), dropout)
 
 
+_AROUND: dict[Shortcut, str] = {
+    "layer": "a shortcut around each layer (an R before the x)",
+    "block": "a shortcut around each block (an R behind the number)",
+    "none": "no shortcuts (no R)",
+}
+_OF_SHORTCUT: dict[Shortcut, str] = {"layer": "irnet", "block": "srnet", "none": "plain_mlp"}
+
+
 def in_layers(shortcut: Shortcut) -> Callable[[Config], str]:
     """A config's network in the notation of IRNet's published code; see ``family.Family``."""
     return lambda config: written(runs_of(config, shortcut))
@@ -204,6 +212,30 @@ def beside_layers(space: Space) -> dict[str, Any]:
     if isinstance(dropout, Choice):
         return {"dropout": [value for value in values if value != 0]}
     return {"dropout": {"low": LEAST_DROPOUT, "high": float(dropout.high)}}
+
+
+def check_shortcuts(shortcut: Shortcut) -> Callable[[Config], None]:
+    """The check of a family whose layers have such shortcuts; see ``family.Family``.
+
+    A text in ``layers`` that has others describes another family's network, and would be ranked by
+    the wrong name.
+    """
+
+    def check(config: Config) -> None:
+        check_stack(config)
+        layers = config.get("layers")
+        if not isinstance(layers, str):
+            return
+        kinds = {run.shortcut for run in parse(layers)}
+        found = next(kind for kind in ("layer", "block", "none") if kind in kinds)
+        if found != shortcut:
+            raise InputError(
+                f"The layers '{layers}' have {_AROUND[found]}, and this family "
+                f"{_AROUND[shortcut]}.",
+                f"That network is of the family {_OF_SHORTCUT[found]}.",
+            )
+
+    return check
 
 
 def check_stack(config: Config) -> None:
