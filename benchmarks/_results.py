@@ -14,10 +14,15 @@ FOLDER = Path(__file__).resolve().parent / "results"
 
 
 def origin() -> tuple[str, str]:
-    """The commit that runs, and the device."""
-    named = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(named, cwd=FOLDER, capture_output=True, text=True, check=True)
-    return commit.stdout.strip(), f"{os.cpu_count()} cores, {platform.machine()}"
+    """The commit that runs, marked where anything but results differs from it, and the device."""
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{FOLDER}")
+    commit = _git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
+    return commit, f"{os.cpu_count()} cores, {platform.machine()}"
+
+
+def _git(*words: str) -> str:
+    found = subprocess.run(["git", *words], cwd=FOLDER, capture_output=True, text=True, check=True)
+    return found.stdout.strip()
 
 
 def write(name: str, lines: Sequence[Mapping[str, Any]]) -> Path:

@@ -44,11 +44,18 @@ def start(*arguments: str) -> None:
             raise
 
 
+CITATION = (
+    "Jain et al., APL Materials 1, 011002 (2013), doi:10.1063/1.4812323; divisions: Wang et al., "
+    "npj Comput. Mater. 7, 77 (2021), doi:10.1038/s41524-021-00545-1"
+)
+
+
 def imported(file: Path) -> None:
     """The file as the data set mp_e_form, with its divisions."""
     run(
         *("data", "import", str(file), "--name", "mp_e_form", "--formula", "formula"),
         *("--target", "target", "--unit", "eV/atom", "--columns", "fold0,fold1,fold2"),
+        *("--licence", "CC-BY-4.0", "--citation", CITATION),
     )
 
 

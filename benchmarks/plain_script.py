@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-NETWORKS = ("irnet", "dnn")
+SHORTCUTS: dict[str, Any] = {"irnet": "layer", "srnet": "block", "plain_mlp": "none", "dnn": "none"}
+"""Of networks; the others are a library's."""
 
 
 def net_trial(config: dict[str, Any], arrays: Any) -> None:
@@ -30,7 +31,7 @@ def net_trial(config: dict[str, Any], arrays: Any) -> None:
 
     torch.manual_seed(config["seed"])
     train_x, train_y, val_x, val_y = (torch.tensor(a, dtype=torch.float32) for a in arrays)
-    shortcut = "layer" if config["family"] == "irnet" else "none"
+    shortcut = SHORTCUTS[config["family"]]
     net = Stack.of(config["config"], inputs=train_x.shape[1], shortcut=shortcut).net()
     rate = config["config"]["learning_rate"]
     optimizer = (
@@ -94,7 +95,7 @@ def main() -> None:
     arrays = [loaded[name] for name in ("train_x", "train_y", "val_x", "val_y")]
     asked = json.loads(given.configs.read_text())
     ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False)
-    trial = net_trial if given.family in NETWORKS else library_trial
+    trial = net_trial if given.family in SHORTCUTS else library_trial
     fixed = {"family": given.family, "epochs": given.epochs, "seed": given.seed}
     if given.seconds:
         drawn = {name: domain(**bounds) for name, bounds in asked["space"].items()}
@@ -126,7 +127,7 @@ def main() -> None:
     frames = [result.metrics for result in results if "mae" in (result.metrics or {})]
     epochs = sum(metrics["training_iteration"] for metrics in frames)
     best = min((metrics["mae"] for metrics in frames), default=None)
-    if given.family not in NETWORKS:  # all of them
+    if given.family not in SHORTCUTS:  # all of them
         epochs = sum(config.get("n_estimators", given.epochs) for config in asked)
     told = {"epochs": epochs, "best": best, "trials": len(frames)}
     if given.seconds:

@@ -2,18 +2,19 @@
 
     python benchmarks/search.py
 
-For irnet (17 layers), a small dnn (3 layers, 128 at the widest), random_forest and every other
-family that a library has some configs are drawn; ``plain_script.py`` (Ray Tune as its tutorials
-have it) and fesearch train them, one after the other, each started from nothing as its own process:
-most of a short search is the start of Ray and of its workers, so the dnn is searched with 8 configs
-and with 32. Printed and written to benchmarks/results/: seconds on the clock, epochs trained, best
-validation MAE, and the ratio; for networks also training samples a second of one core, and the
+For irnet (17 layers), a small dnn (3 layers, 128 at the widest), two more networks and the families
+that a library has, but for sgd, some configs are drawn; ``plain_script.py`` (Ray Tune as its
+tutorials have it) and fesearch train them, one after the other, each started from nothing as its
+own process: most of a short search is the start of Ray and of its workers, so the dnn is searched
+with 8 configs and with 32. Each side has seeds of its own, and the plain script trains on the
+target as it is. Printed and written to benchmarks/results/: seconds on the clock, epochs trained,
+best validation MAE, and the ratio; for networks also training samples a second of one core, and the
 share of its fp32 matrix-product ceiling, measured in the same run, that they make of it (six
 operations a weight and sample). Both sides have the same rungs of ASHA, but what they stop depends
-on the order of reports, so there is a ratio of seconds an epoch too (of a forest: a tree), and the
-cases named ``whole`` stop nothing: there both train the same epochs. The plain script is given
-features that fesearch has to compute. The data are ``miedema``. ``--smoke`` takes two configs and
-two epochs.
+on the order of reports, so there is a ratio of seconds an epoch too (of a forest: a tree). The
+cases named ``whole``, and those of one library's family, stop nothing: there both train the same
+epochs. The plain script is given features that fesearch has to compute. The data are ``miedema``.
+``--smoke`` takes two configs and two epochs.
 """
 
 import argparse
@@ -56,13 +57,16 @@ CASES: dict[str, dict[str, Any]] = {
     "dnn-32": {"epochs": 9, "trials": 32, "set": {"depth": 3, "width": 0.125}},
     "irnet-whole": {"epochs": 4, "trials": 4, "set": {"depth": 17, "width": 1.0}},
     "dnn-whole": {"epochs": 9, "trials": 8, "set": {"depth": 3, "width": 0.125}},
+    "srnet-whole": {"epochs": 4, "trials": 4, "set": {"depth": 17, "width": 0.25}},
+    "plain_mlp-whole": {"epochs": 4, "trials": 4, "set": {"depth": 8, "width": 0.25}},
     "random_forest": {"epochs": 1, "trials": 4, "set": {}},
+    "random_forest-whole": {"epochs": 1, "trials": 4, "set": {}},
     **{
         family: {"epochs": ROUNDS if FAMILIES.get(family).resource.unit == "rounds" else 1}
         for family in VARIED
     },
 }
-NETWORKS = ("irnet", "dnn")
+NETWORKS = ("irnet", "dnn", "srnet", "plain_mlp")
 NETS: dict[str, Any] = {
     "activation": "relu",
     "output_activation": None,
@@ -75,7 +79,7 @@ NETS: dict[str, Any] = {
 
 def settings(case: str) -> dict[str, Any]:
     """Parameter -> value or values, the same for both sides."""
-    if case == "random_forest":
+    if family_of(case) == "random_forest":
         return {
             "n_estimators": 100,
             "min_samples_split": [5, 10],
@@ -141,7 +145,7 @@ def family_of(case: str) -> str:
 
 def whole(case: str) -> bool:
     """Whether every config is trained to its end."""
-    return case.endswith("-whole")
+    return case.endswith("-whole") or case in VARIED
 
 
 def toml(value: Any) -> str:

@@ -38,7 +38,8 @@ class Searched:
         looks: trial number -> the last look at it.
         retrained: looks at configs trained on training and validation part of this division,
             oldest first.
-        joint: looks at ensembles whose most picked model is of this study, oldest first.
+        joint: looks at ensembles whose most picked model is of this study, as searched or trained
+            on both parts, on this division, oldest first.
     """
 
     row: StudyRow
@@ -84,8 +85,8 @@ def searched(
     row = store.study(name)
     trials = ranked(store, row) if trial is None else [store.trial(row, trial)]
     looks = store.looks_of(row)
-    joint = (look for look in looks if look.how.trained is Trained.ENSEMBLE)
-    own = (look for look in looks if look.split == row.key.split)
+    own = [look for look in looks if look.split == row.key.split]
+    joint = (one for one in own if one.how.trained in (Trained.ENSEMBLE, Trained.ENSEMBLE_JOINED))
     retrained = (look for look in own if look.how.trained is Trained.JOINED)
     return Searched(
         row,
@@ -131,17 +132,28 @@ def one(study: Searched, *, refitted: bool = False, device: str = "cpu") -> list
     return [_chosen(study, trial, 1, refitted, device)]
 
 
-def one_joined(study: Searched) -> tuple[Chosen, Look]:
-    """The model of the first trial's config that was scored when trained on both parts, its look.
+def with_joined(chosen: Sequence[Chosen]) -> tuple[list[Chosen], Look]:
+    """The same models as trained on both parts, and the look at them, or at their mean.
+
+    Raises:
+        InputError: they were not scored so, or do not score here as it is on record.
+        NoResultError: one diverges when trained again.
+    """
+    found, looks = [], []
+    for one in chosen:
+        model, look = _joined(one.study, one.trial)
+        found.append(replace(one, model=model))
+        looks.append(look)
+    return found, looks[0] if len(found) == 1 else _look_at_mean(found)
+
+
+def _joined(study: Searched, trial: TrialResult) -> tuple[FittedModel, Look]:
+    """The model of a trial's config that was scored when trained on both parts, and its look.
 
     It is the one that was scored, or where its weights are not kept one trained as it was, with
     the same seed.
-
-    Raises:
-        InputError: none was scored, or it does not score here as it is on record.
-        NoResultError: it diverges when trained again.
     """
-    trial, row, prepared = study.trials[0], study.row, study.prepared
+    row, prepared = study.row, study.prepared
     same = (trial.number, trial.seed)
     look = next((one for one in study.retrained if (one.trial, one.how.seed) == same), None)
     if look is None:
@@ -158,15 +170,47 @@ def one_joined(study: Searched) -> tuple[Chosen, Look]:
         asked = training(row, prepared, prepared.split, trial, trial.seed, joined=True)
         model = train(asked, *every).model
     x, y = prepared.split.test_part(*every)
-    score = prepared.metric(y, model.predict(x))
+    what = f"trial {trial.number} of '{row.name}'"
+    _refuse_other_score(prepared, what, prepared.metric(y, model.predict(x)), look)
+    return model, look
+
+
+def _look_at_mean(chosen: Sequence[Chosen]) -> Look:
+    """The last look at an ensemble of these models, as trained on both parts."""
+    picks = picks_of(chosen)
+    looks = (
+        look
+        for one in chosen
+        for look in one.study.joint
+        if look.how.trained is Trained.ENSEMBLE_JOINED and look.how.picks == picks
+    )
+    look = max(looks, key=lambda look: look.sequence, default=None)
+    names = list(dict.fromkeys(one.study.row.name for one in chosen))
+    if look is None:
+        raise InputError(
+            f"The ensemble of {', '.join(picks)} has not been scored as trained on training and "
+            "validation part.",
+            f"Score it first: fesearch holdout {' '.join(names)} --ensemble "
+            f"{sum(picks.values())} --retrain",
+        )
+    prepared = chosen[0].study.prepared
+    each = []
+    for one in chosen:
+        mine = one.study.prepared
+        x, y = mine.split.test_part(mine.features.matrix, mine.dataset.target(mine.target))
+        each.append(one.model.predict(x))
+    mean, _ = ensemble.mean_and_spread(each, [one.picks for one in chosen])
+    _refuse_other_score(prepared, "the ensemble", prepared.metric(y, mean), look)
+    return look
+
+
+def _refuse_other_score(prepared: Prepared, what: str, score: float, look: Look) -> None:
     if look.value is None or not math.isclose(score, look.value, rel_tol=SAME):
         raise InputError(
-            f"Trained on both parts trial {trial.number} of '{row.name}' has a test "
-            f"{prepared.metric.title} of {score:.6g} here, but look {look.sequence} is on record "
-            f"with {look.value}.",
+            f"Trained on both parts {what} has a test {prepared.metric.title} of {score:.6g} "
+            f"here, but look {look.sequence} is on record with {look.value}.",
             "Export it without --refit val, or use the versions it was scored with.",
         )
-    return replace(_chosen(study, trial, 1, refitted=False, device="cpu"), model=model), look
 
 
 def several(

@@ -22,9 +22,9 @@ from fesearch.chosen import (
     Chosen,
     all_searched,
     one,
-    one_joined,
     searched,
     several,
+    with_joined,
 )
 from fesearch.ensemble import mean_and_spread
 from fesearch.errors import InputError
@@ -67,8 +67,8 @@ def export(
         ensemble: how many picks of the trials whose weights are kept it is to be the mean of.
         others: further studies of the same key, whose trials may be picked too.
         refit: train what is delivered once more, on the rows of all parts.
-        joined: deliver the model that ``holdout(retrain=True)`` scored, which was trained on
-            training and validation part.
+        joined: deliver the model, or the ensemble, that ``holdout(retrain=True)`` scored, trained
+            on training and validation part.
         program: add each network as a file that runs without fesearch, once it is found to predict
             the same.
         device: torch's word for where it is trained.
@@ -88,10 +88,10 @@ def export(
         )
     if ensemble is not None and trial is not None:
         raise InputError("--trial and --ensemble are both given.", "Give one of them.")
-    if joined and (refit or ensemble is not None):
+    if joined and refit:
         raise InputError(
-            "--refit val delivers the one model that was scored.",
-            "Leave --ensemble out, or give --refit all.",
+            "What was scored is delivered, or what is trained on all rows.",
+            "Give refit or joined, not both.",
         )
     with Store.open(url, create=False) as store:
         if ensemble is None:
@@ -102,13 +102,11 @@ def export(
     if ensemble is None:
         if program is not None:
             _refuse_programless(program, studies[0].trials[:1])
-        if joined:
-            model, look = one_joined(studies[0])
-            chosen = [model]
-        else:
-            chosen = one(studies[0], refitted=refit, device=device)
+        chosen = one(studies[0], refitted=refit, device=device)
     else:
         chosen = several(studies, ensemble, refitted=refit, device=device)
+    if joined:
+        chosen, look = with_joined(chosen)
     if program is not None:
         chosen = _with_programs(chosen, program)
     sealed = _sealed(chosen[0].study.prepared, refit)

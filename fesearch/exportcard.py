@@ -29,6 +29,7 @@ from fesearch.sealed import Sealed
 from fesearch.search.folder import identity
 from fesearch.search.prepare import Prepared
 from fesearch.statistics import bootstrap_intervals
+from fesearch.store.how import Trained as How
 from fesearch.store.types import Look, StudyRow
 
 _log = logging.getLogger(__name__)
@@ -130,7 +131,12 @@ def _look(chosen: Sequence[Chosen]) -> Look | None:
         again = [look for look in first.study.retrained if look.trial == number]
         return first.study.looks.get(number) or (again[-1] if again else None)
     picks = picks_of(chosen)
-    joint = (look for one in chosen for look in one.study.joint if look.how.picks == picks)
+    joint = (
+        look
+        for one in chosen
+        for look in one.study.joint
+        if look.how.trained is How.ENSEMBLE and look.how.picks == picks
+    )
     return max(joint, key=lambda look: look.sequence, default=None)
 
 

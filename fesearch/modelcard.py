@@ -239,9 +239,9 @@ def _scores(card: Card) -> str:
         lines += _lines(card, "test ", f"{card.split.test} rows", test.scores, test.intervals)
     if card.joined is not None:
         lines.append(
-            f"- the model in this folder was trained on the {card.joined} rows of training and "
+            f"- what is in this folder was trained on the {card.joined} rows of training and "
             "validation part: the test scores are its own, the validation score is that of the "
-            "same config before"
+            f"same {'configs' if len(card.members) > 1 else 'config'} before"
         )
     elif card.scored_another:
         lines.append(

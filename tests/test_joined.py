@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from fesearch import chosen
 from fesearch.analysis import ANALYSES
 from fesearch.bundle import open_bundle
 from fesearch.bundlefiles import MODEL, README
@@ -15,6 +16,7 @@ from fesearch.errors import InputError
 from fesearch.export import export
 from fesearch.handle import StudyHandle
 from fesearch.holdout import holdout
+from fesearch.joint import holdout_ensemble
 from fesearch.predictions import kept
 from fesearch.search.folder import identity, joined_folder
 from fesearch.search.prepare import prepare_again
@@ -96,15 +98,48 @@ def test_what_was_not_scored_is_not_exported(
     assert capsys.readouterr().err.endswith(
         f"{said}Score it first: fesearch holdout nets --retrain\n"
     )
-    assert run(["export", "nets", "--refit", "val", "--ensemble", "2", "--to", to]) == 2
-    assert "delivers the one model that was scored" in capsys.readouterr().err
-    holdout("nets", studies, retrain=True)
+    holdout("nets", studies, retrain=True, top=9)
+    assert run(["export", "nets", "forests", "--refit", "val", "--ensemble", "8", "--to", to]) == 2
+    said = capsys.readouterr().err
+    assert "has not been scored as trained on training and validation part.\n" in said
+    assert "fesearch holdout forests" in said or "fesearch holdout nets" in said
     assert run(["export", "nets", "--refit", "val", "--to", to]) == 0
     out, err = capsys.readouterr()
     assert "54 rows" in out
     assert "not of this model" not in err
     assert run(["export", "nets", "--to", str(tmp_path / "plain")]) == 0
     assert "which --refit val exports, and not of this model.\n" in capsys.readouterr().err
+
+
+def test_the_ensemble_that_was_scored_is_the_one_that_is_exported(
+    studies: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["nets", "forests"]
+    look = holdout_ensemble(names, studies, 8, retrain=True).scored[0].look
+    holdout_ensemble(names, studies, 8)  # of other models
+    with Store.open(studies) as store:
+        row = store.study(look.study)
+        prepared = prepare_again(row)
+    folder = tmp_path / "model"
+    card = export(names[0], studies, folder, others=names[1:], ensemble=8, joined=True)
+    assert len(card.members) > 1
+    assert card.test is not None
+    assert card.test.trained == look.how.trained == "ensemble, train + validation"
+    assert card.test.scores == dict(look.scores)
+    assert card.joined == len(prepared.split.train) + len(prepared.split.val)
+    stored = kept(identity(row), look.how.predictions)
+    assert stored is not None
+    formulas = [prepared.dataset.formulas[place] for place in prepared.split.test]
+    said = open_bundle(folder).answer(formulas).value
+    np.testing.assert_allclose(said, stored.predicted, rtol=1e-12)
+    readme = (folder / README).read_text()
+    assert f"was trained on the {card.joined} rows of training and validation part" in readme
+    plain = export(names[0], studies, tmp_path / "plain", others=names[1:], ensemble=8)
+    assert plain.test is not None
+    assert (plain.test.trained, plain.joined) == ("ensemble", None)
+    monkeypatch.setattr(chosen.ensemble, "mean_and_spread", lambda each, picks: (each[0] + 1, None))
+    with pytest.raises(InputError, match=r"both parts the ensemble has .* is on record with"):
+        export(names[0], studies, tmp_path / "other", others=names[1:], ensemble=8, joined=True)
 
 
 def test_it_is_analysed_on_the_rows_that_it_has_not_learned(studies: str, tmp_path: Path) -> None:

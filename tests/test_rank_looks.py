@@ -270,6 +270,20 @@ def test_a_repeated_division_takes_the_trials_that_were_looked_at_alone(
     assert set(table.contenders[0].trials) <= {(name, n) for name, ns in asked for n in ns}
 
 
+def test_an_ensemble_is_no_line_of_a_part_of_its_studies(studies: str) -> None:
+    """What was searched for it would be that of the part alone."""
+    found = holdout_ensemble(["nets", "forests"], studies, 4, over="kfold:k=2")
+    names = [name.partition(":")[0] for name in found.scored[0].look.how.picks]
+    assert set(names) == {"nets", "forests"}
+    (whole,) = repeated_tables(studies)
+    assert [one.picks != {} for one in whole.contenders].count(True) == 1
+    for name in ("nets", "forests"):
+        (table,) = repeated_tables(studies, studies=[name]) or [None]
+        assert table is None or not any(one.picks for one in table.contenders)
+    (both,) = repeated_tables(studies, studies=["nets", "forests"])
+    assert any(one.picks for one in both.contenders)
+
+
 def test_a_retrained_look_is_no_secret(
     studies: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

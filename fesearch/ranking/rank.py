@@ -107,6 +107,7 @@ def repeated_tables(
                 members,
                 shown,
                 "/".join(names[division.data]),
+                rows.keys() - shown.keys(),
             )
             for division, members in store.parents()
             if division.fingerprint.startswith(split or "")

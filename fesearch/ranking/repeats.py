@@ -1,6 +1,6 @@
 """Rankings over repeated divisions: a table for each parent, with what scores scatter by."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fesearch.metrics import Direction
@@ -56,12 +56,14 @@ def repeated_table(
     members: Sequence[str],
     rows: Mapping[str, StudyRow],
     data: str,
+    hidden: Collection[str] = (),
 ) -> RepeatedTable | None:
     """What was scored on two members or more of a repeated division; None where nothing was.
 
     Args:
         key: with the parent's fingerprint.
         rows: name -> study, all that may be shown.
+        hidden: studies that are not: no ensemble with a model of theirs is either.
     """
     own = [
         row
@@ -71,7 +73,9 @@ def repeated_table(
     scored = [
         look
         for look in latest(look for row in own for look in store.looks_of(row))
-        if look.split in members and look.value is not None
+        if look.split in members
+        and look.value is not None
+        and not set(look.how.studies).intersection(hidden)
     ]
     if len({look.split for look in scored}) < 2:
         return None
