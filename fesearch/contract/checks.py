@@ -212,7 +212,7 @@ def a_model_stays_when_training_goes_on(family: Family) -> None:
 
 
 def a_saved_model_predicts_the_same(family: Family) -> None:
-    """A model comes back from its files as it was, for any number of rows."""
+    """A model comes back from its files as it was, of any number of rows, left as they are."""
     data = data_for(family)
     model = fitted(family, data)
     with tempfile.TemporaryDirectory() as folder:
@@ -220,8 +220,10 @@ def a_saved_model_predicts_the_same(family: Family) -> None:
         again = FittedModel.load(Path(folder))
     same = (again.family, again.config, again.width) == (family.name, small(family), data.width)
     require(same, "A saved model has another config.")
+    data.val_x.flags.writeable = False
     one, other = model.predict(data.val_x), again.predict(data.val_x)
     require_equal(one, other, "A saved model predicts other numbers.")
+    require_equal(data.val_x, data_for(family).val_x, "A prediction changes its features.")
     for rows in (1, 0):
         shape = again.predict(data.val_x[:rows]).shape
         require(shape == (rows,), f"Predictions of {rows} rows have the shape {shape}.")
