@@ -55,14 +55,14 @@ def forests(seed: int) -> dict[str, Callable[[dict[str, Any]], Any]]:
 
 
 def boosters(seed: int) -> dict[str, Callable[[dict[str, Any]], Any]]:
-    """Family -> the package's estimator of a config, of ``ROUNDS`` rounds."""
+    """Family -> the package's estimator of a config, of ``ROUNDS`` rounds unless that says."""
     import catboost
     import lightgbm
     import xgboost
 
     def without_loss(config: dict[str, Any]) -> dict[str, Any]:
         assert config.pop("loss") == "squared_error"
-        return {**config, "n_estimators": ROUNDS}
+        return {"n_estimators": ROUNDS, **config}
 
     return {
         "xgboost": lambda c: xgboost.XGBRegressor(n_jobs=1, random_state=seed, **without_loss(c)),
