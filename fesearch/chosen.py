@@ -87,13 +87,12 @@ def searched(
     looks = store.looks_of(row)
     own = [look for look in looks if look.split == row.key.split]
     joint = (one for one in own if one.how.trained in (Trained.ENSEMBLE, Trained.ENSEMBLE_JOINED))
-    retrained = (look for look in own if look.how.trained is Trained.JOINED)
     return Searched(
         row,
         prepare_again(row, progress),
         tuple(trials),
         store.looks_at(row),
-        tuple(retrained),
+        tuple(store.retrained(row)),
         tuple(joint),
     )
 

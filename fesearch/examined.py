@@ -24,10 +24,12 @@ class Part:
     """Rows of a division, and what a model says of them.
 
     Attributes:
+        label: whose predictions these are, in words.
         rows: (n,) places in the data set.
         truth, predicted: (n,) float64, in the unit of the target.
     """
 
+    label: str
     rows: np.ndarray
     truth: np.ndarray
     predicted: np.ndarray
@@ -52,15 +54,16 @@ class Examined:
         unit: of the target.
         x: (n, d) features of all rows of the data set.
         names: the d columns.
-        sealed: why its test part may not be looked at, with what to type; None where a look is on
-            record.
+        sealed: why it may not be asked for its test part, with what to type; None where a look at
+            it is on record.
         learned: why the rows that it learned do not say how good it is, with what to type: they are
             not of the training part alone.
         left: (k,) rows that are left to say so, where it has learned others.
         gone: why its weights cannot be had, with what to type.
-        tested: what the look at its test part has left, where that is kept.
+        tested: what the look at its test part has left, where that is kept; where there is none,
+            the look with its config trained on train + validation.
         pictured: the part whose rows pictures are of where nobody names one: the test part where
-            a look at this very model is on record, and nothing is to be looked at anew.
+            such a look is on record, and nothing is to be looked at anew.
     """
 
     label: str
@@ -100,15 +103,25 @@ class Examined:
         Predictions that the look has left are read again, the model is not.
 
         Raises:
+            InputError: nobody has looked at the test part, or as ``at``.
+        """
+        if name == "test" and self.tested is not None:
+            return self.tested
+        if name == "test" and self.sealed is not None:
+            raise self.sealed
+        if name not in self._parts:
+            self._parts[name] = self.at(self.split.test if name == "test" else self.split.val)
+        return self._parts[name]
+
+    def asked(self, name: PartName) -> Part:
+        """The same of this very model, for what asks it more than a look has left.
+
+        Raises:
             InputError: nobody has looked at the test part with this model, or as ``at``.
         """
         if name == "test" and self.sealed is not None:
             raise self.sealed
-        if name == "test" and self.tested is not None:
-            return self.tested
-        if name not in self._parts:
-            self._parts[name] = self.at(self.split.test if name == "test" else self.split.val)
-        return self._parts[name]
+        return self.part(name)
 
     def at(self, rows: np.ndarray) -> Part:
         """What the model says of some rows, which must not be of the test part.
@@ -120,7 +133,7 @@ class Examined:
             raise self.learned
         predicted = self.predictor(np.ascontiguousarray(self.x[rows], dtype=np.float32))
         truth = self.data.target(self.key.target)[rows]
-        return Part(rows, truth, np.asarray(predicted, dtype=np.float64))
+        return Part(self.label, rows, truth, np.asarray(predicted, dtype=np.float64))
 
     @cached_property
     def seen(self) -> Mapping[str, int]:

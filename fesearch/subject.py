@@ -11,7 +11,7 @@ import numpy as np
 
 from fesearch import library, predictions
 from fesearch.bundle import open_bundle
-from fesearch.bundlefiles import CARD, MODEL
+from fesearch.bundlefiles import MODEL, is_model
 from fesearch.card import Card
 from fesearch.errors import InputError
 from fesearch.examined import Examined, Part
@@ -37,6 +37,8 @@ class Searched:
 
     Attributes:
         looks: trial -> the last look at it.
+        retrained: trial -> the last look on this division at its config, trained on training and
+            validation part.
         looked: how often the test part was looked at, by whatever study.
     """
 
@@ -45,6 +47,7 @@ class Searched:
     reports: Sequence[ReportRow]
     division: Division
     looks: Mapping[int, Look]
+    retrained: Mapping[int, Look]
     looked: int
 
     @property
@@ -99,6 +102,7 @@ class StudySubject(Subject):
                 store.reports(row),
                 store.division(row.key.data, row.key.split),
                 store.looks_at(row),
+                {look.trial: look for look in store.retrained(row)},
                 len(store.looks(row.key)),
             )
 
@@ -122,8 +126,14 @@ class StudySubject(Subject):
             "on it.",
             f"Put a look on record: fesearch holdout {self.name}",
         )
-        look, gone, model = self.searched.looks.get(trial.number), None, None
-        tested = None if look is None else _tested(row, prepared, look)
+        label = f"{self.name} {trial.number} ({trial.family})"
+        look = self.searched.looks.get(trial.number)
+        again = self.searched.retrained.get(trial.number)
+        gone, model, tested = None, None, None
+        if look is not None:
+            tested = _tested(row, prepared, look, label)
+        elif again is not None:
+            tested = _tested(row, prepared, again, f"{label}, {again.how.trained}")
         try:
             model = kept_model(row, prepared, trial)
         except InputError as error:
@@ -131,7 +141,7 @@ class StudySubject(Subject):
                 raise
             gone = error
         return Examined(
-            label=f"{self.name} {trial.number} ({trial.family})",
+            label=label,
             family=trial.family,
             model=None if model is None or parts(model.arrays) else model,
             load=None if model is None else model.predictor,
@@ -149,7 +159,7 @@ class StudySubject(Subject):
         )
 
 
-def _tested(row: StudyRow, prepared: Prepared, look: Look) -> Part | None:
+def _tested(row: StudyRow, prepared: Prepared, look: Look, label: str) -> Part | None:
     """What a look at the test part of a study has left; None where that is lost or damaged."""
     try:
         kept = predictions.kept(identity(row), look.how.predictions)
@@ -158,7 +168,7 @@ def _tested(row: StudyRow, prepared: Prepared, look: Look) -> Part | None:
         return None
     if kept is None or not np.array_equal(kept.rows, prepared.split.test):
         return None
-    return Part(kept.rows, kept.truth, kept.predicted)
+    return Part(label, kept.rows, kept.truth, kept.predicted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,11 +285,6 @@ def subject(
             f"'{text}' is an exported model, which is of one trial.", "Leave --trial out."
         )
     return ModelSubject(text, folder, progress)
-
-
-def is_model(text: str) -> bool:
-    """Whether that is the folder of an exported model, and no name of a study."""
-    return (Path(text) / CARD).is_file()
 
 
 def models(subjects: Sequence[Subject]) -> list[Examined]:

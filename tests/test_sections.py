@@ -82,8 +82,34 @@ def test_where_some_were_looked_at_all_are_compared_on_validation_rows_too(studi
     assert drawn(studies, "errors", "forests", "nets") == both
 
 
-def test_a_look_at_another_model_leaves_validation_rows(studies: str) -> None:
+@pytest.mark.parametrize("kind", OF_PREDICTIONS)
+def test_a_look_at_a_config_trained_on_both_parts_has_pictures_that_say_so(
+    kind: str, studies: str, monkeypatch: pytest.MonkeyPatch, fast: None
+) -> None:
+    scored = holdout("forests", studies, retrain=True).scored[0]
+    no_prediction(monkeypatch)
+    assert drawn(studies, kind, "forests") == [("test", ["forests"])]
+    [one], _ = sections(ANALYSES.get(kind), [StudySubject("forests", studies)])
+    [label] = one.finding.summary["model"]
+    assert label == f"forests {scored.trial.number} (random_forest), train + validation"
+    if kind in ("parity", "errors"):
+        assert list(one.finding.summary["mae"]) == pytest.approx([scored.look.scores["mae"]])
+
+
+def test_its_own_model_stays_sealed_for_what_asks_it_anew(studies: str, fast: None) -> None:
     holdout("forests", studies, retrain=True)
+    assert drawn(studies, "permutation", "forests") == [("validation", ["forests"])]
+    examined = StudySubject("forests", studies).examined
+    assert examined.part("test").label.endswith("train + validation")
+    with pytest.raises(InputError, match="nobody has scored trial"):
+        examined.asked("test")
+    holdout("forests", studies)
+    own = StudySubject("forests", studies).examined
+    assert own.asked("test").label == own.label
+
+
+def test_a_look_at_another_model_leaves_validation_rows(studies: str) -> None:
+    holdout("forests", studies, seeds=2)
     assert drawn(studies, "parity", "forests") == [("validation", ["forests"])]
     holdout("nets", studies)
     with Store.look(studies) as store:

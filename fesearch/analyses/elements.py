@@ -31,7 +31,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
         rare = [line[4] for line in own if line[2] < RARE and line[3] >= FEWEST]
         known = [line[4] for line in own if line[2] >= RARE and line[3] >= FEWEST]
         summary.append(
-            [one.label, len(own), error, len(rare), _mean(rare), len(known), _mean(known)]
+            [part.label, len(own), error, len(rare), _mean(rare), len(known), _mean(known)]
         )
     unit = every[0].unit
     return Finding(
@@ -118,7 +118,7 @@ def _by_element(one: Examined, part: Part) -> list[list[Any]]:
         if symbol in rows:
             error = part.error[rows[symbol]]
             mae, mean = float(np.abs(error).mean()), float(error.mean())
-            found.append([one.label, symbol, one.seen.get(symbol, 0), error.size, mae, mean])
+            found.append([part.label, symbol, one.seen.get(symbol, 0), error.size, mae, mean])
     return found
 
 

@@ -22,11 +22,12 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
     shares = np.arange(1, 101)
     summary, rows = [], []
     for one in every:
-        error = np.abs(one.part(settings.part).error)
+        part = one.part(settings.part)
+        error = np.abs(part.error)
         low, high = np.percentile(error, (50, PERCENTILE))
         summary.append(
             [
-                one.label,
+                part.label,
                 error.size,
                 float(error.mean()),
                 float(low),
@@ -35,7 +36,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
             ]
         )
         at = np.percentile(error, shares).tolist()
-        rows += [[one.label, *pair] for pair in zip(shares.tolist(), at, strict=True)]
+        rows += [[part.label, *pair] for pair in zip(shares.tolist(), at, strict=True)]
     unit = every[0].unit
     names = ("mae", "median", f"p{PERCENTILE}", "largest")
     return Finding(

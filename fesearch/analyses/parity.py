@@ -18,11 +18,11 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
     for one in every:
         part = one.part(settings.part)
         scores = [metric(part.truth, part.predicted) for metric in METRICS.values()]
-        summary.append([one.label, len(part.rows), *scores, float(part.error.mean())])
+        summary.append([part.label, len(part.rows), *scores, float(part.error.mean())])
         ids = [one.data.ids[row] for row in part.rows]
         formulas = [one.data.formulas[row] for row in part.rows]
         pairs = zip(ids, formulas, part.truth.tolist(), part.predicted.tolist(), strict=True)
-        rows += [[one.label, *pair] for pair in pairs]
+        rows += [[part.label, *pair] for pair in pairs]
     unit = every[0].unit
     return Finding(
         summary=Table.of(

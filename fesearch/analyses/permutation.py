@@ -129,7 +129,7 @@ def _short(name: str) -> str:
 
 def _importances(one: Examined, settings: Settings) -> tuple[np.ndarray, float, int]:
     """Rise of the MAE (features, repeats), the MAE before, and the number of rows used."""
-    part = one.part(settings.part)
+    part = one.asked(settings.part)
     draw = np.random.default_rng(SEED)
     chosen = np.arange(part.rows.size)
     if chosen.size > settings.rows:

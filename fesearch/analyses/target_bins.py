@@ -32,7 +32,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
         added = float(error[positive].sum() / error.size)
         summary.append(
             [
-                one.label,
+                part.label,
                 error.size,
                 float(error.mean()),
                 float(positive.mean()),
@@ -46,7 +46,7 @@ def find(subjects: Sequence[Subject], settings: Settings) -> Finding:
             inside = place == index
             rows.append(
                 [
-                    one.label,
+                    part.label,
                     float(edges[index]),
                     float(edges[index + 1]),
                     int(inside.sum()),

@@ -106,6 +106,14 @@ class Looks(Database):
         """
         return {look.trial: look for look in self.looks_of(study) if look.as_searched}
 
+    def retrained(self, study: StudyRow) -> list[Look]:
+        """Looks on its own division at configs that were trained on training and validation part.
+
+        Oldest first.
+        """
+        own = (look for look in self.looks_of(study) if look.split == study.key.split)
+        return [look for look in own if look.how.trained is Trained.JOINED]
+
     def looks_of(self, study: StudyRow) -> list[Look]:
         """All looks at models of a study, those that were trained again too, oldest first."""
         query = sa.select(*_LOOK).order_by(LOOKS.c.id).filter_by(study=study.name)
