@@ -223,6 +223,10 @@ def test_a_repeated_division_has_a_table_of_its_own(
     assert set(promised.split()) <= set(row)
     assert row["repeated"] is True
     assert row["test_interval"] == [low, high]
+    assert (row["searched"], row["searched_on"]) == (
+        "elsewhere",
+        ["random:seed=0,fractions=81:9:10,group=formula"],
+    )
     with Store.open(studies) as store:
         every = [look for look in store.looks() if look.how.trained == "trained again"]
     hows = [[look.how for look in every if look.split == member] for member in one.scores]
@@ -236,6 +240,7 @@ def test_a_repeated_division_has_a_table_of_its_own(
     out = capsys.readouterr().out
     assert "divisions repeated:divisions=2" in out
     assert "such scores flatter" in out
+    assert "  elsewhere, on random:seed=0  " in out
     assert "95 % interval of test MAE (eV/atom)" in out
     assert "test RMSE (eV/atom)" in out
     assert "validation RMSE (eV/atom)" in out

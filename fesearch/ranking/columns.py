@@ -11,6 +11,7 @@ from fesearch.ranking.pieces import ENSEMBLE
 from fesearch.ranking.repeats import RepeatedTable
 from fesearch.ranking.single import Entry, Table
 from fesearch.space import Value
+from fesearch.store.how import Searched
 
 SEALED = "sealed"
 TIES = """\
@@ -150,11 +151,19 @@ def _over_members(table: RepeatedTable, one: Contender, position: int | None) ->
     """A contender as a table over a repeated division shows it."""
     return {
         **_contender(table, one, position),
-        "searched": one.searched.value,
+        "searched": _where(one),
         "divisions": len(one.scores),
         **{f"test_{name}": spread for name, spread in one.test.items()},
         **{f"val_{name}": spread for name, spread in one.validation.items()},
     }
+
+
+def _where(one: Contender) -> str:
+    """How a contender was searched; unless on each member, with the divisions, in short."""
+    if one.searched is Searched.EACH:
+        return one.searched.value
+    on = dict.fromkeys(spec.partition(",")[0] for spec in one.searched_on)
+    return f"{one.searched.value}, on {', '.join(on)}"
 
 
 def _worded(row: Row) -> Row:

@@ -61,6 +61,8 @@ class Contender:
             ensembles picked. ``configs`` are theirs.
         looks: at it, the last of each training on each member.
         searched, trained: how the models came about.
+        searched_on: divisions that its studies were searched on, as typed ("column:fold0"); over
+            a repeated division alone.
         flattered: members some of whose test rows the search had trained or validated on.
         validation: metric -> scores over members, mean over seeds first; none where validation rows
             were learned.
@@ -101,6 +103,7 @@ class Contender:
     parameters: int | None
     latency: float | None
     test_to_train: float | None = None
+    searched_on: tuple[str, ...] = ()
     interval: tuple[float, float] | None = None
     val_interval: tuple[float, float] | None = None
     standing: "Standing | None" = None

@@ -87,6 +87,7 @@ def contender_row(
         "seeds_sd": one.by_seed,
         "seeds_count": one.seeds,
         "searched": one.searched.value,
+        "searched_on": list(one.searched_on),
         "trained": one.trained.value,
         "flattered": one.flattered,
         "scores": dict(one.scores),

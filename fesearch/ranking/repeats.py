@@ -90,6 +90,7 @@ def repeated_table(
     with_intervals = [
         replace(
             one,
+            searched_on=_searched_on(store, one, rows),
             interval=interval(one.looks, predicted(one.looks, rows)),
             val_interval=validation_interval(one.looks, rows),
         )
@@ -110,6 +111,12 @@ def repeated_table(
         len(looks),
         tuple(_compared(ordered(with_intervals, key.metric, own[0].direction), division)),
     )
+
+
+def _searched_on(store: Store, one: Contender, rows: Mapping[str, StudyRow]) -> tuple[str, ...]:
+    """The divisions of its studies, as typed, each once."""
+    keys = [rows[study].key for study in one.studies]
+    return tuple(dict.fromkeys(store.division(key.data, key.split).spec for key in keys))
 
 
 def _contending(piece: Piece) -> Hashable:
