@@ -11,8 +11,10 @@ import pytest
 from small import small
 
 from fesearch.errors import InputError
+from fesearch.family import FAMILIES
 from fesearch.hardware import Memory
 from fesearch.search import room
+from fesearch.search.on_ray import Resources
 from fesearch.split import Development
 
 
@@ -53,6 +55,39 @@ def test_workers_without_torch_take_less(free: Any) -> None:
     ridge = small(runner="ray", family="ridge", space={}, max_epochs=None)
     room.check(ridge, 1e9, 4)
     assert refused(4)[1].startswith("Add --cpus 2,")
+
+
+def test_a_node_without_memory_for_what_ray_puts_there() -> None:
+    x, y = np.zeros((1000, 50), dtype=np.float32), np.zeros(1000)
+    data = Development(x, y, x[:9], y[:9])
+    least = room.bytes_of(data) + 4 * room.LEAST_WITH_TORCH
+    room.check_node("n1", least, FAMILIES.get("irnet"), data, 4)
+    room.check_node("n1", least - 1, FAMILIES.get("irnet"), data, 3)
+    room.check_node("n1", least - 1, FAMILIES.get("ridge"), data, 4)
+    with pytest.raises(InputError) as caught:
+        room.check_node("n1", 0.4e9, FAMILIES.get("irnet"), data, 4)
+    assert caught.value.message == (
+        "The node n1 of the cluster has 0.4 GB of memory free, and 4 trials side by side take "
+        "1.0 GB there at least."
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "node", "trials"),
+    [
+        ({"cpus": None}, (8, 0), 8),
+        ({"cpus": 6}, (8, 0), 6),
+        ({"cpus": None, "cpus_per_trial": 3}, (8, 0), 2),
+        ({"cpus": None, "gpus": 8}, (8, 4), 4),
+        ({"cpus": None, "gpus": 8, "gpus_per_trial": 0.5}, (64, 4), 8),
+        ({"cpus": None, "gpus": 1, "gpus_per_trial": 0.5}, (64, 4), 2),
+        ({"cpus": None, "gpus": 8}, (8, 0), 0),
+    ],
+)
+def test_how_many_trials_a_node_may_have(
+    keys: dict[str, Any], node: tuple[int, int], trials: int
+) -> None:
+    assert Resources(**keys).concurrent_on(*node) == trials
 
 
 def test_data_that_leave_no_memory(free: Any) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fesearch import raysession
+from fesearch import hardware, raysession
 from fesearch.errors import InputError
 from fesearch.search import shared
 
@@ -18,8 +18,10 @@ def ray_of_one_core() -> Iterator[None]:
 
 def test_a_folder_that_all_nodes_see_is_left_as_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "studies" / "deep"
-    shared.check(folder)
+    [node] = shared.check(folder)
     assert list(folder.iterdir()) == []
+    assert (node.cpus, node.gpus) == (1, 0)
+    assert node.free == pytest.approx(hardware.memory().free, rel=0.2)
 
 
 def test_a_node_that_does_not_see_the_folder_is_named(
@@ -40,6 +42,6 @@ def test_a_node_that_does_not_see_the_folder_is_named(
 def test_a_node_with_another_folder_of_that_name_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared, "_look", lambda asked, answered: None)
+    monkeypatch.setattr(shared, "_look", lambda asked, answered: (None, 0))
     with pytest.raises(InputError, match="what it wrote there is not here"):
         shared.check(tmp_path)

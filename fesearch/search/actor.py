@@ -23,9 +23,11 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 
 class _Asked:
-    """Whether a file is there by which trials are asked to halt; it is looked for each second.
+    """Whether a file says that trials are to halt; it is read each second.
 
-    It lies among the checkpoints, which every node sees.
+    It lies among the checkpoints, which every node sees. On a network file system, what a file says
+    is as it is when it is opened, but whether there is one may be known from a minute ago: so it
+    is there from the beginning, and empty until trials are to halt.
     """
 
     def __init__(self, file: Path) -> None:
@@ -37,7 +39,10 @@ class _Asked:
         if now - self._looked_at < SECONDS_BETWEEN_LOOKS:
             return False
         self._looked_at = now
-        return self._file.exists()
+        try:
+            return bool(self._file.read_bytes())
+        except OSError:  # it could not be made, or is not seen yet
+            return False
 
 
 class Trial(tune.Trainable):  # type: ignore[misc]

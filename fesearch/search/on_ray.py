@@ -23,7 +23,7 @@ from ray.tune.search import Searcher
 from fesearch import hardware, raysession
 from fesearch.own import Source
 from fesearch.record import Decision
-from fesearch.search import oom, shared
+from fesearch.search import oom, room, shared
 from fesearch.search.actor import Trial
 from fesearch.search.core import Core
 from fesearch.search.faults import Cause, is_full, of_actor
@@ -72,6 +72,12 @@ class Resources:
         by_gpu = hardware.trials_on(self.gpus, self.gpus_per_trial) if self.gpus else by_cpu
         return max(1, min(by_cpu, by_gpu))
 
+    def concurrent_on(self, cpus: int, gpus: int) -> int:
+        """Of these, how many may be on a node with so many CPU cores and GPUs."""
+        by_cpu = min(cpus, self.cpus or cpus) // self.cpus_per_trial
+        by_gpu = hardware.trials_on(min(gpus, self.gpus), self.gpus_per_trial)
+        return min(by_cpu, by_gpu) if self.gpus else by_cpu
+
     def of_trial(self) -> dict[str, float]:
         """In Ray's words."""
         return {"cpu": self.cpus_per_trial, "gpu": self.gpus_per_trial if self.gpus else 0}
@@ -99,8 +105,11 @@ def drive(
     try:
         here, scratch = resources.address is None, scratch.resolve()
         if not here:
-            shared.check(scratch.parent)
+            for node in shared.check(scratch.parent):
+                if there := resources.concurrent_on(node.cpus, node.gpus):
+                    room.check_node(node.name, node.free, core.settings.family, data, there)
         link = _Link(core, scratch / _HALT, here)
+        link.say_halt("")
         trainable = tune.with_parameters(Trial, data=data, own=own, halt=link.halt)
         trainable = tune.with_resources(trainable, resources.of_trial())
         _fit(link, trainable, resources.concurrent(raysession.cores()), scratch)
@@ -134,6 +143,12 @@ class _Link:
         self.overdue: set[str] = set()
         self.stopped_at = -math.inf
         self.error: Exception | None = None
+
+    def say_halt(self, text: str) -> None:
+        """What the file says by which trials halt: nothing, or that they are to."""
+        with suppress(OSError):  # a disk that is full: they end their steps
+            self.halt.parent.mkdir(parents=True, exist_ok=True)
+            self.halt.write_text(text)
 
     @contextmanager
     def noting(self) -> Iterator[None]:
@@ -278,17 +293,11 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
 
     def _halt(self, now: float) -> None:
         """Tell the trials, wherever they are, whether to end their training at the next pause."""
-        core, file = self._link.core, self._link.halt
-        halting = core.halting or self._is_late(now, LATE_GRACE - _SECONDS_TO_HALT)
+        halting = self._link.core.halting or self._is_late(now, LATE_GRACE - _SECONDS_TO_HALT)
         if halting == self._halting:
             return
         self._halting = halting
-        if not halting:  # the deadline has been moved
-            file.unlink(missing_ok=True)
-            return
-        with suppress(OSError):  # a disk that is full: they end their steps
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch()
+        self._link.say_halt(_HALT if halting else "")  # empty: the deadline has been moved
 
     def _is_late(self, now: float, grace: float) -> bool:
         """Whether the search should have ended; its deadline may change while it runs."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fesearch import estimate, hardware
 from fesearch.errors import InputError, counted
+from fesearch.family import Family
 from fesearch.nets import device
 from fesearch.paths import artifacts_dir
 from fesearch.registry import short_name
@@ -33,7 +34,7 @@ def check(study: Study, data: float, parallel: int, ended: int = 0) -> None:
 
     Args:
         data: bytes of features and targets, which Ray keeps once.
-        parallel: trials side by side; those of a cluster have memory elsewhere.
+        parallel: trials side by side; those of a cluster have memory elsewhere, see ``check_node``.
         ended: trials of the study whose files are there already.
 
     Raises:
@@ -41,7 +42,7 @@ def check(study: Study, data: float, parallel: int, ended: int = 0) -> None:
     """
     least, free = data + (0.0 if ray_runs() else RAY_ALONE), hardware.memory().free
     if study.address is None and study.runner != "inline":
-        each = least_of_a_worker(study)
+        each = least_of_a_worker(study.declared_family())
         workers = int((free - least) // each)
         if workers < 1:
             raise InputError(
@@ -119,9 +120,29 @@ def _largest(space: Space, config: Config) -> Config:
     return config
 
 
-def least_of_a_worker(study: Study) -> float:
-    """Bytes below which no worker of a study is."""
-    return LEAST_WITH_TORCH if study.declared_family().gpu else LEAST_OF_A_WORKER
+def least_of_a_worker(family: Family) -> float:
+    """Bytes below which no worker that trains a family is."""
+    return LEAST_WITH_TORCH if family.gpu else LEAST_OF_A_WORKER
+
+
+def check_node(name: str, free: float, family: Family, data: Development, parallel: int) -> None:
+    """Refuse a node of a cluster whose memory cannot suffice for the trials that Ray puts there.
+
+    Args:
+        free: bytes of memory.
+        parallel: trials side by side on it.
+
+    Raises:
+        InputError: says what there is, and what to type.
+    """
+    least = bytes_of(data) + parallel * least_of_a_worker(family)
+    if free < least:
+        raise InputError(
+            f"The node {name} of the cluster has {free / 1e9:.1f} GB of memory free, and "
+            f"{counted(parallel, 'trial')} side by side {'takes' if parallel == 1 else 'take'} "
+            f"{least / 1e9:.1f} GB there at least.",
+            "Have fewer with more --cpus-per-trial or --gpus-per-trial, or use another cluster.",
+        )
 
 
 def room(folder: Path) -> int:

@@ -1,21 +1,41 @@
-"""Whether every node of a cluster sees the folder in which a study leaves its files."""
+"""Nodes of a cluster: whether each sees the folder in which a study leaves its files."""
 
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from fesearch import hardware
 from fesearch.errors import InputError
 
 _SECONDS = 120.0  # for all nodes to look; each starts a process for it
 
 
-def check(folder: Path) -> None:
+@dataclass(frozen=True)
+class Node:
+    """A node of a cluster.
+
+    Attributes:
+        cpus, gpus: that Ray has there.
+        free: bytes of main memory.
+    """
+
+    name: str
+    cpus: int
+    gpus: int
+    free: int
+
+
+def check(folder: Path) -> list[Node]:
     """Have each node of the Ray that runs read a file of the folder and write another.
 
     Args:
         folder: made if it is not there; left as it was.
+
+    Returns:
+        the nodes.
 
     Raises:
         InputError: names a node that does not see the folder, or cannot write to it.
@@ -25,20 +45,29 @@ def check(folder: Path) -> None:
     asked = folder / f"seen-{token}"
     asked.write_text(token)
     try:
-        for node in ray.nodes():
-            if node["Alive"]:
-                _ask(node["NodeID"], node["NodeName"], asked, token)
+        alive = [node for node in ray.nodes() if node["Alive"]]
+        return [
+            Node(
+                node["NodeName"],
+                int(node["Resources"].get("CPU", 0)),
+                int(node["Resources"].get("GPU", 0)),
+                _ask(node["NodeID"], node["NodeName"], asked, token),
+            )
+            for node in alive
+        ]
     finally:
         for path in folder.glob(f"seen-{token}*"):
             path.unlink(missing_ok=True)
 
 
-def _ask(node: str, name: str, asked: Path, token: str) -> None:
+def _ask(node: str, name: str, asked: Path, token: str) -> int:
+    """Bytes of memory that are free on a node which sees the folder."""
     there = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
     answered = asked.with_name(f"{asked.name}-{node}")
     look = ray.remote(num_cpus=0, scheduling_strategy=there)(_look)
+    free = 0
     try:
-        reason = ray.get(look.remote(asked, answered), timeout=_SECONDS)
+        reason, free = ray.get(look.remote(asked, answered), timeout=_SECONDS)
     except ray.exceptions.GetTimeoutError:
         reason = f"no answer in {_SECONDS:.0f} s"
     if reason is None and (not answered.is_file() or answered.read_text() != token):
@@ -48,12 +77,14 @@ def _ask(node: str, name: str, asked: Path, token: str) -> None:
             f"The node {name} of the cluster does not share '{asked.parent}': {reason}.",
             "Set FESEARCH_ARTIFACTS to a folder on storage that all nodes see.",
         )
+    return free
 
 
-def _look(asked: Path, answered: Path) -> str | None:
-    """Copy a file on the node that runs this; why that did not go, else None."""
+def _look(asked: Path, answered: Path) -> tuple[str | None, int]:
+    """Copy a file on the node that runs this: why that did not go, if so, and its free memory."""
+    free = hardware.memory().free
     try:
         answered.write_text(asked.read_text())
     except OSError as error:
-        return str(error.strerror)
-    return None
+        return str(error.strerror), free
+    return None, free
