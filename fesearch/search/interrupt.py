@@ -5,12 +5,15 @@ After both it can be resumed.
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from fesearch.search.core import INTERRUPTED, Core
 from fesearch.search.halt import Halt
+
+_AT_ONCE = 5.0  # seconds
 
 
 @contextmanager
@@ -19,7 +22,9 @@ def stops(core: Core | Halt) -> Iterator[None]:
 
     So do SIGTERM, which batch systems send before they kill, and SIGHUP, which a terminal sends
     that is closed (unless it is ignored, as under ``nohup``). A second signal of any kind raises
-    KeyboardInterrupt, which waits for nothing but what has to be let go of.
+    KeyboardInterrupt, which waits for nothing but what has to be let go of; SIGTERM and SIGHUP are
+    one with what came ``_AT_ONCE`` before, for batch systems send them to a process and to the
+    script that passes them on.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread alone
@@ -28,10 +33,14 @@ def stops(core: Core | Halt) -> Iterator[None]:
     if before[signal.SIGHUP] is signal.SIG_IGN:
         del before[signal.SIGHUP]
 
+    first: list[float] = []
+
     def interrupt(number: int, frame: FrameType | None) -> None:
-        for one in before:
-            signal.signal(one, signal.default_int_handler)
-        core.stop(INTERRUPTED)
+        if not first:
+            first.append(time.monotonic())
+            core.stop(INTERRUPTED)
+        elif number == signal.SIGINT or time.monotonic() - first[0] > _AT_ONCE:
+            signal.default_int_handler(number, frame)
 
     for one in before:
         signal.signal(one, interrupt)
