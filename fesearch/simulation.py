@@ -280,7 +280,12 @@ def simulate(
 
 
 def settings_of(curves: Curves, study: Study, seed: int, limits: Limits) -> Settings:
-    """What a core is to know of a simulated search."""
+    """What a core is to know of a simulated search.
+
+    It begins with the configs that its study was given, else with the family's best: starts that
+    came from earlier searches would be found at once by every policy, and hide what tells them
+    apart.
+    """
     family = study.declared_family()
     return Settings(
         name=study.name,
@@ -290,6 +295,7 @@ def settings_of(curves: Curves, study: Study, seed: int, limits: Limits) -> Sett
         unit=curves.unit,
         seed=seed,
         trials=limits.trials or len(curves.curves),
+        first=tuple(study.first_configs()) if study.first else (),
         maximum=study.max_epochs,
         patience=study.patience,
         pruner=study.pruner,

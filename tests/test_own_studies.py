@@ -164,6 +164,18 @@ def test_finished_trials_are_scored_and_exported_by_the_code_they_were_trained_w
     assert not own._RUN
 
 
+def test_curves_of_an_own_family_are_replayed_with_its_file(
+    url: str, net: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start.start(study_of(net), url)
+    forget(monkeypatch)
+    words = ["simulate", "--from", "my_net", "--sampler", "random", "--seeds", "1"]
+    assert command(words) == 2
+    assert "--family-file FILE.py" in capsys.readouterr().err
+    assert command([*words, "--family-file", str(net)]) == 0
+    assert "my_net: " in capsys.readouterr().out
+
+
 def test_an_exported_model_wants_its_code_and_says_so(
     url: str,
     net: Path,

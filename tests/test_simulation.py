@@ -256,6 +256,22 @@ def test_what_auto_picks_is_said(grown, capsys):
     )
 
 
+def test_a_simulated_search_begins_as_its_study_was_told_to():
+    made = curves_of()
+    given = STUDY.model_copy(update={"first": [CONFIGS[3], CONFIGS[1]]})
+    said = simulation.settings_of(made, given, 0, Limits(trials=4))
+    assert said.firsts() == (CONFIGS[3], CONFIGS[1])
+    said = simulation.settings_of(made, STUDY, 0, Limits(trials=4))
+    assert said.firsts() == (said.family.first(made.space),)
+
+
+def test_terms_that_no_pruner_has_are_told_of(grown, capsys):
+    words = ["simulate", "--from", "grown", "--sampler", "random", "--seeds", "1", "--grace", "10"]
+    assert run([*words, "--reduction-factor", "2,4", "--pruner", "none,median"]) == 0
+    said = "--reduction-factor has no effect with --pruner none,median.\n"
+    assert said in capsys.readouterr().err
+
+
 def test_workers_without_a_trial_are_told_of(grown, capsys):
     words = ["simulate", "--from", "grown", "--sampler", "random", "--seeds", "1"]
     assert run([*words, "--workers", "1,2"]) == 0

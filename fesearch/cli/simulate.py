@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fesearch.cli.options import FormatOption, StorageOption
+from fesearch.cli.options import FamilyFileOption, FormatOption, StorageOption
 from fesearch.cli.output import Column, Format, progress, say, show
 from fesearch.duration import duration
 from fesearch.errors import InputError, counted
@@ -44,6 +44,7 @@ def simulate(
     to: Annotated[
         Path | None, typer.Option("--to", help="File to draw: .png, .svg or .html.")
     ] = None,
+    family_file: FamilyFileOption = None,
     storage: StorageOption = None,
     format: FormatOption = "table",
 ) -> None:
@@ -52,7 +53,9 @@ def simulate(
     Every combination of samplers, pruners, their terms and numbers of workers is a policy.
     """
     from fesearch import figures, simulation
+    from fesearch.own import run_files
 
+    run_files(family_file or ())
     if to is not None:
         figures.checked(to)
     every = simulation.policies(
@@ -62,6 +65,9 @@ def simulate(
         _numbers("--grace", grace),
         _numbers("--workers", workers),
     )
+    for term, given in (("reduction_factor", reduction_factor), ("grace", grace)):
+        if given is not None and not any(getattr(policy, term) for policy in every):
+            say(f"--{term.replace('_', '-')} has no effect with --pruner {pruner}.")
     limits = simulation.Limits(trials, None if time_limit is None else duration(time_limit))
     compared = []
     for curves in _sources(source or [], family or [], storage):
