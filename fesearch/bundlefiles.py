@@ -17,6 +17,11 @@ FILES = tuple(sorted((CARD, STUDY, README, f"{MODEL}/{DESCRIPTION}", f"{MODEL}/{
 """What every bundle has, beside the sums of all its files."""
 
 
+def is_model(folder: Path | str) -> bool:
+    """Whether that is the folder of an exported model, and no name of a study."""
+    return (Path(folder) / CARD).is_file()
+
+
 def model_folders(number: int) -> list[str]:
     """What the folders of so many models are called: model, model-2, model-3 …"""
     return [MODEL, *(f"{MODEL}-{place}" for place in range(2, number + 1))]

@@ -19,8 +19,18 @@ MOST = 10_000
 """Trials of a family that shares time, unless ``trials`` says otherwise."""
 LIKELY = 100
 """Trials that sampler and rungs are settled for where families share time."""
-COMMON = ("name", "family", "families", "data", "target", "split", "metric", "time_limit")
-"""Keys that are the same for all families, so that they can be compared."""
+COMMON = (
+    "name",
+    "family",
+    "families",
+    "data",
+    "target",
+    "split",
+    "metric",
+    "time_limit",
+    "address",
+)
+"""Keys that are the same for all families, so that they can be compared, and share one Ray."""
 BUDGET = ("time_limit", "trials")
 """Keys of the budget, which may change once the search is there."""
 LIMIT = "trial_time_limit"

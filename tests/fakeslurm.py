@@ -68,17 +68,23 @@ class Slurm:
             ["bash", str(script)], env=self.environment, cwd=cwd, capture_output=True, text=True
         )
 
-    def job(self, script: Path, cwd: Path, *, number: int, nodes: int) -> "subprocess.Popen[bytes]":
-        """Run a script as the job of a number; what it says is appended to ``job.log``."""
-        words = {
+    def job(
+        self, script: Path, cwd: Path, *, number: int, nodes: int, words: tuple[str, ...] = ()
+    ) -> "subprocess.Popen[bytes]":
+        """Run a script as the job of a number; what it says is appended to ``job.log``.
+
+        Args:
+            words: given to the script.
+        """
+        there = {
             "SLURM_JOB_ID": str(number),
             "SLURM_JOB_NUM_NODES": str(nodes),
             "SLURM_CPUS_ON_NODE": "1",
         }
         with (self.folder / "job.log").open("a") as log:
             return subprocess.Popen(
-                [*self.prefix, "bash", str(script)],
-                env={**self.environment, **words},
+                [*self.prefix, "bash", str(script), *words],
+                env={**self.environment, **there},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

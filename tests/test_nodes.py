@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import closing, nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from fesearch import raysession
 from fesearch.cli.app import run
 from fesearch.cluster import nodes
 from fesearch.errors import FesearchError, InputError
+from fesearch.export import export
 from fesearch.portfolio import Portfolio, of_keys
 from fesearch.search import portfolio, start
 from fesearch.search.extend import extend
@@ -122,18 +124,25 @@ def many(name: str, **keys: Any) -> Portfolio:
     return of_keys({"name": name, "trials": 24, "preset": "full", **given, **keys}, name)
 
 
-def test_what_a_further_job_has_left_to_do_of_a_study(url: str) -> None:
+def test_what_a_further_job_has_left_to_do_of_a_study(url: str, tmp_path: Path) -> None:
     assert not nodes.over("deep", url)
     start.start(small(), url, watchers=[Watch(2, lambda core: core.stop("interrupted"))])
     assert not nodes.over("deep", url)
     start.resume("deep", url, watchers=[Watch(2, lambda core: core.stop(ON_REQUEST))])
     assert nodes.over("deep", url)
+    assert not nodes.over("deep", url, first=True), "who submits a job asks for more"
+    assert run(["cluster", "over", "deep", "--first"]) == 3
     start.resume("deep", url, seconds=0.001)
     assert not nodes.over("deep", url)
     assert run(["cluster", "over", "deep"]) == 3
     start.resume("deep", url)
     assert nodes.over("deep", url)
+    assert nodes.over("deep", url, first=True)
     assert run(["cluster", "over", "deep"]) == 0
+    folder = tmp_path / "model"
+    assert run(["cluster", "over", "deep", "--export", str(folder)]) == 3, "it was cut short"
+    export("deep", url, folder)
+    assert run(["cluster", "over", "deep", "--export", str(folder)]) == 0
 
 
 @pytest.mark.parametrize("seconds", [None, 1.0])
@@ -150,6 +159,7 @@ def test_what_a_further_job_has_left_to_do_of_many_families(url: str) -> None:
     watch = Watch(2, lambda core: core.stop(ON_REQUEST))
     portfolio.begin(many("all"), url, Looks(watching=lambda: nullcontext([watch])))
     assert nodes.over("all", url)
+    assert not nodes.over("all", url, first=True)
     watch = Watch(2, lambda core: core.stop("interrupted"))
     portfolio.go_on("all", url, Looks(watching=lambda: nullcontext([watch])))
     assert not nodes.over("all", url)

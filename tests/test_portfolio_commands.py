@@ -64,6 +64,7 @@ def test_its_name_is_known_wherever_that_of_a_study_is(
     ("keys", "said"),
     [
         ({"each": {"ridge": {"split": "kfold"}}}, "has each.ridge.split, but all families share"),
+        ({"each": {"ridge": {"address": "h:1"}}}, "has each.ridge.address, but all families share"),
         ({"family": "irnet"}, "has both family = 'irnet' and families"),
         ({"families": "ridge,,lasso"}, "There is no family ''"),
         ({"families": ["ridge", "ridge"]}, "has the family 'ridge' twice"),
@@ -124,6 +125,13 @@ def test_the_best_are_scored_and_exported_within_the_limit(
         f"'{tmp_path}/model' exists already and is not an empty folder.\n"
         "Choose another --export, or remove it.\n"
     )
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "model").iterdir()}
+    assert command([*words, "--or-resume"]) == 0, "a job script may be repeated"
+    again = capsys.readouterr().err
+    scores = re.compile(r"whole-way-\w+: test MAE .*")
+    assert scores.findall(again) == scores.findall(err), "no further look"
+    assert f"The best model is in {tmp_path}/model\n" in again
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "model").iterdir()} == before
 
 
 def test_one_study_is_scored_and_exported_too(
@@ -134,6 +142,12 @@ def test_one_study_is_scored_and_exported_too(
     assert command(words) == 0
     assert "alone: test MAE " in capsys.readouterr().err
     assert (tmp_path / "one" / "fesearch.json").is_file()
+    other = ["study", "start", "decision_tree", *words[3:9], "--name", "other", "--or-resume"]
+    assert command([*other, "--export", str(tmp_path / "one")]) == 2
+    assert capsys.readouterr().err.endswith(
+        f"'{tmp_path}/one' has another model than trial 0 of 'other', which is the best now.\n"
+        "Type: fesearch export other --to ANOTHER-FOLDER\n"
+    )
 
 
 def test_the_winner_is_scored_whatever_the_time_and_the_others_while_there_is_some(

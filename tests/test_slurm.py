@@ -272,7 +272,7 @@ def test_a_job_that_cannot_be_requeued_is_submitted_anew(stubs: Slurm) -> None:
     limit_is_near(job)
     assert job.wait(PATIENCE) == 0, stubs.log
     assert stubs.said("scontrol") == [f"requeue {os.getpid()}"]
-    assert stubs.said("sbatch") == [str(to)]
+    assert stubs.said("sbatch") == [f"{to} follows"]
 
 
 def test_a_job_that_is_cancelled_does_not_go_on_in_another(stubs: Slurm) -> None:
@@ -311,8 +311,40 @@ def test_a_job_goes_on_in_another_only_where_something_is_left_to_do(stubs: Slur
     assert stubs.said("scontrol") == []
     said = stubs.said("fesearch")
     assert stubs.job(to, to.parent, number=os.getpid(), nodes=1).wait(PATIENCE) == 0
-    assert stubs.said("fesearch") == [*said, "cluster over deep"]
+    assert stubs.said("fesearch") == [*said, "cluster over deep --first"]
     assert stubs.log.endswith("nothing is left to do; see fesearch study status deep\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "asked"),
+    [
+        ((), {}, "cluster over deep --first --export a model"),
+        ((), {"SLURM_RESTART_COUNT": "0"}, "cluster over deep --first --export a model"),
+        ((), {"SLURM_RESTART_COUNT": "1"}, "cluster over deep --export a model"),
+        (("follows",), {}, "cluster over deep --export a model"),
+    ],
+)
+def test_a_job_that_somebody_has_submitted_goes_on_with_a_stopped_study(
+    words: tuple[str, ...], environment: dict[str, str], asked: str, stubs: Slurm
+) -> None:
+    to = written(stubs, export="a model")
+    (stubs.folder / "over").touch()
+    stubs.environment.update(environment)
+    job = stubs.job(to, to.parent, number=os.getpid(), nodes=1, words=words)
+    assert job.wait(PATIENCE) == 0, stubs.log
+    assert stubs.said("fesearch") == [asked]
+
+
+def test_a_job_without_the_url_of_its_server_starts_no_study_elsewhere(stubs: Slurm) -> None:
+    to = written(stubs, needs=["FESEARCH_STORAGE"])
+    assert stubs.job(to, to.parent, number=os.getpid(), nodes=1).wait(PATIENCE) != 0
+    assert "FESEARCH_STORAGE: is not set: set it in the shell that submits" in stubs.log
+    submitted = stubs.submit(to, to.parent)
+    assert submitted.returncode != 0
+    assert "FESEARCH_STORAGE: is not set" in submitted.stderr
+    assert stubs.said("fesearch") == stubs.said("sbatch") == []
+    stubs.environment["FESEARCH_STORAGE"] = "postgresql://db/x"
+    assert stubs.submit(to, to.parent).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,17 @@ def test_the_command_prints_the_script(here: Path, capsys: pytest.CaptureFixture
     )
 
 
+def test_a_server_is_named_by_who_submits(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FESEARCH_STORAGE", "postgresql://me:secret@db/x")
+    assert run(["cluster", "slurm", "irnet", "--", "--export", "a model"]) == 0
+    out = capsys.readouterr().out
+    assert "me:secret" not in out
+    assert '\n: "${FESEARCH_STORAGE:?is not set: ' in out
+    assert "\nmodel=(--export 'a model')\n" in out
+
+
 def test_flags_that_are_lists(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--objectives", "parameters,seconds", "--track", "tensorboard"]
     assert run(["cluster", "slurm", "irnet", "--", *words]) == 0
@@ -63,6 +74,10 @@ def test_a_study_that_trains_in_one_process_is_none_for_many_nodes(
         (["irnet", "--", "--set", "gpus=3"], "--set gpus=3 is the script's own to give."),
         (["irnet", "--", "--set", "address=h:1"], "--set address=h:1 is the script's own to give."),
         (["irnet", "--", "--set", "cpus = 2"], "--set cpus = 2 is the script's own to give."),
+        (
+            ["all_families", "--", "--set", "each.irnet.cpus=2"],
+            "--set each.irnet.cpus=2 is the script's own to give.",
+        ),
         (
             ["irnet", "--", "--set", "runner=inline"],
             "--set runner=inline is the script's own to give.",

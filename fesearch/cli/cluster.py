@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -22,6 +23,9 @@ app = group()
 
 _OURS = ("address", "gpus", "cpus", "or_resume", "prepare", "dry_run", "format")
 """Flags of ``study start`` that the script itself gives, or that would start nothing."""
+
+_ONE_FAMILYS = re.compile(r"each\.[^.]*\.")
+"""Before a key of one family, of several that are searched together."""
 
 _Source = Annotated[
     str, typer.Argument(help="A shipped study, a model family, a study file, or a family's .py.")
@@ -66,7 +70,8 @@ def slurm_script(
     """Write a batch script that starts Ray on SLURM's nodes and goes on until a study is done."""
     from fesearch.cluster import slurm
 
-    name, storage = _asked(source, flags or [], nodes, gpus)
+    name, given = _asked(source, flags or [], nodes, gpus)
+    environment, needs = _environment(given["storage"])
     start = ["fesearch", "study", "start", source, *(flags or [])]
     job = slurm.Job(
         name=name,
@@ -81,7 +86,9 @@ def slurm_script(
         sbatch=sbatch or (),
         preamble="" if preamble is None else _read(preamble),
         disk=disk,
-        environment=_environment(storage),
+        environment=environment,
+        needs=needs,
+        export=None if given["export"] is None else str(given["export"]),
         programs=Path(sys.executable).parent,
     )
     _write(slurm.script(job), to)
@@ -149,16 +156,25 @@ def wait_for_nodes(
 
 
 @app.command("over", hidden=True)
-def is_over(name: StudyArgument, storage: StorageOption = None) -> None:
+def is_over(
+    name: StudyArgument,
+    first: Annotated[
+        bool, typer.Option("--first", help="Somebody has submitted this job, after any stop.")
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Folder that is to hold the best model.")
+    ] = None,
+    storage: StorageOption = None,
+) -> None:
     """Exit with 0 where a further job has nothing left to do, else with 3."""
     from fesearch.cluster import nodes
 
-    if not nodes.over(name, storage_url(storage)):
+    if not nodes.over(name, storage_url(storage), first=first, export=export):
         raise typer.Exit(NoResultError.exit_code)
 
 
-def _asked(source: str, flags: list[str], nodes: int, gpus: int) -> tuple[str, str | None]:
-    """What ``study start`` would start with these flags: its name, and its ``--storage``.
+def _asked(source: str, flags: list[str], nodes: int, gpus: int) -> tuple[str, dict[str, Any]]:
+    """What ``study start`` would start with these flags: its name, and all that it is given.
 
     Args:
         gpus: of each of the nodes.
@@ -177,7 +193,7 @@ def _asked(source: str, flags: list[str], nodes: int, gpus: int) -> tuple[str, s
                 "Leave it out; see fesearch cluster slurm --help.",
             )
     for text in given["set_"] or ():
-        if text.partition("=")[0].strip() in (*_OURS, "runner"):
+        if _ONE_FAMILYS.sub("", text.partition("=")[0].strip()) in (*_OURS, "runner"):
             raise InputError(
                 f"--set {text} is the script's own to give.",
                 "Leave it out; see fesearch cluster slurm --help.",
@@ -203,11 +219,11 @@ def _asked(source: str, flags: list[str], nodes: int, gpus: int) -> tuple[str, s
                 f"{study.gpus_per_trial:g} GPUs per trial are asked for, but a node has {gpus}.",
                 f"Give -- --gpus-per-trial {gpus} or less: a trial runs on one node.",
             )
-    return name, given["storage"]
+    return name, given
 
 
-def _environment(storage: str | None) -> dict[str, str]:
-    """Where the files are, for processes that begin elsewhere.
+def _environment(storage: str | None) -> tuple[dict[str, str], list[str]]:
+    """Where the files are, for processes that begin elsewhere, and what they need to be told.
 
     The URL of a server may hold a password, which is for no file: it comes along by the
     environment of who submits.
@@ -218,13 +234,13 @@ def _environment(storage: str | None) -> dict[str, str]:
     }
     url = storage_url(storage)
     if url.startswith("sqlite"):
-        found["FESEARCH_STORAGE"] = url
-    elif storage is not None:
+        return {**found, "FESEARCH_STORAGE": url}, []
+    if storage is not None:
         raise InputError(
             "--storage of a server would stand in the script, with its password.",
             "Set FESEARCH_STORAGE in the shell that submits; sbatch hands it on.",
         )
-    return found
+    return found, ["FESEARCH_STORAGE"]
 
 
 def _read(path: Path) -> str:

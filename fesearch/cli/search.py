@@ -128,7 +128,7 @@ def start_study(
         "track": track,
         "own": family_file,
     }
-    afterwards = Afterwards(holdout, export)
+    afterwards = Afterwards(holdout, export, again=or_resume)
     keys = read(source, flags, tuple(set_ or ()))
     if "families" in keys:
         if prepare:
@@ -189,7 +189,7 @@ def resume_study(
     from fesearch.search.prepare import study_of
 
     place = elsewhere(address, gpus, cpus)
-    url, afterwards = storage_url(storage), Afterwards(holdout, export)
+    url, afterwards = storage_url(storage), Afterwards(holdout, export, again=True)
     if portfolio.resume(name, url, time_limit, take_over, place, afterwards, format):
         return
     with progress("features", "compounds") as report, watching(quiet()) as watchers:

@@ -4,8 +4,10 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fesearch.bundlefiles import is_model
 from fesearch.duration import duration, kept_back
 from fesearch.errors import FesearchError, InputError
 
@@ -61,11 +63,15 @@ def wait(address: str, nodes: int, seconds: float, study: str | None, url: str) 
         time.sleep(_SECONDS_BETWEEN)
 
 
-def over(study: str, url: str) -> bool:
+def over(study: str, url: str, *, first: bool = False, export: Path | None = None) -> bool:
     """Whether a further job has nothing left to do: of a study, or of a search over many families.
 
     A study is complete, its time limit is spent, or ``study stop`` has stopped it. In a search over
     many families nobody has a turn any more, or the one whose turn it is was stopped so.
+
+    Args:
+        first: somebody has submitted this job, and by that asks a stopped study to go on.
+        export: folder for the best model; until that is there, a study that is spent is not over.
     """
     from fesearch.search import standings
     from fesearch.search.heartbeat import ON_REQUEST
@@ -74,16 +80,19 @@ def over(study: str, url: str) -> bool:
     rows = {row.name: row for row in _rows(study, url)}
     if not rows:
         return False
-    if study not in rows:
+    if study in rows:
+        stopped, spent = rows[study].reason == ON_REQUEST, _is_spent(rows[study])
+    else:
         many = standings.recorded(study, url)
         turn = standings.upcoming(many, url)
-        if turn is None:
-            return True
-        waiting = rows.get(many.studies[turn.family].name)
+        spent = turn is None
+        waiting = None if turn is None else rows.get(many.studies[turn.family].name)
         with Store.open(url, create=False) as store:
-            asked = store.search_stopped(study)
-        return asked or (waiting is not None and waiting.reason == ON_REQUEST)
-    return rows[study].reason == ON_REQUEST or _is_spent(rows[study])
+            stopped = not spent and store.search_stopped(study)
+        stopped = stopped or (waiting is not None and waiting.reason == ON_REQUEST)
+    if spent:
+        return export is None or is_model(export)
+    return stopped and not first
 
 
 def _is_spent(row: "StudyRow") -> bool:

@@ -19,6 +19,9 @@ _LARGEST_MARGIN = 65_535  # sbatch --signal
 _DISK_LETTERS = 40  # of the node's disk: beneath it lie sockets, of whose paths 107 are allowed
 
 
+_NOT_SET = "is not set: set it in the shell that submits, and let sbatch hand it on"
+
+
 @dataclass(frozen=True)
 class Job:
     """What a job asks SLURM for, and what it runs there.
@@ -37,6 +40,8 @@ class Job:
         preamble: shell commands before all others, such as "module load".
         disk: folder on a disk of the node, for Ray's own files; short.
         environment: what is set for every process of the job.
+        needs: what must be set in the shell that submits, and come along with the job.
+        export: folder that the study's best model is to be in, in the end.
         programs: folder of the programs fesearch, ray and python.
     """
 
@@ -54,6 +59,8 @@ class Job:
     preamble: str = ""
     disk: str = "/tmp"  # noqa: S108  each job makes a folder of its own, for its user alone
     environment: Mapping[str, str] = field(default_factory=dict)
+    needs: Sequence[str] = ()
+    export: str | None = None
 
 
 def script(job: Job) -> str:
@@ -83,8 +90,10 @@ def script(job: Job) -> str:
         f"cd -- {shlex.quote(str(job.folder))} || exit",
         f"export PATH={shlex.quote(str(job.programs))}:$PATH",
         *(f"export {key}={shlex.quote(value)}" for key, value in job.environment.items()),
+        *(f': "${{{key}:?{_NOT_SET}}}"' for key in job.needs),
         *(f"{key}={shlex.quote(value)}" for key, value in settings.items()),
         f"start=({shlex.join(job.start)})",
+        f"model=({shlex.join([] if job.export is None else ['--export', job.export])})",
     ]
     return "\n".join(lines) + "\n" + BODY.read_text(encoding="utf-8")
 

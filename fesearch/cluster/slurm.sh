@@ -10,7 +10,8 @@ trap - ERR
 if [[ -z ${SLURM_JOB_ID:-} ]]; then
   before=
   for ((job = 0; job < jobs; job++)); do
-    before=$(sbatch --parsable ${before:+--dependency="afterany:$before"} "$0") || exit
+    before=$(sbatch --parsable ${before:+--dependency="afterany:$before"} \
+      "$0" ${before:+follows}) || exit
     before=${before%%;*}
     echo "Submitted as job $before."
   done
@@ -19,7 +20,15 @@ fi
 
 say() { echo "$(date '+%F %T') job $SLURM_JOB_ID: $*" >&2; }
 
-if fesearch cluster over "$name"; then
+# A job that goes on for another one leaves a study alone that study stop has stopped meanwhile; one
+# that somebody has submitted goes on with it.
+first=(--first)
+if [[ ${1:-} == follows || ${SLURM_RESTART_COUNT:-0} != 0 ]]; then first=(); fi
+
+# Whether nothing is left to do. (Bash before 4.4 has no empty arrays.)
+over() { fesearch cluster over "$name" "$@" ${model[@]+"${model[@]}"}; }
+
+if over ${first[@]+"${first[@]}"}; then
   say "nothing is left to do; see fesearch study status $name"
   exit 0
 fi
@@ -131,7 +140,7 @@ if [[ -z $limit$stop && $code == 0 ]]; then
   code=$?
 fi
 
-if [[ -z $limit || -n $stop ]] || fesearch cluster over "$name"; then
+if [[ -z $limit || -n $stop ]] || over; then
   exit "$code"
 fi
 clean
@@ -139,5 +148,5 @@ if ((jobs > 1)); then
   say "out of time; the next job of the chain goes on"
 else
   say "out of time; goes on in a new job"
-  scontrol requeue "$SLURM_JOB_ID" || sbatch "$0"
+  scontrol requeue "$SLURM_JOB_ID" || sbatch "$0" follows
 fi

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fesearch import __version__
 from fesearch.analysis import ANALYSES, Analysis
+from fesearch.bundlefiles import is_model
 from fesearch.errors import InputError, NoResultError
 from fesearch.ranking import rank
 from fesearch.ranking.published import Publication
@@ -18,7 +19,7 @@ from fesearch.report.sections import Missing, Section, sections
 from fesearch.search.prepare import Progress
 from fesearch.store.results import Store
 from fesearch.store.types import StudyRow
-from fesearch.subject import ModelSubject, Searched, StudySubject, Subject, is_model
+from fesearch.subject import ModelSubject, Searched, StudySubject, Subject
 
 _ORDER = ("parity", "errors", "target_bins", "training_curves", "elements", "permutation")
 """What a reader sees first; the others follow by name."""
