@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parent / "results"
 
 def origin() -> tuple[str, str]:
     """The commit that runs, marked where anything but results differs from it, and the device."""
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{FOLDER}")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude).")
     commit = _git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
     return commit, f"{os.cpu_count()} cores, {platform.machine()}"
 

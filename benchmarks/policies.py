@@ -4,10 +4,10 @@
 
 Everything is replayed from the shipped curves (``curves.py`` records them), each family apart:
 
-- ``terms``: random search with ASHA of several first rungs and factors, and with its defaults,
-  for 1 and 8 workers, in the time that half of all configs take to their ends one after another:
-  the best value so far at a quarter of it, at half of it and at its end; how many times as fast as
-  without pruning it has what that has in the end.
+- ``terms``: random search with ASHA of several first rungs and factors, and with each pruner's
+  defaults, for 1 and 8 workers, in the time that half of all configs take to their ends one after
+  another: the best value so far at a quarter of it, at half of it and at its end; how many times
+  as fast as without pruning it has what that has in the end.
 - ``samplers``: each sampler and ``auto``, with the default ASHA and one worker, for budgets of 10,
   20 and 40 trials: the best value in the end, and how many times as fast as random search it has
   what that has in the end.
@@ -19,8 +19,8 @@ Everything is replayed from the shipped curves (``curves.py`` records them), eac
 Values are medians over seeds, ``low`` and ``high`` their quartiles. Written to
 benchmarks/results/, with the searches that were simulated a minute; at the end the policies are
 listed by their speed, the geometric mean over families and workers. ``--table`` makes only some of
-the tables, each in a file of its own. ``--smoke`` takes two seeds and leaves out gp and auto, and
-keeps nothing.
+the tables, each in a file of its own. ``--smoke`` takes two seeds, leaves out gp, cmaes and auto
+and keeps nothing.
 """
 
 import argparse
@@ -37,7 +37,8 @@ from fesearch.search.curves import SHIPPED, Curves, read
 from fesearch.simulation import Limits, Policy, compare, policies
 
 FACTORS, GRACES, WORKERS = (2, 3, 4), (1, 3, 9), (1, 8)
-FAST, SLOW, BUDGETS = ("random", "qmc", "tpe"), ("random", "gp", "auto"), (10, 20, 40)
+FAST, BUDGETS = ("random", "qmc", "tpe"), (10, 20, 40)
+SLOW = ("random", "gp", "cmaes", "auto")
 """Samplers, each compared with the first; and trials of a search. Slow ones take seconds for it."""
 PLAIN = Policy("random", "none")
 UNPRUNED = (
@@ -50,10 +51,11 @@ POLICY = ("table", "budget_trials", "sampler", "pruner", "reduction_factor", "gr
 
 
 def terms(curves: Curves) -> list[Policy]:
-    """No pruning, ASHA as it is by default, and with terms of its own."""
+    """No pruning, each pruner as it is by default, and ASHA with terms of its own."""
     step = curves.study.declared_family().resource.step
     graces = [step * grace for grace in GRACES]
-    return [PLAIN, Policy("random", "asha"), *policies(["random"], ["asha"], FACTORS, graces)]
+    defaults = [Policy("random", pruner) for pruner in ("asha", "hyperband", "median")]
+    return [PLAIN, *defaults, *policies(["random"], ["asha"], FACTORS, graces)]
 
 
 def lines_of(
