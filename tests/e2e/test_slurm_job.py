@@ -1,6 +1,7 @@
 """A study in SLURM jobs, with stub programs that really run it: nodes, limits, a lost node."""
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -142,6 +143,37 @@ def test_a_chain_is_submitted_beforehand(lab: Lab, tmp_path: Path) -> None:
     assert done.stdout == "".join(f"Submitted as job {job}.\n" for job in (1, 2, 3))
     assert slurm.said("sbatch") == [
         f"--parsable {script}",
-        f"--parsable --dependency=afterany:1 {script}",
-        f"--parsable --dependency=afterany:2 {script}",
+        f"--parsable --dependency=afterany:1 {script} follows",
+        f"--parsable --dependency=afterany:2 {script} follows",
     ]
+
+
+def test_a_search_over_families_on_a_server_ends_with_its_model(
+    lab: Lab, tmp_path: Path, postgresql_url: str
+) -> None:
+    lab.environment["FESEARCH_STORAGE"] = postgresql_url
+    script, model = lab.folder / "job.sh", lab.folder / "a model"
+    given = ["--nodes", "2", "--cpus-per-node", "1", "--disk", lab.environment["RAY_TMPDIR"]]
+    words = ["--families", "ridge,decision_tree", "--data", "alloys", "--trials", "6"]
+    words += ["--holdout", "--export", str(model)]
+    lab.run("cluster", "slurm", "all_families", *given, "--to", str(script), "--", *words)
+    assert postgresql_url not in script.read_text()
+    slurm = Slurm.at(tmp_path / "stubs", lab.environment)
+
+    def job(number: int) -> str:
+        before = len(slurm.log) if number > JOB else 0
+        begun = slurm.job(script, tmp_path, number=number, nodes=2)
+        lab.begun.append(begun)
+        assert begun.wait(PATIENCE) == 0, slurm.log
+        return slurm.log[before:]
+
+    score = re.compile(r"all_families-\w+: test MAE .*")
+    scores = score.findall(job(JOB))
+    assert len(scores) == 2
+    assert (model / "fesearch.json").is_file()
+    assert "nothing is left to do" in job(JOB + 1)
+    shutil.rmtree(model)  # as if its limit had come before
+    assert score.findall(job(JOB + 2)) == scores, "no further look"
+    assert (model / "fesearch.json").is_file()
+    lab.run("predict", str(model), "NiTi")
+    assert wait_for(lambda: not lab.processes(), "Ray's processes have ended")
