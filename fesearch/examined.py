@@ -25,6 +25,7 @@ class Part:
 
     Attributes:
         label: whose predictions these are, in words.
+        joined: the model that made them was trained on the validation part too.
         rows: (n,) places in the data set.
         truth, predicted: (n,) float64, in the unit of the target.
     """
@@ -33,6 +34,7 @@ class Part:
     rows: np.ndarray
     truth: np.ndarray
     predicted: np.ndarray
+    joined: bool = False
 
     @property
     def error(self) -> np.ndarray:
@@ -133,12 +135,20 @@ class Examined:
             raise self.learned
         predicted = self.predictor(np.ascontiguousarray(self.x[rows], dtype=np.float32))
         truth = self.data.target(self.key.target)[rows]
-        return Part(self.label, rows, truth, np.asarray(predicted, dtype=np.float64))
+        said = np.asarray(predicted, dtype=np.float64)
+        return Part(self.label, rows, truth, said, joined=self.left is not None)
 
     @cached_property
     def seen(self) -> Mapping[str, int]:
         """Symbol -> training rows with the element."""
+        return self._count(self.split.train)
+
+    def seen_by(self, part: Part) -> Mapping[str, int]:
+        """The same of the rows that the model of a part was trained on."""
+        if not part.joined:
+            return self.seen
+        return self._count(np.concatenate([self.split.train, self.split.val]))
+
+    def _count(self, rows: np.ndarray) -> Mapping[str, int]:
         reduced = self.data.reduced
-        return Counter(
-            symbol for row in self.split.train for symbol in formula.symbols(reduced[row])
-        )
+        return Counter(symbol for row in rows for symbol in formula.symbols(reduced[row]))

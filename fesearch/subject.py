@@ -37,8 +37,8 @@ class Searched:
 
     Attributes:
         looks: trial -> the last look at it.
-        retrained: trial -> the last look on this division at its config, trained on training and
-            validation part.
+        retrained: looks on this division at configs trained on training and validation part, the
+            oldest first.
         looked: how often the test part was looked at, by whatever study.
     """
 
@@ -47,7 +47,7 @@ class Searched:
     reports: Sequence[ReportRow]
     division: Division
     looks: Mapping[int, Look]
-    retrained: Mapping[int, Look]
+    retrained: Sequence[Look]
     looked: int
 
     @property
@@ -102,7 +102,7 @@ class StudySubject(Subject):
                 store.reports(row),
                 store.division(row.key.data, row.key.split),
                 store.looks_at(row),
-                {look.trial: look for look in store.retrained(row)},
+                store.retrained(row),
                 len(store.looks(row.key)),
             )
 
@@ -128,7 +128,9 @@ class StudySubject(Subject):
         )
         label = f"{self.name} {trial.number} ({trial.family})"
         look = self.searched.looks.get(trial.number)
-        again = self.searched.retrained.get(trial.number)
+        same = (trial.number, trial.seed)
+        anew = (one for one in self.searched.retrained if (one.trial, one.how.seed) == same)
+        again = next(anew, None)
         gone, model, tested = None, None, None
         if look is not None:
             tested = _tested(row, prepared, look, label)
@@ -168,7 +170,7 @@ def _tested(row: StudyRow, prepared: Prepared, look: Look, label: str) -> Part |
         return None
     if kept is None or not np.array_equal(kept.rows, prepared.split.test):
         return None
-    return Part(label, kept.rows, kept.truth, kept.predicted)
+    return Part(label, kept.rows, kept.truth, kept.predicted, look.how.trained.joined)
 
 
 @dataclass(frozen=True, eq=False)

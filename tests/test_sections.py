@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from fesearch.dashboard.pages import Pages
 from fesearch.errors import InputError
 from fesearch.examined import Examined
 from fesearch.export import export
+from fesearch.formula import symbols
 from fesearch.holdout import holdout
 from fesearch.predictions import holdout_folder
 from fesearch.report import collect, render, write_figures
@@ -92,6 +94,14 @@ def test_a_look_at_a_config_trained_on_both_parts_has_pictures_that_say_so(
     [one], _ = sections(ANALYSES.get(kind), [StudySubject("forests", studies)])
     [label] = one.finding.summary["model"]
     assert label == f"forests {scored.trial.number} (random_forest), train + validation"
+    if kind == "elements":
+        row = StudySubject("forests", studies).examined
+        learned = [*row.split.train, *row.split.val]
+        counts = Counter(s for at in learned for s in symbols(row.data.reduced[at]))
+        table = one.finding.detail
+        assert dict(zip(table["element"], table["training_rows"], strict=True)) == {
+            symbol: counts[symbol] for symbol in table["element"]
+        }
     if kind in ("parity", "errors"):
         assert list(one.finding.summary["mae"]) == pytest.approx([scored.look.scores["mae"]])
 

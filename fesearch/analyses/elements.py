@@ -114,11 +114,12 @@ def _by_element(one: Examined, part: Part) -> list[list[Any]]:
         for symbol in formula.symbols(one.data.reduced[row]):
             rows.setdefault(symbol, []).append(place)
     found: list[list[Any]] = []
+    seen = one.seen_by(part)
     for symbol in formula.ELEMENTS:
         if symbol in rows:
             error = part.error[rows[symbol]]
             mae, mean = float(np.abs(error).mean()), float(error.mean())
-            found.append([part.label, symbol, one.seen.get(symbol, 0), error.size, mae, mean])
+            found.append([part.label, symbol, seen.get(symbol, 0), error.size, mae, mean])
     return found
 
 

@@ -1,5 +1,6 @@
 """Rankings as tables that people read: which columns, and what stands in them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -34,6 +35,8 @@ FLATTERED = """\
 searched elsewhere: the configs were searched on rows that are test rows of some divisions;
 such scores flatter."""
 Row = dict[str, Any]
+_MEMBER = re.compile(r"^[^,]+|member=[^,]+")
+"""Of a division as typed, its kind, and which member of a repeated one it is."""
 
 
 class Column(NamedTuple):
@@ -162,7 +165,7 @@ def _where(one: Contender) -> str:
     """How a contender was searched; unless on each member, with the divisions, in short."""
     if one.searched is Searched.EACH:
         return one.searched.value
-    on = dict.fromkeys(spec.partition(",")[0] for spec in one.searched_on)
+    on = dict.fromkeys(",".join(_MEMBER.findall(spec)) for spec in one.searched_on)
     return f"{one.searched.value}, on {', '.join(on)}"
 
 
