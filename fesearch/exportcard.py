@@ -185,6 +185,14 @@ def _member(one: Chosen) -> Member:
     )
 
 
+def is_of(card: Card, row: StudyRow, trial: TrialResult) -> bool:
+    """Whether a card is that of the model which a trial left, exported alone and not refitted."""
+    place = (card.data.hash, card.target, card.split.fingerprint)
+    alone = len(card.members) == 1 and card.refit is None and card.joined is None
+    here = (row.key.data, row.key.target, row.key.split)
+    return alone and place == here and card.trained == _trained(row, trial)
+
+
 def _trained(row: StudyRow, trial: TrialResult) -> Trained:
     return Trained(
         study=row.name,

@@ -49,7 +49,7 @@ DOORS = {
     "cluster ray": "fesearch.cluster.launcher:text",
     "cluster address": "fesearch.cluster.nodes:address",
     "cluster wait": "fesearch.cluster.nodes:wait",
-    "cluster over": "fesearch.cluster.nodes:over",
+    "cluster over": "fesearch.cluster.nodes:standing",
     "doctor": "fesearch.doctor:examine",
     "dashboard": "fesearch.dashboard:Server",
     "simulate": "fesearch.simulation:compare",

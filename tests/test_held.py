@@ -63,7 +63,7 @@ def test_it_is_stopped_between_two_turns(
         patch.setattr(portfolio, "Halt", lambda: halts.append(made()) or halts[0])
         ended = portfolio.begin(many("halfway"), house, second(stop))
     assert (ended.stopped, len(ended.studies)) == ("stopped on request", 2)
-    assert nodes.over("halfway", house), "a further SLURM job has nothing to do"
+    assert nodes.standing("halfway", house) == "stopped", "a further SLURM job has nothing to do"
     assert spent("halfway", house)["ridge"] == 0, "whose turn had begun"
     capsys.readouterr()
     assert command(["study", "stop", "halfway"]) == 2

@@ -1,6 +1,8 @@
 """Where Ray may listen, and whether all is there: asked on the first node of a job."""
 
+import shutil
 import socket
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from fesearch.cli.app import run
 from fesearch.cluster import nodes
 from fesearch.errors import FesearchError, InputError
 from fesearch.export import export
+from fesearch.holdout import holdout
 from fesearch.portfolio import Portfolio, of_keys
+from fesearch.record import TrialResult
 from fesearch.search import portfolio, start
 from fesearch.search.extend import extend
 from fesearch.search.heartbeat import ON_REQUEST
@@ -125,24 +129,45 @@ def many(name: str, **keys: Any) -> Portfolio:
 
 
 def test_what_a_further_job_has_left_to_do_of_a_study(url: str, tmp_path: Path) -> None:
-    assert not nodes.over("deep", url)
+    assert nodes.standing("deep", url) == "open"
     start.start(small(), url, watchers=[Watch(2, lambda core: core.stop("interrupted"))])
-    assert not nodes.over("deep", url)
+    assert nodes.standing("deep", url) == "open"
     start.resume("deep", url, watchers=[Watch(2, lambda core: core.stop(ON_REQUEST))])
-    assert nodes.over("deep", url)
-    assert not nodes.over("deep", url, first=True), "who submits a job asks for more"
-    assert run(["cluster", "over", "deep", "--first"]) == 3
+    assert nodes.standing("deep", url) == "stopped"
+    assert run(["cluster", "over", "deep"]) == 0
+    assert run(["cluster", "over", "deep", "--first"]) == 3, "who submits a job asks for more"
+    assert run(["cluster", "over", "deep"]) == 3, "and so it does after a requeue"
     start.resume("deep", url, seconds=0.001)
-    assert not nodes.over("deep", url)
     assert run(["cluster", "over", "deep"]) == 3
     start.resume("deep", url)
-    assert nodes.over("deep", url)
-    assert nodes.over("deep", url, first=True)
-    assert run(["cluster", "over", "deep"]) == 0
-    folder = tmp_path / "model"
-    assert run(["cluster", "over", "deep", "--export", str(folder)]) == 3, "it was cut short"
+    assert nodes.standing("deep", url) == "spent"
+    assert run(["cluster", "over", "deep", "--first"]) == 0
+
+
+def test_what_comes_afterwards_is_left_to_do_until_it_is_done(url: str, tmp_path: Path) -> None:
+    start.start(small(), url)
+    over, folder = ["cluster", "over", "deep"], tmp_path / "model"
+    exported = [*over, "--export", str(folder)]
+    assert [run(one) for one in (over, exported, [*over, "--holdout"])] == [0, 3, 3]
     export("deep", url, folder)
-    assert run(["cluster", "over", "deep", "--export", str(folder)]) == 0
+    assert [run(one) for one in (exported, [*exported, "--holdout"])] == [0, 3]
+    holdout("deep", url)
+    assert run([*exported, "--holdout"]) == 0
+    shutil.rmtree(folder)
+    best, other, *_ = sorted(
+        (one for one in start_trials(url) if one.value is not None), key=lambda one: one.value
+    )
+    export("deep", url, folder, trial=other.number)
+    assert run(exported) == 3, "it is another model"
+    shutil.rmtree(folder)
+    export("deep", url, folder, trial=best.number, refit=True)
+    assert run(exported) == 3, "it was trained on all rows"
+
+
+def start_trials(url: str) -> Sequence[TrialResult]:
+    """The trials of the study."""
+    with Store.look(url) as store:
+        return store.trials(store.study("deep"))
 
 
 @pytest.mark.parametrize("seconds", [None, 1.0])
@@ -150,18 +175,19 @@ def test_a_study_whose_time_is_spent_is_over(seconds: float | None, url: str) ->
     endless = small("late", time_limit="2s", trials=100_000, space={}, preset="published")
     outcome = start.start(endless, url, seconds=seconds)
     assert outcome.stopped == "the time limit is reached"
-    assert nodes.over("late", url)
+    assert nodes.standing("late", url) == "spent"
     extend("late", url, time_limit="+1h")
-    assert not nodes.over("late", url)
+    assert nodes.standing("late", url) == "open"
 
 
 def test_what_a_further_job_has_left_to_do_of_many_families(url: str) -> None:
     watch = Watch(2, lambda core: core.stop(ON_REQUEST))
     portfolio.begin(many("all"), url, Looks(watching=lambda: nullcontext([watch])))
-    assert nodes.over("all", url)
-    assert not nodes.over("all", url, first=True)
+    assert nodes.standing("all", url) == "stopped"
+    nodes.go_on("all", url)
+    assert nodes.standing("all", url) == "open"
     watch = Watch(2, lambda core: core.stop("interrupted"))
     portfolio.go_on("all", url, Looks(watching=lambda: nullcontext([watch])))
-    assert not nodes.over("all", url)
+    assert nodes.standing("all", url) == "open"
     portfolio.go_on("all", url)
-    assert nodes.over("all", url)
+    assert nodes.standing("all", url) == "spent"

@@ -3,7 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import searched
 from portfolios import FAMILIES, many
 from small import furnished
 
+from fesearch.cli import afterwards
 from fesearch.cli import portfolio as many_families
 from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.app import run as command
@@ -144,10 +146,34 @@ def test_one_study_is_scored_and_exported_too(
     assert (tmp_path / "one" / "fesearch.json").is_file()
     other = ["study", "start", "decision_tree", *words[3:9], "--name", "other", "--or-resume"]
     assert command([*other, "--export", str(tmp_path / "one")]) == 2
+    assert capsys.readouterr().err == (
+        f"'{tmp_path}/one' has a model of alone.\nChoose another --export, or remove it.\n"
+    ), "before the search"
+    assert command(["study", "delete", "alone", "--yes"]) == 0
+    again = [*words[:9], "--set", "space.alpha=0.5", *words[9:], "--or-resume"]
+    assert command(again) == 2, "what was deleted has left the model"
     assert capsys.readouterr().err.endswith(
-        f"'{tmp_path}/one' has another model than trial 0 of 'other', which is the best now.\n"
-        "Type: fesearch export other --to ANOTHER-FOLDER\n"
+        f"'{tmp_path}/one' has another model than the best of 'alone', which an earlier run has "
+        "left.\nType: fesearch export alone --to ANOTHER-FOLDER\n"
     )
+
+
+def test_a_score_that_is_not_finite_is_said_and_the_model_exported(
+    house: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["study", "start", "ridge", "--data", searched.DATA, "--set", "runner=inline"]
+    words += ["--trials", "1", "--name", "odd", "--holdout", "--export", str(tmp_path / "odd")]
+    best = afterwards._best
+
+    def without(names: Sequence[str], url: str) -> Any:
+        row, trial, look = best(names, url)
+        return row, trial, look and replace(look, scores={**look.scores, "mae": None})
+
+    monkeypatch.setattr(afterwards, "_best", without)
+    assert command(words) == 0
+    capsys.readouterr()
+    assert command([*words, "--or-resume"]) == 0
+    assert "odd: test MAE not finite (trial 0, look " in capsys.readouterr().err
 
 
 def test_the_winner_is_scored_whatever_the_time_and_the_others_while_there_is_some(

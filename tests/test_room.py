@@ -67,7 +67,7 @@ def test_a_node_without_memory_for_what_ray_puts_there() -> None:
     with pytest.raises(InputError) as caught:
         room.check_node("n1", 0.4e9, FAMILIES.get("irnet"), data, 4)
     assert caught.value.message == (
-        "The node n1 of the cluster has 0.4 GB of memory free, and 4 trials side by side take "
+        "The node n1 of the cluster has 0.4 GB of memory, and 4 trials side by side take "
         "1.0 GB there at least."
     )
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from searched import fail, join, search
+from small import small
 from test_simulated import CONFIGS, STUDY, curve, curves_of
 
 from fesearch import simulation
@@ -15,6 +16,7 @@ from fesearch.cli.app import run
 from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.families import decision_tree
 from fesearch.search import curves as recorded
+from fesearch.search import start
 from fesearch.search.simulated import Course
 from fesearch.simulation import Comparison, Limits, Outcome, Policy, compare, policies
 from fesearch.store.results import Store
@@ -263,6 +265,14 @@ def test_a_simulated_search_begins_as_its_study_was_told_to():
     assert said.firsts() == (CONFIGS[3], CONFIGS[1])
     said = simulation.settings_of(made, STUDY, 0, Limits(trials=4))
     assert said.firsts() == (said.family.first(made.space),)
+
+
+@pytest.mark.parametrize("first", [[], [{"depth": 3}]])
+def test_starts_that_a_family_brings_along_are_not_its_studys_own(first, empty_house, sqlite_url):
+    given = small("begun", first=first, preset="full", space={}, trials=2, max_epochs=1)
+    start.start(given, sqlite_url)
+    [found] = recorded.recorded("begun", sqlite_url)
+    assert len(found.study.first) == len(first)
 
 
 def test_terms_that_no_pruner_has_are_told_of(grown, capsys):

@@ -318,16 +318,16 @@ def test_a_job_goes_on_in_another_only_where_something_is_left_to_do(stubs: Slur
 @pytest.mark.parametrize(
     ("words", "environment", "asked"),
     [
-        ((), {}, "cluster over deep --first --export a model"),
-        ((), {"SLURM_RESTART_COUNT": "0"}, "cluster over deep --first --export a model"),
-        ((), {"SLURM_RESTART_COUNT": "1"}, "cluster over deep --export a model"),
-        (("follows",), {}, "cluster over deep --export a model"),
+        ((), {}, "cluster over deep --first --holdout --export a model"),
+        ((), {"SLURM_RESTART_COUNT": "0"}, "cluster over deep --first --holdout --export a model"),
+        ((), {"SLURM_RESTART_COUNT": "1"}, "cluster over deep --holdout --export a model"),
+        (("follows",), {}, "cluster over deep --holdout --export a model"),
     ],
 )
 def test_a_job_that_somebody_has_submitted_goes_on_with_a_stopped_study(
     words: tuple[str, ...], environment: dict[str, str], asked: str, stubs: Slurm
 ) -> None:
-    to = written(stubs, export="a model")
+    to = written(stubs, afterwards=["--holdout", "--export", "a model"])
     (stubs.folder / "over").touch()
     stubs.environment.update(environment)
     job = stubs.job(to, to.parent, number=os.getpid(), nodes=1, words=words)

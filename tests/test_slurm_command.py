@@ -33,11 +33,11 @@ def test_a_server_is_named_by_who_submits(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FESEARCH_STORAGE", "postgresql://me:secret@db/x")
-    assert run(["cluster", "slurm", "irnet", "--", "--export", "a model"]) == 0
+    assert run(["cluster", "slurm", "irnet", "--", "--export", "a model", "--holdout"]) == 0
     out = capsys.readouterr().out
     assert "me:secret" not in out
-    assert '\n: "${FESEARCH_STORAGE:?is not set: ' in out
-    assert "\nmodel=(--export 'a model')\n" in out
+    assert '\nexport FESEARCH_STORAGE="${FESEARCH_STORAGE:?is not set: ' in out
+    assert "\nafterwards=(--holdout --export 'a model')\n" in out
 
 
 def test_flags_that_are_lists(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +58,23 @@ class Afterwards:
         """What of a time limit is for the search."""
         return seconds - kept_back(seconds) if self.asked else seconds
 
+    def refuse_foreign(self, studies: Collection[str]) -> None:
+        """Refuse a folder with a model that no earlier run of this search has left.
+
+        Args:
+            studies: of the search.
+        """
+        if self.export is None or not self._is_there:
+            return
+        from fesearch.bundle import open_bundle
+
+        there = {one.trained.study for one in open_bundle(self.export).card.members}
+        if not there.issubset(studies):
+            raise InputError(
+                f"'{self.export}' has a model of {', '.join(sorted(there.difference(studies)))}.",
+                "Choose another --export, or remove it.",
+            )
+
     def look(self, studies: Sequence[str], url: str, until: float = math.inf) -> None:
         """Score the best of each study, where it has one, if that was asked for.
 
@@ -74,7 +91,7 @@ class Afterwards:
                 )
                 return
             try:
-                row, trial, on_record = _best(study, url)
+                row, trial, on_record = _best([study], url)
                 look = on_record if self.again else None
                 if look is None:
                     [one] = holdout(study, url).scored
@@ -85,45 +102,54 @@ class Afterwards:
                 say(f"{study}: not scored. {error.message}", error.hint or "")
                 continue
             metric = metric_named(row.key.metric)
-            score = look.scores[metric.name]
-            say(
-                f"{study}: test {metric.title} {score:.4g} {row.unit} "
-                f"(trial {trial.number}, look {look.sequence})"
-            )
+            score = look.scores.get(metric.name)
+            told = "not finite" if score is None else f"{score:.4g} {row.unit}".rstrip()
+            say(f"{study}: test {metric.title} {told} (trial {trial.number}, look {look.sequence})")
 
     def write(self, study: str, url: str) -> None:
-        """Export the best model of a study, if that was asked for.
+        """Export the best model of a study, if that was asked for and has not been done.
 
         Raises:
             InputError: an earlier run has left another model there.
         """
         if self.export is None:
             return
-        if self._is_there:
-            self._refuse_another(study, url)
-        else:
+        if not self._is_there:
             from fesearch.export import export
 
             export(study, url, self.export)
-        say(f"The best model is in {self.export}")
-
-    def _refuse_another(self, study: str, url: str) -> None:
-        from fesearch.bundle import open_bundle
-
-        assert self.export is not None, "there is a model in it"
-        _, best, _ = _best(study, url)
-        there = [one.trained for one in open_bundle(self.export).card.members]
-        wanted = (study, best.number, best.seed)
-        if [(one.study, one.trial, one.seed) for one in there] != [wanted]:
+        elif not self._is_of(study, url):
             raise InputError(
-                f"'{self.export}' has another model than trial {best.number} of '{study}', which "
-                "is the best now.",
+                f"'{self.export}' has another model than the best of '{study}', which an earlier "
+                "run has left.",
                 f"Type: fesearch export {study} --to ANOTHER-FOLDER",
             )
+        say(f"The best model is in {self.export}")
+
+    def done(self, name: str, url: str) -> bool:
+        """Whether nothing of it is left to do for a study, or a search over many families."""
+        try:
+            row, _, look = _best([name], url)
+        except NoResultError:  # there is nothing to score or export
+            return True
+        scored = look is not None or not self.holdout
+        return scored and (self.export is None or (self._is_there and self._is_of(row.name, url)))
+
+    def _is_of(self, study: str, url: str) -> bool:
+        """Whether the model that is there is the best of a study."""
+        from fesearch.bundle import open_bundle
+        from fesearch.exportcard import is_of
+
+        assert self.export is not None, "there is a model in it"
+        row, best, _ = _best([study], url)
+        return is_of(open_bundle(self.export).card, row, best)
 
 
-def _best(study: str, url: str) -> "tuple[StudyRow, TrialResult, Look | None]":
-    """The best trial of a study, and the last look at it.
+def _best(names: Sequence[str], url: str) -> "tuple[StudyRow, TrialResult, Look | None]":
+    """The best trial of studies with its study, and the last look at it.
+
+    Args:
+        names: of studies, or of searches over many families.
 
     Raises:
         NoResultError: no trial is usable.
@@ -132,6 +158,5 @@ def _best(study: str, url: str) -> "tuple[StudyRow, TrialResult, Look | None]":
     from fesearch.store.results import Store
 
     with Store.look(url) as store:
-        row = store.study(study)
-        [(_, trial)] = finalists(store, [row])
+        [(row, trial)] = finalists(store, store.named(names))
         return row, trial, store.looks_at(row).get(trial.number)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fesearch.cli.afterwards import Afterwards
 from fesearch.cli.options import StorageOption, StudyArgument, group
 from fesearch.cli.output import say
 from fesearch.duration import duration
@@ -88,7 +89,10 @@ def slurm_script(
         disk=disk,
         environment=environment,
         needs=needs,
-        export=None if given["export"] is None else str(given["export"]),
+        afterwards=[
+            *(["--holdout"] if given["holdout"] else []),
+            *([] if given["export"] is None else ["--export", str(given["export"])]),
+        ],
         programs=Path(sys.executable).parent,
     )
     _write(slurm.script(job), to)
@@ -161,6 +165,9 @@ def is_over(
     first: Annotated[
         bool, typer.Option("--first", help="Somebody has submitted this job, after any stop.")
     ] = False,
+    holdout: Annotated[
+        bool, typer.Option("--holdout", help="The best is to be scored on the test part.")
+    ] = False,
     export: Annotated[
         Path | None, typer.Option("--export", help="Folder that is to hold the best model.")
     ] = None,
@@ -169,7 +176,16 @@ def is_over(
     """Exit with 0 where a further job has nothing left to do, else with 3."""
     from fesearch.cluster import nodes
 
-    if not nodes.over(name, storage_url(storage), first=first, export=export):
+    url = storage_url(storage)
+    standing = nodes.standing(name, url)
+    if standing is nodes.Standing.STOPPED and first:
+        nodes.go_on(name, url)
+        standing = nodes.Standing.OPEN
+    if standing is nodes.Standing.SPENT and not Afterwards(holdout, export, again=True).done(
+        name, url
+    ):
+        standing = nodes.Standing.OPEN
+    if standing is nodes.Standing.OPEN:
         raise typer.Exit(NoResultError.exit_code)
 
 

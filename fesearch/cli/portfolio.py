@@ -55,6 +55,7 @@ def start(
         left = afterwards.left(made.seconds)
         kept = made.seconds - left
         made = of_keys({**keys, "time_limit": f"{left:.3f}s"}, source)
+    afterwards.refuse_foreign([study.name for study in made.studies.values()])
     with _looks(made) as looks:
         ended = portfolio.begin(made, url, looks, or_resume=or_resume)
     _conclude(ended, url, afterwards, kept, format)
@@ -75,6 +76,7 @@ def resume(
     if not standings.members(name, url):
         return False
     made = standings.recorded(name, url)
+    afterwards.refuse_foreign([study.name for study in made.studies.values()])
     limit = made.seconds if time_limit is None else duration(time_limit)
     kept = 0.0 if limit is None else limit - afterwards.left(limit)
     seconds = None if time_limit is None or limit is None else limit - kept
@@ -138,9 +140,11 @@ def _conclude(
     try:
         if ended.stopped in ("", core.LATE):  # the best as a model first: time may be short
             afterwards.look([best], url)
-            afterwards.write(best, url)
             others = [entry.trial.study for entry in table.entries[1:]]
-            afterwards.look(others, url, ended.deadline + kept)
+            try:
+                afterwards.write(best, url)
+            finally:
+                afterwards.look(others, url, ended.deadline + kept)
     finally:
         rank(study=list(ended.studies), storage=url, format=format)
         _tell_of_unranked(ended, url)

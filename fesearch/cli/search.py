@@ -139,6 +139,7 @@ def start_study(
             portfolio.start(keys, source, storage_url(storage), or_resume, afterwards, format)
         return
     study = checked(keys, source)
+    afterwards.refuse_foreign([study.name])
     if prepare:
         prepare_study(study, format)
         return
@@ -192,6 +193,7 @@ def resume_study(
     url, afterwards = storage_url(storage), Afterwards(holdout, export, again=True)
     if portfolio.resume(name, url, time_limit, take_over, place, afterwards, format):
         return
+    afterwards.refuse_foreign([name])
     with progress("features", "compounds") as report, watching(quiet()) as watchers:
         outcome = start.resume(
             name,

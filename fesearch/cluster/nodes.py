@@ -4,10 +4,9 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from fesearch.bundlefiles import is_model
 from fesearch.duration import duration, kept_back
 from fesearch.errors import FesearchError, InputError
 
@@ -63,36 +62,47 @@ def wait(address: str, nodes: int, seconds: float, study: str | None, url: str) 
         time.sleep(_SECONDS_BETWEEN)
 
 
-def over(study: str, url: str, *, first: bool = False, export: Path | None = None) -> bool:
-    """Whether a further job has nothing left to do: of a study, or of a search over many families.
+class Standing(StrEnum):
+    """What a further job has left to do.
 
-    A study is complete, its time limit is spent, or ``study stop`` has stopped it. In a search over
-    many families nobody has a turn any more, or the one whose turn it is was stopped so.
-
-    Args:
-        first: somebody has submitted this job, and by that asks a stopped study to go on.
-        export: folder for the best model; until that is there, a study that is spent is not over.
+    A study is SPENT that is complete, or has had its time limit; STOPPED is what ``study stop`` has
+    stopped since. In a search over many families nobody has a turn any more, or the one whose turn
+    it is was stopped so.
     """
+
+    OPEN = "open"
+    STOPPED = "stopped"
+    SPENT = "spent"
+
+
+def standing(study: str, url: str) -> Standing:
+    """Where a study stands, or a search over many families; it may not be there yet."""
     from fesearch.search import standings
     from fesearch.search.heartbeat import ON_REQUEST
     from fesearch.store.results import Store
 
     rows = {row.name: row for row in _rows(study, url)}
     if not rows:
-        return False
+        return Standing.OPEN
     if study in rows:
         stopped, spent = rows[study].reason == ON_REQUEST, _is_spent(rows[study])
     else:
-        many = standings.recorded(study, url)
-        turn = standings.upcoming(many, url)
+        turn = standings.upcoming(many := standings.recorded(study, url), url)
         spent = turn is None
         waiting = None if turn is None else rows.get(many.studies[turn.family].name)
         with Store.open(url, create=False) as store:
             stopped = not spent and store.search_stopped(study)
         stopped = stopped or (waiting is not None and waiting.reason == ON_REQUEST)
-    if spent:
-        return export is None or is_model(export)
-    return stopped and not first
+    return Standing.SPENT if spent else Standing.STOPPED if stopped else Standing.OPEN
+
+
+def go_on(study: str, url: str) -> None:
+    """Forget that a study, or a search over many families, was stopped on request."""
+    from fesearch.search.heartbeat import ON_REQUEST
+    from fesearch.store.results import Store
+
+    with Store.open(url, create=False) as store:
+        store.forget_stop(study, [row.name for row in _rows(study, url)], ON_REQUEST)
 
 
 def _is_spent(row: "StudyRow") -> bool:

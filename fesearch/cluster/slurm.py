@@ -41,7 +41,7 @@ class Job:
         disk: folder on a disk of the node, for Ray's own files; short.
         environment: what is set for every process of the job.
         needs: what must be set in the shell that submits, and come along with the job.
-        export: folder that the study's best model is to be in, in the end.
+        afterwards: flags among those of ``start`` that say what is to be there in the end.
         programs: folder of the programs fesearch, ray and python.
     """
 
@@ -60,7 +60,7 @@ class Job:
     disk: str = "/tmp"  # noqa: S108  each job makes a folder of its own, for its user alone
     environment: Mapping[str, str] = field(default_factory=dict)
     needs: Sequence[str] = ()
-    export: str | None = None
+    afterwards: Sequence[str] = ()
 
 
 def script(job: Job) -> str:
@@ -90,10 +90,10 @@ def script(job: Job) -> str:
         f"cd -- {shlex.quote(str(job.folder))} || exit",
         f"export PATH={shlex.quote(str(job.programs))}:$PATH",
         *(f"export {key}={shlex.quote(value)}" for key, value in job.environment.items()),
-        *(f': "${{{key}:?{_NOT_SET}}}"' for key in job.needs),
+        *(f'export {key}="${{{key}:?{_NOT_SET}}}"' for key in job.needs),
         *(f"{key}={shlex.quote(value)}" for key, value in settings.items()),
         f"start=({shlex.join(job.start)})",
-        f"model=({shlex.join([] if job.export is None else ['--export', job.export])})",
+        f"afterwards=({shlex.join(job.afterwards)})",
     ]
     return "\n".join(lines) + "\n" + BODY.read_text(encoding="utf-8")
 

@@ -26,7 +26,7 @@ first=(--first)
 if [[ ${1:-} == follows || ${SLURM_RESTART_COUNT:-0} != 0 ]]; then first=(); fi
 
 # Whether nothing is left to do. (Bash before 4.4 has no empty arrays.)
-over() { fesearch cluster over "$name" "$@" ${model[@]+"${model[@]}"}; }
+over() { fesearch cluster over "$name" "$@" ${afterwards[@]+"${afterwards[@]}"}; }
 
 if over ${first[@]+"${first[@]}"}; then
   say "nothing is left to do; see fesearch study status $name"

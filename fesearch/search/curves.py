@@ -206,6 +206,8 @@ def recorded(name: str, url: str) -> list[Curves]:
 def _recorded(store: Store, row: StudyRow) -> Curves | None:
     """The curves of one study; None where it has none."""
     study = archived_study(row)
+    if row.definition.get("asked", {}).get("first") == []:  # its family's starts, not its own
+        study = study.model_copy(update={"first": []})
     space = study.search_space()
     steps: dict[int, list[ReportRow]] = {}
     for report in store.reports(row):

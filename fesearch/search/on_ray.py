@@ -106,8 +106,9 @@ def drive(
         here, scratch = resources.address is None, scratch.resolve()
         if not here:
             for node in shared.check(scratch.parent):
-                if there := resources.concurrent_on(node.cpus, node.gpus):
-                    room.check_node(node.name, node.free, core.settings.family, data, there)
+                most = resources.concurrent_on(node.cpus, node.gpus)
+                if there := min(most, core.settings.trials):
+                    room.check_node(node.name, node.memory, core.settings.family, data, there)
         link = _Link(core, scratch / _HALT, here)
         link.say_halt("")
         trainable = tune.with_parameters(Trial, data=data, own=own, halt=link.halt)
@@ -144,11 +145,13 @@ class _Link:
         self.stopped_at = -math.inf
         self.error: Exception | None = None
 
-    def say_halt(self, text: str) -> None:
-        """What the file says by which trials halt: nothing, or that they are to."""
-        with suppress(OSError):  # a disk that is full: they end their steps
+    def say_halt(self, text: str) -> bool:
+        """What the file says by which trials halt: nothing, or that they are to; if it could."""
+        with suppress(OSError):  # a disk that is full: until it is not, they end their steps
             self.halt.parent.mkdir(parents=True, exist_ok=True)
             self.halt.write_text(text)
+            return True
+        return False
 
     @contextmanager
     def noting(self) -> Iterator[None]:
@@ -294,10 +297,9 @@ class _Deadlines(_Unsaved, tune.Callback):  # type: ignore[misc]
     def _halt(self, now: float) -> None:
         """Tell the trials, wherever they are, whether to end their training at the next pause."""
         halting = self._link.core.halting or self._is_late(now, LATE_GRACE - _SECONDS_TO_HALT)
-        if halting == self._halting:
-            return
-        self._halting = halting
-        self._link.say_halt(_HALT if halting else "")  # empty: the deadline has been moved
+        said = _HALT if halting else ""  # empty: the deadline has been moved
+        if halting != self._halting and self._link.say_halt(said):
+            self._halting = halting
 
     def _is_late(self, now: float, grace: float) -> bool:
         """Whether the search should have ended; its deadline may change while it runs."""

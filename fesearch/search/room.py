@@ -125,20 +125,22 @@ def least_of_a_worker(family: Family) -> float:
     return LEAST_WITH_TORCH if family.gpu else LEAST_OF_A_WORKER
 
 
-def check_node(name: str, free: float, family: Family, data: Development, parallel: int) -> None:
+def check_node(name: str, memory: float, family: Family, data: Development, parallel: int) -> None:
     """Refuse a node of a cluster whose memory cannot suffice for the trials that Ray puts there.
 
+    Others may use some of it for now, so all of it is counted.
+
     Args:
-        free: bytes of memory.
+        memory: bytes that it has.
         parallel: trials side by side on it.
 
     Raises:
         InputError: says what there is, and what to type.
     """
     least = bytes_of(data) + parallel * least_of_a_worker(family)
-    if free < least:
+    if memory < least:
         raise InputError(
-            f"The node {name} of the cluster has {free / 1e9:.1f} GB of memory free, and "
+            f"The node {name} of the cluster has {memory / 1e9:.1f} GB of memory, and "
             f"{counted(parallel, 'trial')} side by side {'takes' if parallel == 1 else 'take'} "
             f"{least / 1e9:.1f} GB there at least.",
             "Have fewer with more --cpus-per-trial or --gpus-per-trial, or use another cluster.",

@@ -19,13 +19,13 @@ class Node:
 
     Attributes:
         cpus, gpus: that Ray has there.
-        free: bytes of main memory.
+        memory: bytes of main memory, used or not.
     """
 
     name: str
     cpus: int
     gpus: int
-    free: int
+    memory: int
 
 
 def check(folder: Path) -> list[Node]:
@@ -61,13 +61,13 @@ def check(folder: Path) -> list[Node]:
 
 
 def _ask(node: str, name: str, asked: Path, token: str) -> int:
-    """Bytes of memory that are free on a node which sees the folder."""
+    """Bytes of memory of a node that sees the folder."""
     there = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
     answered = asked.with_name(f"{asked.name}-{node}")
     look = ray.remote(num_cpus=0, scheduling_strategy=there)(_look)
-    free = 0
+    memory = 0
     try:
-        reason, free = ray.get(look.remote(asked, answered), timeout=_SECONDS)
+        reason, memory = ray.get(look.remote(asked, answered), timeout=_SECONDS)
     except ray.exceptions.GetTimeoutError:
         reason = f"no answer in {_SECONDS:.0f} s"
     if reason is None and (not answered.is_file() or answered.read_text() != token):
@@ -77,14 +77,14 @@ def _ask(node: str, name: str, asked: Path, token: str) -> int:
             f"The node {name} of the cluster does not share '{asked.parent}': {reason}.",
             "Set FESEARCH_ARTIFACTS to a folder on storage that all nodes see.",
         )
-    return free
+    return memory
 
 
 def _look(asked: Path, answered: Path) -> tuple[str | None, int]:
-    """Copy a file on the node that runs this: why that did not go, if so, and its free memory."""
-    free = hardware.memory().free
+    """Copy a file on the node that runs this: why that did not go, if so, and its memory."""
+    memory = hardware.memory().total
     try:
         answered.write_text(asked.read_text())
     except OSError as error:
-        return str(error.strerror), free
-    return None, free
+        return str(error.strerror), memory
+    return None, memory

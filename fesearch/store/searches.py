@@ -1,6 +1,7 @@
 """Who drives a search over many families, in its turns and between them."""
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from fesearch.errors import OustedError
 from fesearch.store.database import Database
 from fesearch.store.leases import alive, clock, own_lease, refuse
 from fesearch.store.outage import endures
-from fesearch.store.schema import SEARCHES
+from fesearch.store.schema import SEARCHES, STUDIES
 from fesearch.store.studies import insert_missing
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -84,6 +85,19 @@ class Searches(Database):
             row = connection.execute(_of(name)).one_or_none()
             asked = row is not None and row.stop_requested_at is not None
             return asked and not alive(row, clock(connection))
+
+    def forget_stop(self, name: str, studies: Sequence[str], reason: str) -> None:
+        """Forget that a search, or one of its studies, was stopped; one that is driven stays.
+
+        Args:
+            reason: of a study that was.
+        """
+        with self.write() as connection:
+            row, now = connection.execute(_of(name)).one_or_none(), clock(connection)
+            if row is not None and not alive(row, now):
+                connection.execute(_change(name).values(stop_requested_at=None))
+            stopped = STUDIES.c.name.in_(studies) & (STUDIES.c.reason == reason)
+            connection.execute(sa.update(STUDIES).where(stopped).values(reason=""))
 
     def refuse_searched(self, name: str) -> None:
         """Go on only where no live process drives the search of that name.
