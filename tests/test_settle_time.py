@@ -17,7 +17,7 @@ from fesearch.cli.app import run as command
 from fesearch.errors import InputError
 from fesearch.families import irnet
 from fesearch.record import TrialResult, TrialState
-from fesearch.search import dry, portfolio, settle, start, wider
+from fesearch.search import dry, pace, portfolio, settle, start, wider
 from fesearch.search.extend import extend
 from fesearch.search.pace import UnmeasuredError
 from fesearch.search.prepare import prepare_again, study_of
@@ -256,6 +256,39 @@ def test_a_start_that_was_not_come_to_is_trained_in_the_last_round(
     assert second.config == {**today, "width": pytest.approx(1.0, abs=0.1)}
     assert today["width"] < 0.6
     assert (first.config["schedule"], second.config["schedule"]) == ("constant", "cosine")
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_the_last_round_has_the_epochs_that_first_ones_had_no_time_for(
+    schedule: str, url: str, asked: list[Config]
+) -> None:
+    space = {key: value for key, value in OPEN.items() if key not in ("norm", "optimizer")}
+    space |= {"depth": 3, "schedule": schedule}
+    name = f"few-{schedule}"
+    study = wide(name, trials=2, space=space, time_limit="160s", trial_time_limit="20m")
+    begun = start.start(study, url, watchers=[Watch(2, lambda core: core.stop("later"))])
+    few = study_of(begun.row)
+    assert few.max_epochs is not None
+    assert 20 < few.max_epochs < pace.USEFUL
+    ended = start.resume(name, url, seconds=3600.0, widen=LAST)
+    now = study_of(ended.row)
+    assert now.max_epochs == pace.USEFUL
+    last = ended.results[-1].config
+    assert last["width"] == pytest.approx(1.0, abs=0.1)
+    if schedule == "cosine":
+        assert few.space["epochs"]["high"] == few.max_epochs
+        assert now.space["epochs"] == {**few.space["epochs"], "high": pace.USEFUL}
+        assert last["epochs"] == pace.USEFUL
+    assert start.start(study, url, or_resume=True), "the same words go on with it"
+
+
+def test_an_end_that_was_given_is_that_of_the_last_training_too(
+    url: str, asked: list[Config]
+) -> None:
+    study = wide("given", trials=2, max_epochs=4, trial_time_limit="20m")
+    start.start(study, url, watchers=[Watch(2, lambda core: core.stop("later"))])
+    ended = start.resume("given", url, seconds=3600.0, widen=LAST)
+    assert study_of(ended.row).max_epochs == 4
 
 
 def test_the_starts_of_a_family_are_stored_so_that_no_later_ones_change_the_study(

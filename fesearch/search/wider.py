@@ -1,9 +1,9 @@
 """The last round of a search over many families: its best network is trained once more, larger.
 
 Networks were narrowed at the start, so that the first ones end before the last family is chosen.
-That one has more time at last, as much as a search of it alone would give to such a training. A
-start that its family has not come to yet is trained in place of its best. No pruner stops it: it is
-no better than its narrow twin until both near their ends.
+That one has more time at last, as much as a search of it alone would give to such a training, and
+as many epochs where those had few. A start that its family has not come to yet is trained in place
+of its best. No pruner stops it: it is no better than its narrow twin until both near their ends.
 """
 
 import logging
@@ -73,33 +73,52 @@ def _keys(
     row: StudyRow, prepared: Prepared, results: Sequence[TrialResult], turn: LastTurn
 ) -> dict[str, Any]:
     """The keys that change, with their new values."""
-    study, name = prepared.study, prepared.family.capacity
+    now, name = prepared.study, prepared.family.capacity
     hoped = _hoped(row, prepared, results)
     again = "first" in before_extensions(row) or "first" not in row.definition["study"]
-    if name is None or hoped is None or again or not narrowed(row) or not measurable(study):
+    if name is None or hoped is None or again or not narrowed(row) or not measurable(now):
         return {}
+    study, config = _longer(row, now, hoped)
     space = {key: value for key, value in study.space.items() if key != name}
     as_asked = study.model_copy(update={"space": space, "first": []})
-    limit = duration(study.trial_time_limit) if study.trial_time_limit is not None else None
+    limit = duration(now.trial_time_limit) if now.trial_time_limit is not None else None
     part = OF_TURN * turn.seconds
     if limit is not None and turn.limited:
         part = min(part, limit)
     try:
         with clock(prepared, turn.seconds) as measured:
-            most = pace.wider(as_asked, hoped, part, measured)
+            most = pace.wider(as_asked, config, part, measured)
     except (pace.UnmeasuredError, OSError) as error:
         _log.info("How long a larger %s takes was not measured: %s.", name, first_line(error))
         return {}
     if most is None:
         return {}
     _log.info("%s trains a config with %s %g, for which there is time now.", row.name, name, most)
-    waiting = [one for one in _waiting(study, results) if one != hoped]
+    waiting = [one for one in _waiting(now, results) if one != hoped]
     longer = limit is not None and not turn.limited and limit < turn.seconds
     return {
         "space": {**space, name: pace.up_to(as_asked, study, name, most)},
-        "first": [written({**hoped, name: most}), *map(written, waiting)],
+        "first": [written({**config, name: most}), *map(written, waiting)],
+        **({"max_epochs": study.max_epochs} if study.max_epochs != now.max_epochs else {}),
         **({"trial_time_limit": spelled(round(turn.seconds))} if longer else {}),
     }
+
+
+def _longer(row: StudyRow, study: Study, hoped: Config) -> tuple[Study, Config]:
+    """The study, and a config, with as many epochs as networks take to show what they are good for.
+
+    They stay as they are where the study says its end itself, or no time was short.
+    """
+    asked, end = row.definition.get("asked", {}), study.max_epochs
+    unit = study.declared_family().resource.unit
+    schedules = study.space.get(unit, {})
+    open_end = asked.get("max_epochs", end) is None and unit not in asked.get("space", {})
+    if not open_end or end is None or end >= pace.USEFUL or not isinstance(schedules, dict):
+        return study, hoped
+    space = {key: value for key, value in study.space.items() if key != unit}
+    longer = study.model_copy(update={"max_epochs": pace.USEFUL, "space": space})
+    ends_with_it = hoped.get(unit) == end
+    return longer.with_schedules(), {**hoped, unit: pace.USEFUL} if ends_with_it else hoped
 
 
 def _hoped(row: StudyRow, prepared: Prepared, results: Sequence[TrialResult]) -> Config | None:
