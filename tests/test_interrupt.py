@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,6 +14,14 @@ from fesearch.search.halt import Halt
 def again(number: int) -> None:
     """Have this process get a signal; Python hears it at once."""
     os.kill(os.getpid(), number)
+
+
+@pytest.fixture(autouse=True)
+def hangup() -> Iterator[None]:
+    """As in a terminal: SIGHUP is not ignored, as it is under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ def stops(core: Core | Halt) -> Iterator[None]:
     So do SIGTERM, which batch systems send before they kill, and SIGHUP, which a terminal sends
     that is closed (unless it is ignored, as under ``nohup``). A second signal of any kind raises
     KeyboardInterrupt, which waits for nothing but what has to be let go of; SIGTERM and SIGHUP are
-    one with what came ``_AT_ONCE`` before, for batch systems send them to a process and to the
-    script that passes them on.
+    one with another of them that came ``_AT_ONCE`` before, for batch systems send them to a process
+    and to the script that passes them on.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread alone
@@ -33,13 +33,15 @@ def stops(core: Core | Halt) -> Iterator[None]:
     if before[signal.SIGHUP] is signal.SIG_IGN:
         del before[signal.SIGHUP]
 
-    first: list[float] = []
+    first: list[tuple[int, float]] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if not first:
-            first.append(time.monotonic())
+            first.append((number, time.monotonic()))
             core.stop(INTERRUPTED)
-        elif number == signal.SIGINT or time.monotonic() - first[0] > _AT_ONCE:
+            return
+        earlier, at = first[0]
+        if signal.SIGINT in (earlier, number) or time.monotonic() - at > _AT_ONCE:
             signal.default_int_handler(number, frame)
 
     for one in before:
