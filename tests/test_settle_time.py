@@ -258,6 +258,30 @@ def test_a_start_that_was_not_come_to_is_trained_in_the_last_round(
     assert (first.config["schedule"], second.config["schedule"]) == ("constant", "cosine")
 
 
+def test_few_epochs_of_a_constant_rate_are_more_in_the_last_round(
+    url: str, asked: list[Config]
+) -> None:
+    study = wide("fewest", trials=2, time_limit="1m", trial_time_limit="20m")
+    begun = start.start(study, url, watchers=[Watch(2, lambda core: core.stop("later"))])
+    few = study_of(begun.row)
+    assert few.max_epochs == pace.FEWEST
+    assert few.space["epochs"] == few.max_epochs, "of a schedule there is one end"
+    ended = start.resume("fewest", url, seconds=3600.0, widen=LAST)
+    now = study_of(ended.row)
+    assert (now.max_epochs, now.space["epochs"]) == (pace.USEFUL, few.max_epochs)
+    assert ended.results[-1].resource == pace.USEFUL
+
+
+def test_an_end_that_was_set_later_stays(url: str, asked: list[Config]) -> None:
+    study = wide("later", trials=2, time_limit="160s", trial_time_limit="20m")
+    start.start(study, url, watchers=[Watch(2, lambda core: core.stop("later"))])
+    extend("later", url, max_epochs=28)
+    ended = start.resume("later", url, seconds=3600.0, widen=LAST)
+    now = study_of(ended.row)
+    assert now.max_epochs == 28
+    assert ended.results[-1].config["width"] == pytest.approx(1.0, abs=0.15)
+
+
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_the_last_round_has_the_epochs_that_first_ones_had_no_time_for(
     schedule: str, url: str, asked: list[Config]

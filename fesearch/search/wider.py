@@ -78,16 +78,17 @@ def _keys(
     again = "first" in before_extensions(row) or "first" not in row.definition["study"]
     if name is None or hoped is None or again or not narrowed(row) or not measurable(now):
         return {}
-    study, config = _longer(row, now, hoped)
-    space = {key: value for key, value in study.space.items() if key != name}
-    as_asked = study.model_copy(update={"space": space, "first": []})
     limit = duration(now.trial_time_limit) if now.trial_time_limit is not None else None
     part = OF_TURN * turn.seconds
     if limit is not None and turn.limited:
         part = min(part, limit)
     try:
         with clock(prepared, turn.seconds) as measured:
-            most = pace.wider(as_asked, config, part, measured)
+            for study, config in (_longer(row, now, hoped), (now, hoped)):
+                space = {key: value for key, value in study.space.items() if key != name}
+                as_asked = study.model_copy(update={"space": space, "first": []})
+                if (most := pace.wider(as_asked, config, part, measured)) is not None:
+                    break
     except (pace.UnmeasuredError, OSError) as error:
         _log.info("How long a larger %s takes was not measured: %s.", name, first_line(error))
         return {}
@@ -107,18 +108,23 @@ def _keys(
 def _longer(row: StudyRow, study: Study, hoped: Config) -> tuple[Study, Config]:
     """The study, and a config, with as many epochs as networks take to show what they are good for.
 
-    They stay as they are where the study says its end itself, or no time was short.
+    They stay as they are where a person has said the end, or no time was short; and where so few
+    epochs fitted that there is one end of a schedule alone, which a sampler cannot take for others.
     """
     asked, end = row.definition.get("asked", {}), study.max_epochs
-    unit = study.declared_family().resource.unit
-    schedules = study.space.get(unit, {})
-    open_end = asked.get("max_epochs", end) is None and unit not in asked.get("space", {})
-    if not open_end or end is None or end >= pace.USEFUL or not isinstance(schedules, dict):
+    resource = study.declared_family().resource
+    space = {key: value for key, value in study.space.items() if key != resource.unit}
+    whole = study.model_copy(update={"max_epochs": None, "space": space})
+    useful = min(pace.USEFUL, whole.end()) // resource.step * resource.step
+    said = asked.get("max_epochs", end) is not None or resource.unit in asked.get("space", {})
+    if said or "max_epochs" in before_extensions(row) or end is None or end >= useful:
         return study, hoped
-    space = {key: value for key, value in study.space.items() if key != unit}
-    longer = study.model_copy(update={"max_epochs": pace.USEFUL, "space": space})
-    ends_with_it = hoped.get(unit) == end
-    return longer.with_schedules(), {**hoped, unit: pace.USEFUL} if ends_with_it else hoped
+    if not isinstance(study.space.get(resource.unit, {}), dict):
+        longer = study.model_copy(update={"max_epochs": useful})
+        return (study, hoped) if resource.unit in hoped else (longer, hoped)
+    longer = whole.model_copy(update={"max_epochs": useful}).with_schedules()
+    ends_with_it = hoped.get(resource.unit) == end
+    return longer, {**hoped, resource.unit: useful} if ends_with_it else hoped
 
 
 def _hoped(row: StudyRow, prepared: Prepared, results: Sequence[TrialResult]) -> Config | None:
