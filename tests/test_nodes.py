@@ -128,10 +128,13 @@ def many(name: str, **keys: Any) -> Portfolio:
     return of_keys({"name": name, "trials": 24, "preset": "full", **given, **keys}, name)
 
 
-def test_what_a_further_job_has_left_to_do_of_a_study(url: str, tmp_path: Path) -> None:
-    assert nodes.standing("deep", url) == "open"
+def test_what_a_further_job_has_left_to_do_of_a_study(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (nodes.standing("deep", url), nodes.events("deep", url)) == ("open", 0)
     start.start(small(), url, watchers=[Watch(2, lambda core: core.stop("interrupted"))])
     assert nodes.standing("deep", url) == "open"
+    assert (had := nodes.events("deep", url)) > 0
     start.resume("deep", url, watchers=[Watch(2, lambda core: core.stop(ON_REQUEST))])
     assert nodes.standing("deep", url) == "stopped"
     assert run(["cluster", "over", "deep"]) == 0
@@ -140,8 +143,11 @@ def test_what_a_further_job_has_left_to_do_of_a_study(url: str, tmp_path: Path) 
     start.resume("deep", url, seconds=0.001)
     assert run(["cluster", "over", "deep"]) == 3
     start.resume("deep", url)
+    assert (has := nodes.events("deep", url)) > had
+    capsys.readouterr()
     assert nodes.standing("deep", url) == "spent"
     assert run(["cluster", "over", "deep", "--first"]) == 0
+    assert capsys.readouterr().out == f"{has}\n", "a job that adds no event is the last"
 
 
 def test_what_comes_afterwards_is_left_to_do_until_it_is_done(url: str, tmp_path: Path) -> None:
@@ -189,5 +195,7 @@ def test_what_a_further_job_has_left_to_do_of_many_families(url: str) -> None:
     watch = Watch(2, lambda core: core.stop("interrupted"))
     portfolio.go_on("all", url, Looks(watching=lambda: nullcontext([watch])))
     assert nodes.standing("all", url) == "open"
+    had = nodes.events("all", url)
     portfolio.go_on("all", url)
     assert nodes.standing("all", url) == "spent"
+    assert nodes.events("all", url) > had > 0

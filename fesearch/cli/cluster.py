@@ -173,7 +173,10 @@ def is_over(
     ] = None,
     storage: StorageOption = None,
 ) -> None:
-    """Exit with 0 where a further job has nothing left to do, else with 3."""
+    """Exit with 0 where a further job has nothing left to do, else with 3.
+
+    Prints how many events are on record: a job that adds none needs more time.
+    """
     from fesearch.cluster import nodes
 
     url = storage_url(storage)
@@ -185,6 +188,7 @@ def is_over(
         name, url
     ):
         standing = nodes.Standing.OPEN
+    typer.echo(nodes.events(name, url))
     if standing is nodes.Standing.OPEN:
         raise typer.Exit(NoResultError.exit_code)
 

@@ -96,6 +96,19 @@ def standing(study: str, url: str) -> Standing:
     return Standing.SPENT if spent else Standing.STOPPED if stopped else Standing.OPEN
 
 
+def events(study: str, url: str) -> int:
+    """How often trials of a study, or of a search over many families, began, reported or ended.
+
+    A job that leaves it as it was has brought the search no further, and neither would the next.
+    """
+    from fesearch.store.results import Store
+
+    if not (rows := _rows(study, url)):
+        return 0
+    with Store.open(url, create=False) as store:
+        return store.events(rows)
+
+
 def go_on(study: str, url: str) -> None:
     """Forget that a study, or a search over many families, was stopped on request."""
     from fesearch.search.heartbeat import ON_REQUEST

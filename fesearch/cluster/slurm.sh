@@ -25,10 +25,11 @@ say() { echo "$(date '+%F %T') job $SLURM_JOB_ID: $*" >&2; }
 first=(--first)
 if [[ ${1:-} == follows || ${SLURM_RESTART_COUNT:-0} != 0 ]]; then first=(); fi
 
-# Whether nothing is left to do. (Bash before 4.4 has no empty arrays.)
+# Whether nothing is left to do; prints how many events are on record. (Bash before 4.4 has no empty
+# arrays.)
 over() { fesearch cluster over "$name" "$@" ${afterwards[@]+"${afterwards[@]}"}; }
 
-if over ${first[@]+"${first[@]}"}; then
+if had=$(over ${first[@]+"${first[@]}"}); then
   say "nothing is left to do; see fesearch study status $name"
   exit 0
 fi
@@ -140,10 +141,14 @@ if [[ -z $limit$stop && $code == 0 ]]; then
   code=$?
 fi
 
-if [[ -z $limit || -n $stop ]] || over; then
+if [[ -z $limit || -n $stop ]] || has=$(over); then
   exit "$code"
 fi
 clean
+if [[ -n $has && $has == "$had" ]]; then
+  say "out of time, and no trial has reported anything meanwhile, nor would in the next job: write the script anew, with a longer --time"
+  exit 1
+fi
 if ((jobs > 1)); then
   say "out of time; the next job of the chain goes on"
 else

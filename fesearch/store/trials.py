@@ -1,7 +1,7 @@
 """Trials, and what they reported."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -261,6 +261,14 @@ class Trials(Database):
             reports = connection.scalar(sa.select(sa.func.count()).where(before))
             ended = sa.select(TRIALS.c.number).where(own, TRIALS.c.ended <= began)
             return int(reports or 0), frozenset(connection.scalars(ended))
+
+    @endures
+    def events(self, studies: Iterable[StudyRow]) -> int:
+        """How many events these studies have on record: that a trial begins, reports, ends."""
+        own = STUDIES.c.id.in_([study.id for study in studies])
+        with self.read() as connection:
+            total = connection.scalar(sa.select(sa.func.sum(STUDIES.c.last_sequence)).where(own))
+            return int(total or 0)
 
 
 def results_of(connection: sa.Connection, study_id: int) -> list[TrialResult]:
