@@ -238,9 +238,13 @@ class Handle(ABC):
             )
 
     def stop(self) -> Self:
-        """Ask drivers elsewhere to stop it; they leave checkpoints. Nothing where none runs."""
+        """Ask drivers elsewhere to stop it; they leave checkpoints, and queued jobs let it be."""
+        from fesearch.search import outlook
+
         with Store.open(self.url, create=False) as store:
-            store.stop(self.name)
+            driven = store.stop(self.name)
+        if not driven:
+            outlook.leave(self.name, self.url)
         return self
 
     def delete(self) -> None:

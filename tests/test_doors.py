@@ -49,7 +49,7 @@ DOORS = {
     "cluster ray": "fesearch.cluster.launcher:text",
     "cluster address": "fesearch.cluster.nodes:address",
     "cluster wait": "fesearch.cluster.nodes:wait",
-    "cluster over": "fesearch.cluster.nodes:standing",
+    "cluster over": "fesearch.search.outlook:outlook",
     "doctor": "fesearch.doctor:examine",
     "dashboard": "fesearch.dashboard:Server",
     "simulate": "fesearch.simulation:compare",

@@ -13,12 +13,12 @@ from small import Watch, furnished, wait_for
 
 from fesearch.api import open as opened
 from fesearch.cli.app import run as command
-from fesearch.cluster import nodes
 from fesearch.errors import InputError, NoDatabaseError
 from fesearch.search import held, portfolio
 from fesearch.search.core import Core
 from fesearch.search.halt import Halt
 from fesearch.search.held import Held
+from fesearch.search.outlook import outlook
 from fesearch.search.portfolio import Looks
 from fesearch.search.shares import Turn
 from fesearch.store.outage import LostError, UnreachableError
@@ -63,7 +63,7 @@ def test_it_is_stopped_between_two_turns(
         patch.setattr(portfolio, "Halt", lambda: halts.append(made()) or halts[0])
         ended = portfolio.begin(many("halfway"), house, second(stop))
     assert (ended.stopped, len(ended.studies)) == ("stopped on request", 2)
-    assert nodes.standing("halfway", house) == "stopped", "a further SLURM job has nothing to do"
+    assert outlook("halfway", house) == "stopped", "a further SLURM job has nothing to do"
     assert spent("halfway", house)["ridge"] == 0, "whose turn had begun"
     capsys.readouterr()
     assert command(["study", "stop", "halfway"]) == 2

@@ -1,28 +1,15 @@
 """Where Ray may listen, and whether all is there: asked on the first node of a job."""
 
-import shutil
 import socket
-from collections.abc import Sequence
-from contextlib import closing, nullcontext
-from pathlib import Path
-from typing import Any
+from contextlib import closing
 
 import pytest
-import searched
-from small import Watch, small
+from portfolios import many
 
 from fesearch import raysession
-from fesearch.cli.app import run
 from fesearch.cluster import nodes
 from fesearch.errors import FesearchError, InputError
-from fesearch.export import export
-from fesearch.holdout import holdout
-from fesearch.portfolio import Portfolio, of_keys
-from fesearch.record import TrialResult
-from fesearch.search import portfolio, start
-from fesearch.search.extend import extend
-from fesearch.search.heartbeat import ON_REQUEST
-from fesearch.search.portfolio import Looks
+from fesearch.search import portfolio
 from fesearch.store.results import Store
 
 
@@ -120,82 +107,3 @@ def test_a_search_over_many_families_waits_for_the_driver_of_each(
             nodes.wait("h:1", 1, -1.0, "all", url)
         store.release(lease)
     assert nodes.wait("h:1", 1, 60.0, "all", url) == 8
-
-
-def many(name: str, **keys: Any) -> Portfolio:
-    """Trials of two quick families, three of each in the first round."""
-    given = {"families": ["ridge", "decision_tree"], "data": searched.DATA, "runner": "inline"}
-    return of_keys({"name": name, "trials": 24, "preset": "full", **given, **keys}, name)
-
-
-def test_what_a_further_job_has_left_to_do_of_a_study(
-    url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert (nodes.standing("deep", url), nodes.events("deep", url)) == ("open", 0)
-    start.start(small(), url, watchers=[Watch(2, lambda core: core.stop("interrupted"))])
-    assert nodes.standing("deep", url) == "open"
-    assert (had := nodes.events("deep", url)) > 0
-    start.resume("deep", url, watchers=[Watch(2, lambda core: core.stop(ON_REQUEST))])
-    assert nodes.standing("deep", url) == "stopped"
-    assert run(["cluster", "over", "deep"]) == 0
-    assert run(["cluster", "over", "deep", "--first"]) == 3, "who submits a job asks for more"
-    assert run(["cluster", "over", "deep"]) == 3, "and so it does after a requeue"
-    start.resume("deep", url, seconds=0.001)
-    assert run(["cluster", "over", "deep"]) == 3
-    start.resume("deep", url)
-    assert (has := nodes.events("deep", url)) > had
-    capsys.readouterr()
-    assert nodes.standing("deep", url) == "spent"
-    assert run(["cluster", "over", "deep", "--first"]) == 0
-    assert capsys.readouterr().out == f"{has}\n", "a job that adds no event is the last"
-
-
-def test_what_comes_afterwards_is_left_to_do_until_it_is_done(url: str, tmp_path: Path) -> None:
-    start.start(small(), url)
-    over, folder = ["cluster", "over", "deep"], tmp_path / "model"
-    exported = [*over, "--export", str(folder)]
-    assert [run(one) for one in (over, exported, [*over, "--holdout"])] == [0, 3, 3]
-    export("deep", url, folder)
-    assert [run(one) for one in (exported, [*exported, "--holdout"])] == [0, 3]
-    holdout("deep", url)
-    assert run([*exported, "--holdout"]) == 0
-    shutil.rmtree(folder)
-    best, other, *_ = sorted(
-        (one for one in start_trials(url) if one.value is not None), key=lambda one: one.value
-    )
-    export("deep", url, folder, trial=other.number)
-    assert run(exported) == 3, "it is another model"
-    shutil.rmtree(folder)
-    export("deep", url, folder, trial=best.number, refit=True)
-    assert run(exported) == 3, "it was trained on all rows"
-
-
-def start_trials(url: str) -> Sequence[TrialResult]:
-    """The trials of the study."""
-    with Store.look(url) as store:
-        return store.trials(store.study("deep"))
-
-
-@pytest.mark.parametrize("seconds", [None, 1.0])
-def test_a_study_whose_time_is_spent_is_over(seconds: float | None, url: str) -> None:
-    endless = small("late", time_limit="2s", trials=100_000, space={}, preset="published")
-    outcome = start.start(endless, url, seconds=seconds)
-    assert outcome.stopped == "the time limit is reached"
-    assert nodes.standing("late", url) == "spent"
-    extend("late", url, time_limit="+1h")
-    assert nodes.standing("late", url) == "open"
-
-
-def test_what_a_further_job_has_left_to_do_of_many_families(url: str) -> None:
-    watch = Watch(2, lambda core: core.stop(ON_REQUEST))
-    portfolio.begin(many("all"), url, Looks(watching=lambda: nullcontext([watch])))
-    assert nodes.standing("all", url) == "stopped"
-    nodes.go_on("all", url)
-    assert nodes.standing("all", url) == "open"
-    watch = Watch(2, lambda core: core.stop("interrupted"))
-    portfolio.go_on("all", url, Looks(watching=lambda: nullcontext([watch])))
-    assert nodes.standing("all", url) == "open"
-    had = nodes.events("all", url)
-    portfolio.go_on("all", url)
-    assert nodes.standing("all", url) == "spent"
-    assert nodes.events("all", url) > had > 0

@@ -177,19 +177,19 @@ def is_over(
 
     Prints how many events are on record: a job that adds none needs more time.
     """
-    from fesearch.cluster import nodes
+    from fesearch.search import outlook
 
     url = storage_url(storage)
-    standing = nodes.standing(name, url)
-    if standing is nodes.Standing.STOPPED and first:
-        nodes.go_on(name, url)
-        standing = nodes.Standing.OPEN
-    if standing is nodes.Standing.SPENT and not Afterwards(holdout, export, again=True).done(
+    found = outlook.outlook(name, url)
+    if found is outlook.Outlook.STOPPED and first:
+        outlook.go_on(name, url)
+        found = outlook.Outlook.OPEN
+    if found is outlook.Outlook.SPENT and not Afterwards(holdout, export, again=True).done(
         name, url
     ):
-        standing = nodes.Standing.OPEN
-    typer.echo(nodes.events(name, url))
-    if standing is nodes.Standing.OPEN:
+        found = outlook.Outlook.OPEN
+    typer.echo(outlook.events(name, url))
+    if found is outlook.Outlook.OPEN:
         raise typer.Exit(NoResultError.exit_code)
 
 

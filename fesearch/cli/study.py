@@ -11,7 +11,7 @@ from fesearch.cli.options import (
     StudyArgument,
     group,
 )
-from fesearch.cli.output import Column, Format, detail, show
+from fesearch.cli.output import Column, Format, detail, say, show
 from fesearch.errors import InputError
 from fesearch.paths import storage_url
 from fesearch.record import TrialState
@@ -102,14 +102,25 @@ def show_study(
 
 @app.command("stop")
 def stop_study(name: StudyArgument, storage: StorageOption = None) -> None:
-    """Ask a running study to stop, from any terminal; it leaves checkpoints and can be resumed."""
+    """Ask a running study to stop, from any terminal; it leaves checkpoints and can be resumed.
+
+    Of one that waits in a SLURM queue, the job then does nothing.
+    """
     from fesearch.store.results import Store
 
     with Store.open(storage_url(storage), create=False) as store:
-        if not store.stop(name):
-            raise InputError(
-                f"The study '{name}' is not running.", f"See: fesearch study status {name}"
-            )
+        if store.stop(name):
+            return
+    from fesearch.search import outlook
+
+    if not outlook.leave(name, storage_url(storage)):
+        raise InputError(
+            f"The study '{name}' is not running.", f"See: fesearch study status {name}"
+        )
+    say(
+        f"The study '{name}' is not running. A batch job in a queue will leave it alone.",
+        f"To go on: fesearch study resume {name}",
+    )
 
 
 @app.command("delete")

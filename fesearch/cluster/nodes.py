@@ -1,17 +1,11 @@
-"""What a batch script asks: an address for Ray, whether all is there, whether anything is left."""
+"""What a batch script asks: an address for Ray, and whether all is there."""
 
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from fesearch.duration import duration, kept_back
 from fesearch.errors import FesearchError, InputError
-
-if TYPE_CHECKING:
-    from fesearch.store.types import StudyRow
 
 FIRST, PORTS = 10_000, 20_000
 """Ports to choose from: below those that Linux gives away by itself (32768 and up)."""
@@ -62,85 +56,6 @@ def wait(address: str, nodes: int, seconds: float, study: str | None, url: str) 
         time.sleep(_SECONDS_BETWEEN)
 
 
-class Standing(StrEnum):
-    """What a further job has left to do.
-
-    A study is SPENT that is complete, or has had its time limit; STOPPED is what ``study stop`` has
-    stopped since. In a search over many families nobody has a turn any more, or the one whose turn
-    it is was stopped so.
-    """
-
-    OPEN = "open"
-    STOPPED = "stopped"
-    SPENT = "spent"
-
-
-def standing(study: str, url: str) -> Standing:
-    """Where a study stands, or a search over many families; it may not be there yet."""
-    from fesearch.search import standings
-    from fesearch.search.heartbeat import ON_REQUEST
-    from fesearch.store.results import Store
-
-    rows = {row.name: row for row in _rows(study, url)}
-    if not rows:
-        return Standing.OPEN
-    if study in rows:
-        stopped, spent = rows[study].reason == ON_REQUEST, _is_spent(rows[study])
-    else:
-        turn = standings.upcoming(many := standings.recorded(study, url), url)
-        spent = turn is None
-        waiting = None if turn is None else rows.get(many.studies[turn.family].name)
-        with Store.open(url, create=False) as store:
-            stopped = not spent and store.search_stopped(study)
-        stopped = stopped or (waiting is not None and waiting.reason == ON_REQUEST)
-    return Standing.SPENT if spent else Standing.STOPPED if stopped else Standing.OPEN
-
-
-def events(study: str, url: str) -> int:
-    """How often trials of a study, or of a search over many families, began, reported or ended.
-
-    A job that leaves it as it was has brought the search no further, and neither would the next.
-    """
-    from fesearch.store.results import Store
-
-    if not (rows := _rows(study, url)):
-        return 0
-    with Store.open(url, create=False) as store:
-        return store.events(rows)
-
-
-def go_on(study: str, url: str) -> None:
-    """Forget that a study, or a search over many families, was stopped on request."""
-    from fesearch.search.heartbeat import ON_REQUEST
-    from fesearch.store.results import Store
-
-    with Store.open(url, create=False) as store:
-        store.forget_stop(study, [row.name for row in _rows(study, url)], ON_REQUEST)
-
-
-def _is_spent(row: "StudyRow") -> bool:
-    """Whether all that a study may try, or all its time, is spent."""
-    from fesearch.search.core import LATE
-    from fesearch.store.types import StudyState
-
-    limit = row.definition["study"].get("time_limit")
-    if row.reason != LATE or limit is None:
-        return row.state is StudyState.COMPLETE
-    return row.seconds >= duration(limit) - kept_back(duration(limit))
-
-
-def _rows(study: str, url: str) -> list["StudyRow"]:
-    """A study, or those of a search over many families; none where the store has none."""
-    from fesearch.errors import NoDatabaseError, StudyNotFoundError
-    from fesearch.store.results import Store
-
-    try:
-        with Store.open(url, create=False) as store:
-            return store.named([study])
-    except (NoDatabaseError, StudyNotFoundError):
-        return []
-
-
 def _missing(address: str, nodes: int) -> tuple[InputError | None, int]:
     """What is missing of a cluster, and its cores."""
     from fesearch import raysession
@@ -161,9 +76,10 @@ def _missing(address: str, nodes: int) -> tuple[InputError | None, int]:
 
 def _driven(study: str, url: str) -> InputError | None:
     """Why a study, or one of a search over many families, cannot be driven from here now."""
+    from fesearch.search.outlook import rows_of
     from fesearch.store.results import Store
 
-    if not (rows := _rows(study, url)):
+    if not (rows := rows_of(study, url)):
         return None
     try:
         with Store.open(url, create=False) as store:

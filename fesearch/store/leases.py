@@ -106,6 +106,17 @@ class Leases(Database):
                 )
             )
 
+    def note_stop(self, study: StudyRow, reason: str) -> None:
+        """Have a study stand as one that was stopped for a reason.
+
+        Raises:
+            InputError: it has a live driver, who is to be asked.
+        """
+        with self.write() as connection:
+            refuse_held(connection, study)
+            change = sa.update(STUDIES).where(STUDIES.c.id == study.id)
+            connection.execute(change.values(reason=reason))
+
     @endures
     def stop_requested(self, study: StudyRow) -> bool:
         """Whether the driver of a study has been asked to stop."""

@@ -120,6 +120,21 @@ class Searches(Database):
             connection.execute(_change(name, row.token).values(stop_requested_at=now))
             return True
 
+    def note_stop_of_search(self, name: str) -> None:
+        """Have a search stand as one whose last driver was asked to stop.
+
+        Raises:
+            InputError: it has a live driver, who is to be asked.
+        """
+        with self.write() as connection:
+            now = clock(connection)
+            ended = own_lease(os.urandom(16).hex(), now) | {"heartbeat_at": _NEVER}
+            insert_missing(connection, SEARCHES, {"name": name, **ended, "stop_requested_at": now})
+            row = connection.execute(_of(name).with_for_update()).one()
+            if alive(row, now):
+                refuse(row, "search", name)
+            connection.execute(_change(name).values(stop_requested_at=now))
+
     def _driver(self, name: str) -> Any:
         """The lease of the live driver of a search, None where it has none."""
         with self.read() as connection:
