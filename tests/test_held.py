@@ -162,7 +162,7 @@ def test_a_server_that_goes_away_as_a_turn_begins_leaves_no_family_out(
 
 def test_there_is_nothing_to_hold_where_there_is_no_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/none.db"
-    with Held("all", url, Halt()) as search:
+    with Held("all", url, lambda: 7.0, Halt()) as search:
         search.begin()
     with pytest.raises(NoDatabaseError):
         Store.open(url, create=False)

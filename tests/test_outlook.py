@@ -1,11 +1,14 @@
 """What is left to do for a later driver: of a study, of a search over many families."""
 
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
+import searched
 from portfolios import many
 from small import Watch, small
 
@@ -132,6 +135,43 @@ def test_a_search_over_many_families_that_waits_is_left_alone_after_a_stop(url: 
     assert portfolio.go_on("all", url).stopped == ""
     assert outlook("all", url) == "spent"
     assert run(["study", "stop", "all"]) == 2
+
+
+def test_a_search_over_many_families_whose_time_is_spent_is_over(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["study", "start", "all_families", "--data", searched.DATA, "--name", "timed"]
+    words += ["--families", "decision_tree,ridge", "--set", "runner=inline", "--preset", "full"]
+    words += ["--trials", "100000", "--time-limit", "12s", "--or-resume"]
+    words += ["--holdout", "--export", str(tmp_path / "model")]
+
+    def there() -> tuple[int, int]:
+        with Store.look(url) as store:
+            rows = store.named(["timed"])
+            return store.events(rows), len(store.looks(rows[0].key))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(portfolio, "_run", slowly(portfolio._run))
+        assert run(words) == 0
+    had = there()
+    assert run(["cluster", "over", "timed", *words[-3:]]) == 0
+    assert run(words) == 0
+    assert there() == had, "no trial more, and no further look"
+    assert run(["study", "extend", "timed", "--time-limit", "+5s"]) == 0
+    assert run(["cluster", "over", "timed"]) == 3
+    assert portfolio.go_on("timed", url).stopped == ""
+    assert there()[0] > had[0]
+    assert run(["cluster", "over", "timed"]) == 0
+
+
+def slowly(turn: Callable[..., Any]) -> Callable[..., Any]:
+    """A turn before which time goes by that no family has."""
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(1.0)
+        return turn(*arguments)
+
+    return slow
 
 
 def test_what_is_driven_is_asked_to_stop_not_noted_so(studies: str) -> None:

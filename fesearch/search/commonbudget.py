@@ -4,7 +4,7 @@ import math
 import time
 
 from fesearch.portfolio import BUDGET, Portfolio, of_keys
-from fesearch.search.standings import members, spent
+from fesearch.search.standings import driven, members
 from fesearch.store.studies import PORTFOLIO
 
 
@@ -22,19 +22,24 @@ class CommonBudget:
     """
 
     def __init__(self, portfolio: Portfolio, url: str, seconds: float | None) -> None:
-        now = time.monotonic()
+        now = self._began = time.monotonic()
         self.portfolio = portfolio
         self._url = url
         self.limited = seconds is not None
         self._limit = math.inf if seconds is None else now + seconds
         self.due = math.inf
+        self._before = driven(portfolio.name, url)
         if portfolio.seconds is not None:
-            self.due = now + portfolio.seconds - spent(portfolio, url)
+            self.due = now + portfolio.seconds - self._before
 
     @property
     def deadline(self) -> float:
         """``time.monotonic()`` by which the run is to end; infinite without a time limit."""
         return min(self._limit, self.due)
+
+    def driven(self) -> float:
+        """Seconds that this run and those before it have had."""
+        return self._before + time.monotonic() - self._began
 
     def renew(self) -> Portfolio:
         """Take up a change of the budget; the portfolio as it is now."""

@@ -5,6 +5,7 @@ from enum import StrEnum
 from fesearch.duration import duration, kept_back
 from fesearch.errors import NoDatabaseError, StudyNotFoundError
 from fesearch.search import standings
+from fesearch.search.commonbudget import CommonBudget
 from fesearch.search.core import LATE
 from fesearch.search.heartbeat import ON_REQUEST
 from fesearch.store.results import Store
@@ -32,7 +33,8 @@ def outlook(study: str, url: str) -> Outlook:
     if study in rows:
         stopped, spent = rows[study].reason == ON_REQUEST, _is_spent(rows[study])
     else:
-        turn = standings.upcoming(many := standings.recorded(study, url), url)
+        many = standings.recorded(study, url)
+        turn = standings.upcoming(many, url, due=CommonBudget(many, url, None).due)
         spent = turn is None
         waiting = None if turn is None else rows.get(many.studies[turn.family].name)
         with Store.open(url, create=False) as store:

@@ -281,6 +281,7 @@ SEARCHES = sa.Table(  # over many families, each of whose studies has a lease in
     sa.Column("acquired_at", UtcTime, nullable=False),
     sa.Column("heartbeat_at", UtcTime, nullable=False),
     sa.Column("stop_requested_at", UtcTime),
+    sa.Column("seconds", sa.Double, nullable=False, server_default="0"),  # that it was driven
 )
 
 CONTROLS = sa.Table(

@@ -49,8 +49,11 @@ class Searches(Database):
         return token
 
     @endures
-    def beat_search(self, name: str, token: str) -> bool:
+    def beat_search(self, name: str, token: str, seconds: float = 0.0) -> bool:
         """Say that the driver lives.
+
+        Args:
+            seconds: that the search was driven so far, by it and others.
 
         Returns:
             whether it is asked to stop.
@@ -59,7 +62,8 @@ class Searches(Database):
             OustedError: another process has taken over.
         """
         with self.write() as connection:
-            change = _change(name, token).values(heartbeat_at=clock(connection))
+            beat = {"heartbeat_at": clock(connection), "seconds": seconds}
+            change = _change(name, token).values(beat)
             if not connection.execute(change).rowcount:
                 raise OustedError(
                     f"Another process has taken over the search '{name}'.",
@@ -68,16 +72,23 @@ class Searches(Database):
             return connection.execute(_of(name)).one().stop_requested_at is not None
 
     @endures
-    def end_search(self, name: str, token: str) -> None:
+    def end_search(self, name: str, token: str, seconds: float = 0.0) -> None:
         """Stop driving; nothing happens where it has been taken over.
 
         That it was asked to stop stays on record until it goes on.
+
+        Args:
+            seconds: that the search was driven, by all its drivers.
         """
         with self.write() as connection:
-            own = sa.and_(SEARCHES.c.name == name, SEARCHES.c.token == token)
-            asked = SEARCHES.c.stop_requested_at.is_not(None)
-            connection.execute(sa.delete(SEARCHES).where(own, sa.not_(asked)))
-            connection.execute(_change(name, token).values(heartbeat_at=_NEVER))
+            ended = {"heartbeat_at": _NEVER, "seconds": seconds}
+            connection.execute(_change(name, token).values(ended))
+
+    def driven_for(self, name: str) -> float:
+        """Seconds that a search was driven, what went by between two turns included; 0 of none."""
+        with self.read() as connection:
+            row = connection.execute(_of(name)).one_or_none()
+            return 0.0 if row is None else float(row.seconds)
 
     def search_stopped(self, name: str) -> bool:
         """Whether the last driver of a search ended as it was asked to stop."""

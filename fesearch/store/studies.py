@@ -16,7 +16,7 @@ from fesearch.store.database import Database
 from fesearch.store.leases import holds, refuse_ousted
 from fesearch.store.outage import endures
 from fesearch.store.queue import add
-from fesearch.store.schema import DIVISIONS, KEYS, MEMBERS, STUDIES, STUDY_KEYS, TRIALS
+from fesearch.store.schema import DIVISIONS, KEYS, MEMBERS, SEARCHES, STUDIES, STUDY_KEYS, TRIALS
 from fesearch.store.types import (
     Division,
     Lease,
@@ -232,6 +232,9 @@ class Studies(Database):
         with self.write() as connection:
             refuse_ousted(connection, lease)
             connection.execute(sa.delete(STUDIES).where(STUDIES.c.id == lease.study.id))
+            search = lease.study.definition.get(PORTFOLIO, {}).get("name")
+            # Its time is given back; what is counted then is what the others have had.
+            connection.execute(sa.update(SEARCHES).filter_by(name=search).values(seconds=0.0))
 
 
 def add_division(

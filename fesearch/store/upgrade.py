@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from fesearch.errors import InputError, NoDatabaseError
 from fesearch.store.schema import PREFIX
 
-REVISION = "0010"  # the newest under migrations/
+REVISION = "0011"  # the newest under migrations/
 VERSION_TABLE = f"{PREFIX}version"  # not Optuna's alembic_version
 MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK = 0x66657365  # "fese": PostgreSQL's advisory lock of those who upgrade

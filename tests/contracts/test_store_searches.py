@@ -83,6 +83,22 @@ def test_a_driver_is_asked_to_stop_between_two_turns(store: Store) -> None:
     assert not store.search_stopped("all")
 
 
+def test_how_long_a_search_was_driven_is_kept_until_a_study_of_it_is_deleted(store: Store) -> None:
+    assert store.driven_for("all") == 0.0
+    token = store.begin_search("all")
+    store.beat_search("all", token, 5.0)
+    assert store.driven_for("all") == 5.0
+    store.end_search("all", token, 8.5)
+    store.begin_search("all")
+    assert store.driven_for("all") == 8.5
+    store.delete_study(store.acquire(create(store, "alone")))
+    assert store.driven_for("all") == 8.5
+    store.delete_study(
+        store.acquire(create(store, "one", definition={"portfolio": {"name": "all"}}))
+    )
+    assert store.driven_for("all") == 0.0
+
+
 def test_a_study_is_stopped_by_its_own_name(store: Store) -> None:
     study = create(store)
     assert not store.stop("first")
