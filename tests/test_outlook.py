@@ -1,5 +1,6 @@
 """What is left to do for a later driver: of a study, of a search over many families."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -19,9 +20,11 @@ from fesearch.export import export
 from fesearch.holdout import holdout
 from fesearch.record import TrialResult
 from fesearch.search import portfolio, start
+from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.extend import extend
+from fesearch.search.folder import trial_folder
 from fesearch.search.heartbeat import ON_REQUEST
-from fesearch.search.outlook import events, go_on, outlook
+from fesearch.search.outlook import go_on, outlook, progress
 from fesearch.search.portfolio import Looks
 from fesearch.store.results import Store
 
@@ -32,10 +35,10 @@ TWO = {"families": ["ridge", "decision_tree"], "trials": 24}
 def test_what_a_further_job_has_left_to_do_of_a_study(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (outlook("deep", url), events("deep", url)) == ("open", 0)
+    assert (outlook("deep", url), progress("deep", url)) == ("open", "0")
     start.start(small(), url, watchers=[Watch(2, lambda core: core.stop("interrupted"))])
     assert outlook("deep", url) == "open"
-    assert (had := events("deep", url)) > 0
+    had = progress("deep", url)
     start.resume("deep", url, watchers=[Watch(2, lambda core: core.stop(ON_REQUEST))])
     assert outlook("deep", url) == "stopped"
     assert run(["cluster", "over", "deep"]) == 0
@@ -44,11 +47,24 @@ def test_what_a_further_job_has_left_to_do_of_a_study(
     start.resume("deep", url, seconds=0.001)
     assert run(["cluster", "over", "deep"]) == 3
     start.resume("deep", url)
-    assert (has := events("deep", url)) > had
+    assert (has := progress("deep", url)) != had
     capsys.readouterr()
     assert outlook("deep", url) == "spent"
     assert run(["cluster", "over", "deep", "--first"]) == 0
     assert capsys.readouterr().out == f"{has}\n", "a job that adds no event is the last"
+
+
+def test_a_checkpoint_within_an_epoch_is_progress(url: str) -> None:
+    start.start(small(), url, watchers=[Watch(2, lambda core: core.stop("interrupted"))])
+    with Store.look(url) as store:
+        checkpoint = trial_folder(store.study("deep"), 0) / CHECKPOINT
+    checkpoint.unlink(missing_ok=True)
+    had = progress("deep", url)
+    checkpoint.write_text("")
+    assert (has := progress("deep", url)) != had
+    assert has == progress("deep", url)
+    os.utime(checkpoint, (1, 1))
+    assert progress("deep", url) != has
 
 
 def test_what_comes_afterwards_is_left_to_do_until_it_is_done(url: str, tmp_path: Path) -> None:
@@ -96,10 +112,10 @@ def test_what_a_further_job_has_left_to_do_of_many_families(url: str) -> None:
     watch = Watch(2, lambda core: core.stop("interrupted"))
     portfolio.go_on("all", url, Looks(watching=lambda: nullcontext([watch])))
     assert outlook("all", url) == "open"
-    had = events("all", url)
+    had = progress("all", url)
     portfolio.go_on("all", url)
     assert outlook("all", url) == "spent"
-    assert events("all", url) > had > 0
+    assert progress("all", url) != had
 
 
 def test_a_study_that_waits_is_left_alone_after_a_stop(

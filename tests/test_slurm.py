@@ -195,7 +195,7 @@ echo "$*" >> "$STUBS/fesearch.said"
 case "$1 $2" in
   "cluster address") echo 127.0.0.1:1 ;;
   "cluster over")
-    cat "$STUBS/events" 2> /dev/null || echo "$RANDOM$RANDOM"
+    cat "$STUBS/progress" 2> /dev/null || echo "$RANDOM$RANDOM"
     test -e "$STUBS/over" || exit 3 ;;
   "study start") exec sleep 60 ;;
 esac
@@ -279,14 +279,14 @@ def test_a_job_that_cannot_be_requeued_is_submitted_anew(stubs: Slurm) -> None:
 
 @pytest.mark.parametrize("later", ["17", "18"])
 def test_a_job_that_brings_a_study_no_further_is_the_last(later: str, stubs: Slurm) -> None:
-    (stubs.folder / "events").write_text("17\n")
+    (stubs.folder / "progress").write_text("17\n")
     job = begun(stubs, written(stubs))
-    (stubs.folder / "events").write_text(f"{later}\n")
+    (stubs.folder / "progress").write_text(f"{later}\n")
     limit_is_near(job)
     code = job.wait(PATIENCE)
     stuck = later == "17"
     assert (code, stubs.said("scontrol")) == ((1, []) if stuck else (0, [f"requeue {os.getpid()}"]))
-    assert ("no trial has reported anything meanwhile" in stubs.log) == stuck
+    assert ("no trial has come any further" in stubs.log) == stuck
 
 
 def test_a_job_that_is_cancelled_does_not_go_on_in_another(stubs: Slurm) -> None:

@@ -175,7 +175,7 @@ def is_over(
 ) -> None:
     """Exit with 0 where a further job has nothing left to do, else with 3.
 
-    Prints how many events are on record: a job that adds none needs more time.
+    Prints how far it has come: a job that changes nothing of it needs more time.
     """
     from fesearch.search import outlook
 
@@ -188,7 +188,7 @@ def is_over(
         name, url
     ):
         found = outlook.Outlook.OPEN
-    typer.echo(outlook.events(name, url))
+    typer.echo(outlook.progress(name, url))
     if found is outlook.Outlook.OPEN:
         raise typer.Exit(NoResultError.exit_code)
 

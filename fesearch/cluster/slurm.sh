@@ -25,7 +25,7 @@ say() { echo "$(date '+%F %T') job $SLURM_JOB_ID: $*" >&2; }
 first=(--first)
 if [[ ${1:-} == follows || ${SLURM_RESTART_COUNT:-0} != 0 ]]; then first=(); fi
 
-# Whether nothing is left to do; prints how many events are on record. (Bash before 4.4 has no empty
+# Whether nothing is left to do; prints how far it has come. (Bash before 4.4 has no empty
 # arrays.)
 over() { fesearch cluster over "$name" "$@" ${afterwards[@]+"${afterwards[@]}"}; }
 
@@ -146,7 +146,7 @@ if [[ -z $limit || -n $stop ]] || has=$(over); then
 fi
 clean
 if [[ -n $has && $has == "$had" ]]; then
-  say "out of time, and no trial has reported anything meanwhile, nor would in the next job: write the script anew, with a longer --time"
+  say "out of time, and no trial has come any further, nor would in the next job: write the script anew, with a longer --time"
   exit 1
 fi
 if ((jobs > 1)); then

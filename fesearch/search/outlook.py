@@ -1,12 +1,15 @@
 """What is left to do for a later driver: of a study, or of a search over many families."""
 
 from enum import StrEnum
+from pathlib import Path
 
 from fesearch.duration import duration, kept_back
 from fesearch.errors import NoDatabaseError, StudyNotFoundError
 from fesearch.search import standings
+from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.commonbudget import CommonBudget
 from fesearch.search.core import LATE
+from fesearch.search.folder import study_folder
 from fesearch.search.heartbeat import ON_REQUEST
 from fesearch.store.results import Store
 from fesearch.store.types import StudyRow, StudyState
@@ -43,15 +46,26 @@ def outlook(study: str, url: str) -> Outlook:
     return Outlook.SPENT if spent else Outlook.STOPPED if stopped else Outlook.OPEN
 
 
-def events(study: str, url: str) -> int:
-    """How often trials of a study, or of a search over many families, began, reported or ended.
+def progress(study: str, url: str) -> str:
+    """How far a study has come, or a search over many families: another text after any step.
 
     A job that leaves it as it was has brought the search no further, and neither would the next.
+    Of what a trial does, its reports count, and its checkpoints, which come within an epoch too.
     """
     if not (rows := rows_of(study, url)):
-        return 0
+        return "0"
     with Store.open(url, create=False) as store:
-        return store.events(rows)
+        events = store.events(rows)
+    kept = [file for row in rows for file in study_folder(row).glob(f"*/{CHECKPOINT}")]
+    return f"{events} {max((_written(file) for file in kept), default=0)}"
+
+
+def _written(file: Path) -> int:
+    """When a file was, in nanoseconds; 0 for one that is gone."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def go_on(study: str, url: str) -> None:
