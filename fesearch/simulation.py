@@ -134,12 +134,14 @@ class Comparison:
     Attributes:
         horizon: seconds, up to which they are compared.
         picked: which sampler ``auto`` is in each policy that has it, and why.
+        left_out: why no search of a policy has been simulated: its sampler cannot take the space.
     """
 
     curves: Curves
     outcomes: tuple[Outcome, ...]
     horizon: float
     picked: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def speed(self, outcome: Outcome) -> float | None:
         """How many times as fast a policy finds what the first one has in the end.
@@ -235,8 +237,10 @@ def compare(
         answer: seconds that the driver takes for a report.
 
     Raises:
-        InputError: a policy's keys are none of a study of that family.
+        InputError: a policy's keys are none of a study of that family; or no sampler of them can
+            take its space.
     """
+    every, left_out = _suited(curves, every)
     if limits.trials is None and limits.seconds is None:
         limits = Limits(seconds=_length(curves, min(policy.workers for policy in every)))
     if limits.trials is None:
@@ -257,7 +261,27 @@ def compare(
         for policy, one in zip(every, studies, strict=True)
         if policy.sampler == "auto"
     }
-    return Comparison(curves, tuple(outcomes), limits.seconds or max(ends), tuple(picked))
+    return Comparison(curves, tuple(outcomes), limits.seconds or max(ends), tuple(picked), left_out)
+
+
+def _suited(curves: Curves, every: Sequence[Policy]) -> tuple[Sequence[Policy], tuple[str, ...]]:
+    """The policies whose samplers can take the space, and why the others cannot.
+
+    Raises:
+        InputError: none can; why the first one cannot.
+    """
+    refused: dict[str, InputError] = {}
+    for name in dict.fromkeys(policy.sampler for policy in every if policy.sampler != "auto"):
+        method = SAMPLERS.get(name)
+        try:
+            method.check(curves.space)
+        except InputError as error:
+            refused[name] = error
+    found = [policy for policy in every if policy.sampler not in refused]
+    if not found:
+        why = next(iter(refused.values()))
+        raise InputError(f"No search of '{curves.name}' can be simulated: {why.message}", why.hint)
+    return found, tuple(f"{name} is left out: {why.message}" for name, why in refused.items())
 
 
 def simulate(

@@ -13,6 +13,7 @@ from fesearch.errors import InputError, StudyNotFoundError
 from fesearch.search import start
 from fesearch.search.core import Core
 from fesearch.search.enqueue import enqueue
+from fesearch.search.extend import extend
 from fesearch.store.results import Store
 
 
@@ -99,6 +100,25 @@ def test_what_the_space_has_not_is_refused_and_not_queued(
     assert message in caught.value.message
     assert hint in caught.value.hint
     assert waiting(house, "done") == before
+
+
+def test_of_a_finite_space_no_config_is_had_twice(house: str, sqlite_url: str) -> None:
+    space = {"n_neighbors": [3, 5], "weights": ["uniform"], "metric": ["manhattan"]}
+    few = small("few", family="k_neighbors", preset="full", space=space, sampler="grid", trials=1)
+    few = few.model_copy(update={"max_epochs": None})
+    start.start(few, sqlite_url)
+    extend("few", sqlite_url, trials="2")
+    [first] = [one.config["n_neighbors"] for one in results(sqlite_url, "few")]
+    with pytest.raises(InputError) as caught:
+        enqueue("few", sqlite_url, sets=(f"n_neighbors={first}",))
+    assert caught.value.message == (
+        "The config is that of trial 0 of 'few', which has each of its space once."
+    )
+    enqueue("few", sqlite_url, sets=(f"n_neighbors={8 - first}",))
+    with pytest.raises(InputError, match="The config waits to be tried of 'few'"):
+        enqueue("few", sqlite_url, sets=(f"n_neighbors={8 - first}",))
+    start.resume("few", sqlite_url)
+    assert [one.config["n_neighbors"] for one in results(sqlite_url, "few")] == [first, 8 - first]
 
 
 def test_a_study_that_is_not_there(house: str) -> None:

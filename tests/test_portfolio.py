@@ -121,6 +121,16 @@ def test_a_family_that_the_data_do_not_suit_is_left_out(
     assert spent("kernels", house) == {"ridge": 12}
 
 
+def test_what_to_type_for_a_family_that_is_left_out_is_of_that_family_alone(house: str) -> None:
+    followed = Followed()
+    made = many("evolved", families=["ridge", "dnn"], sampler="cmaes", trials=2, max_epochs=1)
+    portfolio.begin(made, house, followed.looks)
+    assert "--set each.ridge.sampler=tpe" in followed.left_out["ridge"]
+    assert "--sampler" not in followed.left_out["ridge"]
+    [said] = re.findall(r"--set (each\.ridge\.sampler=\w+)", followed.left_out["ridge"])
+    assert read("ridge", None, (said,))["each"] == {"ridge": {"sampler": "tpe"}}
+
+
 def test_a_family_that_no_trial_has_the_time_for_is_left_out_before_its_first_turn(
     house: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

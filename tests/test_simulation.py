@@ -14,7 +14,7 @@ from test_simulated import CONFIGS, STUDY, curve, curves_of
 from fesearch import simulation
 from fesearch.cli.app import run
 from fesearch.errors import InputError, StudyNotFoundError
-from fesearch.families import decision_tree
+from fesearch.families import decision_tree, ridge
 from fesearch.search import curves as recorded
 from fesearch.search import start
 from fesearch.search.simulated import Course
@@ -93,7 +93,7 @@ def test_a_limit_of_trials_alone_lasts_as_long_as_its_longest_search():
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        (Policy("tpf", "none"), "The study 'nets' has sampler = 'tpf'."),
+        (Policy("tpf", "none"), "There is no sampler 'tpf'."),
         (Policy("random", "asah"), "The study 'nets' has pruner = 'asah'."),
         (Policy("random", "asha", 1), "The study 'nets' has reduction_factor = 1."),
         (Policy("random", "asha", 3, 50), "grace is 50, but trials end at 9 epochs"),
@@ -279,6 +279,31 @@ def test_terms_that_no_pruner_has_are_told_of(grown, capsys):
     words = ["simulate", "--from", "grown", "--sampler", "random", "--seeds", "1", "--grace", "10"]
     assert run([*words, "--reduction-factor", "2,4", "--pruner", "none,median"]) == 0
     said = "--reduction-factor has no effect with --pruner none,median.\n"
+    assert said in capsys.readouterr().err
+
+
+def test_a_grace_of_zero_is_refused_not_told_of_as_without_effect(grown, capsys):
+    words = ["simulate", "--from", "grown", "--sampler", "random", "--seeds", "1", "--grace", "0"]
+    assert run([*words, "--pruner", "asha"]) == 2
+    assert "has no effect" not in capsys.readouterr().err
+
+
+def test_a_sampler_that_cannot_take_a_space_is_left_out_there(grown, capsys):
+    search(grown, "lines", "ridge", [ridge.BEST], preset="full")
+    search(grown, "trees", "decision_tree", [decision_tree.BEST])
+    join(grown, "both", ["lines", "trees"])
+    words = ["simulate", "--from", "both", "--sampler", "grid,random", "--pruner", "none"]
+    assert run([*words, "--seeds", "1", "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    had = {(row["source"], row["policy"]) for row in json.loads(out)}
+    assert had == {
+        ("lines", "random + none"),
+        ("trees", "random + none"),
+        ("trees", "grid + none"),
+    }
+    assert "\nlines: grid is left out: The parameter 'alpha' is continuous" in err
+    assert run([*words[:4], "grid", "--from", "lines"]) == 2
+    said = "No search of 'lines' can be simulated: The parameter 'alpha' is continuous"
     assert said in capsys.readouterr().err
 
 

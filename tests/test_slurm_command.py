@@ -90,6 +90,10 @@ def test_a_study_that_trains_in_one_process_is_none_for_many_nodes(
             ["all_families", "--nodes", "2", "--gpus-per-node", "1", "--", "--gpus-per-trial", "2"],
             "2 GPUs per trial are asked for, but a node has 1.",
         ),
+        (
+            ["ridge", "--cpus-per-node", "4", "--", "--cpus-per-trial", "8"],
+            "8 cores per trial are asked for, but a node has 4.",
+        ),
         (["irnt"], "There is no study file or model family 'irnt'."),
         (["irnet", "--margin", "5"], "The margin is '5'."),
         (["irnet", "--", "--trails", "4"], "No such option: --trails"),

@@ -71,7 +71,7 @@ def slurm_script(
     """Write a batch script that starts Ray on SLURM's nodes and goes on until a study is done."""
     from fesearch.cluster import slurm
 
-    name, given = _asked(source, flags or [], nodes, gpus)
+    name, given = _asked(source, flags or [], nodes, gpus, cpus)
     environment, needs = _environment(given["storage"])
     start = ["fesearch", "study", "start", source, *(flags or [])]
     job = slurm.Job(
@@ -193,11 +193,13 @@ def is_over(
         raise typer.Exit(NoResultError.exit_code)
 
 
-def _asked(source: str, flags: list[str], nodes: int, gpus: int) -> tuple[str, dict[str, Any]]:
+def _asked(
+    source: str, flags: list[str], nodes: int, gpus: int, cpus: int | None
+) -> tuple[str, dict[str, Any]]:
     """What ``study start`` would start with these flags: its name, and all that it is given.
 
     Args:
-        gpus: of each of the nodes.
+        gpus, cpus: of each of the nodes; None where the nodes themselves say how many cores.
 
     Raises:
         InputError: what it would refuse, or a flag that the script gives itself.
@@ -238,6 +240,11 @@ def _asked(source: str, flags: list[str], nodes: int, gpus: int) -> tuple[str, d
             raise InputError(
                 f"{study.gpus_per_trial:g} GPUs per trial are asked for, but a node has {gpus}.",
                 f"Give -- --gpus-per-trial {gpus} or less: a trial runs on one node.",
+            )
+        if cpus is not None and study.cpus_per_trial > cpus:
+            raise InputError(
+                f"{study.cpus_per_trial} cores per trial are asked for, but a node has {cpus}.",
+                f"Give -- --cpus-per-trial {cpus} or less: a trial runs on one node.",
             )
     return name, given
 

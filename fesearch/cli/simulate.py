@@ -66,7 +66,7 @@ def simulate(
         _numbers("--workers", workers),
     )
     for term, given in (("reduction_factor", reduction_factor), ("grace", grace)):
-        if given is not None and not any(getattr(policy, term) for policy in every):
+        if given is not None and not any(getattr(policy, term) is not None for policy in every):
             say(f"--{term.replace('_', '-')} has no effect with --pruner {pruner}.")
     limits = simulation.Limits(trials, None if time_limit is None else duration(time_limit))
     compared = []
@@ -75,7 +75,7 @@ def simulate(
             compared.append(
                 simulation.compare(curves, every, seeds=seeds, limits=limits, progress=report)
             )
-        for line in compared[-1].picked:
+        for line in (*compared[-1].left_out, *compared[-1].picked):
             say(f"{curves.name}: {line}.")
         _tell_of_idle(curves, max(policy.workers for policy in every), trials)
     if to is not None:

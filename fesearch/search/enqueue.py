@@ -1,14 +1,15 @@
 """Configs that a person wants tried: checked against the space of a study, and queued."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fesearch.configs import completed
 from fesearch.errors import InputError, quoted
+from fesearch.record import Queued, TrialResult
 from fesearch.search.prepare import study_of
-from fesearch.space import Value
+from fesearch.space import Config, Value
 from fesearch.store.results import Store
 from fesearch.store.types import StudyRow
 from fesearch.study import Study
@@ -64,9 +65,12 @@ def enqueue(
         given, origin = _given(store, name, sets, config, from_trial)
         study = study_of(row)
         whole = _whole(study, given)
+        trials, queue = store.trials(row), store.queued(row)
+        if study.sampler == "grid" or study.budget() == study.search_space().size():
+            _refuse_again(study, whole, trials, queue)
         store.enqueue(row, [whole], origin=origin)
-        begun = sum(trial.parent is None for trial in store.trials(row))
-        waiting = sum(queued.parent is None for queued in store.queued(row))
+        begun = sum(trial.parent is None for trial in trials)
+        waiting = 1 + sum(queued.parent is None for queued in queue)
         return Enqueued(
             row=row,
             study=study,
@@ -74,6 +78,23 @@ def enqueue(
             filled=tuple(parameter for parameter in whole if parameter not in given),
             left=max(study.budget() - begun - waiting + 1, 0),
             driven=store.driven(row),
+        )
+
+
+def _refuse_again(
+    study: Study, config: Config, trials: Sequence[TrialResult], queue: Sequence[Queued]
+) -> None:
+    """Refuse a config that a study has had, which is to have each of its space once.
+
+    Raises:
+        InputError: names the trial that has it.
+    """
+    waits = "waits to be tried" if any(one.config == config for one in queue) else ""
+    had = next((f"is that of trial {one.number}" for one in trials if one.config == config), waits)
+    if had:
+        raise InputError(
+            f"The config {had} of '{study.name}', which has each of its space once.",
+            "Give another one; to train it again with other seeds: fesearch holdout --seeds",
         )
 
 

@@ -168,8 +168,9 @@ def of_each(
 
 def _why(family: str, error: InputError) -> str:
     """Why a family is left out, and what to type of its own space so that it is not."""
-    theirs = (error.hint or "").replace("--set ", f"--set each.{short_name(family)}.")
-    return f"{error.message} {theirs}" if "--set " in theirs else error.message
+    own = f"--set each.{short_name(family)}."
+    theirs = (error.hint or "").replace("--set ", own).replace("--sampler ", f"{own}sampler=")
+    return f"{error.message} {theirs}" if own in theirs else error.message
 
 
 def _extended(portfolio: Portfolio, definition: Mapping[str, Any]) -> Portfolio:
