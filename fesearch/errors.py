@@ -35,6 +35,10 @@ class UnsuitedError(InputError):
     """Data that a family cannot be trained on, here and now."""
 
 
+class NotInstalledError(InputError):
+    """A package that an extra brings is not there; the hint is the pip line."""
+
+
 class NoDatabaseError(InputError):
     """No database at a URL, or none with studies in it."""
 

@@ -238,13 +238,10 @@ class Handle(ABC):
             )
 
     def stop(self) -> Self:
-        """Ask drivers elsewhere to stop it; they leave checkpoints, and queued jobs let it be."""
-        from fesearch.search import outlook
+        """Ask drivers elsewhere to stop it; they leave checkpoints. Queued jobs leave it alone."""
+        from fesearch.search import remaining
 
-        with Store.open(self.url, create=False) as store:
-            driven = store.stop(self.name)
-        if not driven:
-            outlook.leave(self.name, self.url)
+        remaining.stop(self.name, self.url)
         return self
 
     def delete(self) -> None:

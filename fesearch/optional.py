@@ -3,21 +3,21 @@
 import importlib
 from types import ModuleType
 
-from fesearch.errors import InputError
+from fesearch.errors import NotInstalledError
 
 
 def require(module: str, extra: str) -> ModuleType:
     """Import ``module``, which the optional dependency group ``extra`` brings.
 
     Raises:
-        InputError: the package is not installed; the hint is the pip line.
+        NotInstalledError: the package is not there; the hint is the pip line.
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
-        raise InputError(
+        raise NotInstalledError(
             f"This needs the package '{error.name}', which is not installed.",
             f"Type: pip install 'fesearch[{extra}]'",
         ) from None

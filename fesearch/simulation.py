@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from fesearch.errors import InputError, counted
+from fesearch.errors import InputError, NotInstalledError, counted
 from fesearch.search.ahead import Ahead
 from fesearch.search.budget import rungs_of
 from fesearch.search.core import Core
@@ -269,19 +269,23 @@ def _suited(curves: Curves, every: Sequence[Policy]) -> tuple[Sequence[Policy], 
 
     Raises:
         InputError: none can; why the first one cannot.
+        NotInstalledError: one needs a package that is not there.
     """
     refused: dict[str, InputError] = {}
     for name in dict.fromkeys(policy.sampler for policy in every if policy.sampler != "auto"):
         method = SAMPLERS.get(name)
         try:
             method.check(curves.space)
+        except NotInstalledError:
+            raise
         except InputError as error:
             refused[name] = error
     found = [policy for policy in every if policy.sampler not in refused]
     if not found:
         why = next(iter(refused.values()))
         raise InputError(f"No search of '{curves.name}' can be simulated: {why.message}", why.hint)
-    return found, tuple(f"{name} is left out: {why.message}" for name, why in refused.items())
+    said = (f"{name} is left out: {why.message.rstrip('.')}" for name, why in refused.items())
+    return found, tuple(said)
 
 
 def simulate(

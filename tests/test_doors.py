@@ -49,7 +49,7 @@ DOORS = {
     "cluster ray": "fesearch.cluster.launcher:text",
     "cluster address": "fesearch.cluster.nodes:address",
     "cluster wait": "fesearch.cluster.nodes:wait",
-    "cluster over": "fesearch.search.outlook:outlook",
+    "cluster over": "fesearch.search.remaining:remaining",
     "doctor": "fesearch.doctor:examine",
     "dashboard": "fesearch.dashboard:Server",
     "simulate": "fesearch.simulation:compare",

@@ -5,16 +5,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from driven import check_optuna_agrees, results, study_row
 from small import Watch, furnished, small
 
 from fesearch.cli.app import run
 from fesearch.errors import InputError, StudyNotFoundError
+from fesearch.record import Fault, TrialState
 from fesearch.search import start
 from fesearch.search.core import Core
 from fesearch.search.enqueue import enqueue
 from fesearch.search.extend import extend
 from fesearch.store.results import Store
+from fesearch.store.schema import TRIALS
 
 
 @pytest.fixture(scope="module")
@@ -112,13 +115,25 @@ def test_of_a_finite_space_no_config_is_had_twice(house: str, sqlite_url: str) -
     with pytest.raises(InputError) as caught:
         enqueue("few", sqlite_url, sets=(f"n_neighbors={first}",))
     assert caught.value.message == (
-        "The config is that of trial 0 of 'few', which has each of its space once."
+        "The config is that of trial 0: 'few' has each of its space once."
     )
     enqueue("few", sqlite_url, sets=(f"n_neighbors={8 - first}",))
-    with pytest.raises(InputError, match="The config waits to be tried of 'few'"):
+    with pytest.raises(InputError, match="The config waits to be tried already: 'few'"):
         enqueue("few", sqlite_url, sets=(f"n_neighbors={8 - first}",))
+    fail("few", sqlite_url, TrialState.FAIL)
+    assert enqueue("few", sqlite_url, sets=(f"n_neighbors={first}",)).config  # it had failed
+    fail("few", sqlite_url, TrialState.COMPLETE)
     start.resume("few", sqlite_url)
     assert [one.config["n_neighbors"] for one in results(sqlite_url, "few")] == [first, 8 - first]
+
+
+def fail(name: str, url: str, state: TrialState) -> None:
+    """Have the first trial of a study failed by a fault of the machine, or not."""
+    fault = Fault.MACHINE if state is TrialState.FAIL else None
+    with Store.open(url, create=False) as store:
+        first = (TRIALS.c.study_id == store.study(name).id) & (TRIALS.c.number == 0)
+        with store.write() as connection:
+            connection.execute(sa.update(TRIALS).where(first).values(state=state, fault=fault))
 
 
 def test_a_study_that_is_not_there(house: str) -> None:

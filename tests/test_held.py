@@ -18,8 +18,8 @@ from fesearch.search import held, portfolio
 from fesearch.search.core import Core
 from fesearch.search.halt import Halt
 from fesearch.search.held import Held
-from fesearch.search.outlook import outlook
 from fesearch.search.portfolio import Looks
+from fesearch.search.remaining import remaining
 from fesearch.search.shares import Turn
 from fesearch.store.outage import LostError, UnreachableError
 from fesearch.store.results import Store
@@ -63,7 +63,7 @@ def test_it_is_stopped_between_two_turns(
         patch.setattr(portfolio, "Halt", lambda: halts.append(made()) or halts[0])
         ended = portfolio.begin(many("halfway"), house, second(stop))
     assert (ended.stopped, len(ended.studies)) == ("stopped on request", 2)
-    assert outlook("halfway", house) == "stopped", "a further SLURM job has nothing to do"
+    assert remaining("halfway", house) == "stopped", "a further SLURM job has nothing to do"
     assert spent("halfway", house)["ridge"] == 0, "whose turn had begun"
     capsys.readouterr()
     assert command(["study", "stop", "halfway"]) == 2
@@ -91,6 +91,8 @@ def test_a_second_driver_is_refused_and_nothing_is_deleted_between_two_turns(
         with pytest.raises(InputError, match="The search 'single' is being driven by process"):
             portfolio.go_on("single", house)
         assert command(["study", "delete", "single", "--yes"]) == 2
+        assert "The search 'single' is being driven by" in capsys.readouterr().err
+        assert command(["study", "delete", "single-decision_tree", "--yes"]) == 2
         assert "The search 'single' is being driven by" in capsys.readouterr().err
         with pytest.raises(InputError, match="The search 'single' is being driven by"):
             opened("single").delete()

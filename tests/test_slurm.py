@@ -267,6 +267,19 @@ def test_nodes_of_a_job_that_exports_nothing_have_the_token(stubs: Slurm) -> Non
     job.wait(PATIENCE)
 
 
+def test_a_study_that_is_stopped_while_ray_starts_is_left_alone(stubs: Slurm) -> None:
+    (stubs.folder / "fesearch").write_text(
+        FESEARCH.replace("exec sleep", "sleep 0; : ").replace(
+            '"cluster address") echo', '"cluster address") touch "$STUBS/over"; echo'
+        )
+    )
+    to = written(stubs)
+    assert stubs.job(to, to.parent, number=os.getpid(), nodes=1).wait(PATIENCE) == 0, stubs.log
+    assert not any("study start" in line for line in stubs.said("fesearch"))
+    assert stubs.log.endswith("nothing is left to do any more; see fesearch study status deep\n")
+    assert stubs.said("scontrol") == []
+
+
 def test_a_job_that_cannot_be_requeued_is_submitted_anew(stubs: Slurm) -> None:
     (stubs.folder / "requeue").write_text("1")
     to = written(stubs)
@@ -277,14 +290,28 @@ def test_a_job_that_cannot_be_requeued_is_submitted_anew(stubs: Slurm) -> None:
     assert stubs.said("sbatch") == [f"{to} follows"]
 
 
-@pytest.mark.parametrize("later", ["17", "18"])
-def test_a_job_that_brings_a_study_no_further_is_the_last(later: str, stubs: Slurm) -> None:
-    (stubs.folder / "progress").write_text("17\n")
-    job = begun(stubs, written(stubs))
+@pytest.mark.parametrize(
+    ("before", "later", "enough", "stuck"),
+    [
+        ("17 0", "17 0", 0, True),
+        ("17 0", "18 0", 0, False),
+        ("17 0", "17 5", 0, False),
+        ("", "", 0, False),  # no trial was in training
+        ("17 0", "17 0", 4 * 3600, False),  # it made way for another job before half its time
+    ],
+)
+def test_a_job_that_brings_no_trial_further_is_not_put_back(
+    before: str, later: str, enough: int, stuck: bool, stubs: Slurm
+) -> None:
+    (stubs.folder / "progress").write_text(f"{before}\n")
+    to = written(stubs)
+    text = to.read_text()
+    assert "\nenough=14400\n" in text
+    to.write_text(text.replace("\nenough=14400\n", f"\nenough={enough}\n"))
+    job = begun(stubs, to)
     (stubs.folder / "progress").write_text(f"{later}\n")
     limit_is_near(job)
     code = job.wait(PATIENCE)
-    stuck = later == "17"
     assert (code, stubs.said("scontrol")) == ((1, []) if stuck else (0, [f"requeue {os.getpid()}"]))
     assert ("no trial has come any further" in stubs.log) == stuck
 

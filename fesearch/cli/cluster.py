@@ -177,19 +177,19 @@ def is_over(
 
     Prints how far it has come: a job that changes nothing of it needs more time.
     """
-    from fesearch.search import outlook
+    from fesearch.search import remaining
 
     url = storage_url(storage)
-    found = outlook.outlook(name, url)
-    if found is outlook.Outlook.STOPPED and first:
-        outlook.go_on(name, url)
-        found = outlook.Outlook.OPEN
-    if found is outlook.Outlook.SPENT and not Afterwards(holdout, export, again=True).done(
+    found = remaining.remaining(name, url)
+    if found is remaining.Remaining.STOPPED and first:
+        remaining.go_on(name, url)
+        found = remaining.Remaining.OPEN
+    if found is remaining.Remaining.SPENT and not Afterwards(holdout, export, again=True).done(
         name, url
     ):
-        found = outlook.Outlook.OPEN
-    typer.echo(outlook.progress(name, url))
-    if found is outlook.Outlook.OPEN:
+        found = remaining.Remaining.OPEN
+    typer.echo(remaining.progress(name, url))
+    if found is remaining.Remaining.OPEN:
         raise typer.Exit(NoResultError.exit_code)
 
 

@@ -104,23 +104,21 @@ def show_study(
 def stop_study(name: StudyArgument, storage: StorageOption = None) -> None:
     """Ask a running study to stop, from any terminal; it leaves checkpoints and can be resumed.
 
-    Of one that waits in a SLURM queue, the job then does nothing.
+    A SLURM job that was put back into the queue leaves it alone, too.
     """
-    from fesearch.store.results import Store
+    from fesearch.search import remaining
 
-    with Store.open(storage_url(storage), create=False) as store:
-        if store.stop(name):
-            return
-    from fesearch.search import outlook
-
-    if not outlook.leave(name, storage_url(storage)):
+    done = remaining.stop(name, storage_url(storage))
+    if done is remaining.Stop.NEEDLESS:
         raise InputError(
             f"The study '{name}' is not running.", f"See: fesearch study status {name}"
         )
-    say(
-        f"The study '{name}' is not running. A batch job in a queue will leave it alone.",
-        f"To go on: fesearch study resume {name}",
-    )
+    if done is remaining.Stop.NOTED:
+        say(
+            f"The study '{name}' is not running. A batch job that goes on with it for another one "
+            "leaves it alone; end one that has not begun yet with scancel.",
+            f"To go on: fesearch study resume {name}",
+        )
 
 
 @app.command("delete")

@@ -76,7 +76,7 @@ def _missing(address: str, nodes: int) -> tuple[InputError | None, int]:
 
 def _driven(study: str, url: str) -> InputError | None:
     """Why a study, or one of a search over many families, cannot be driven from here now."""
-    from fesearch.search.outlook import rows_of
+    from fesearch.search.remaining import rows_of
     from fesearch.store.results import Store
 
     if not (rows := rows_of(study, url)):

@@ -74,6 +74,7 @@ def script(job: Job) -> str:
         "name": job.name,
         "gpus": str(job.gpus),
         "jobs": str(job.chain),
+        "enough": str(seconds(job.time) // 2),  # seconds in which a trial was to come further
         "margin": str(job.margin),
         "disk": job.disk,
     }

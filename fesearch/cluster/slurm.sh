@@ -136,6 +136,10 @@ if [[ -z $limit$stop ]]; then
   code=$?
 fi
 if [[ -z $limit$stop && $code == 0 ]]; then
+  if over >/dev/null; then
+    say "nothing is left to do any more; see fesearch study status $name"
+    exit 0
+  fi
   "${start[@]}" --or-resume --address "$address" --gpus $((SLURM_JOB_NUM_NODES * gpus)) &
   follow $!
   code=$?
@@ -145,12 +149,12 @@ if [[ -z $limit || -n $stop ]] || has=$(over); then
   exit "$code"
 fi
 clean
-if [[ -n $has && $has == "$had" ]]; then
-  say "out of time, and no trial has come any further, nor would in the next job: write the script anew, with a longer --time"
-  exit 1
-fi
 if ((jobs > 1)); then
   say "out of time; the next job of the chain goes on"
+elif [[ -n $has && $has == "$had" ]] && ((SECONDS >= enough)); then
+  say "out of time in which no trial has come any further, nor would in another job as long as this:" \
+    "write the script anew, with a longer --time"
+  exit 1
 else
   say "out of time; goes on in a new job"
   scontrol requeue "$SLURM_JOB_ID" || sbatch "$0" follows

@@ -4,7 +4,7 @@ import math
 import time
 
 from fesearch.portfolio import BUDGET, Portfolio, of_keys
-from fesearch.search.standings import driven, members
+from fesearch.search.standings import members, worked
 from fesearch.store.studies import PORTFOLIO
 
 
@@ -28,7 +28,7 @@ class CommonBudget:
         self.limited = seconds is not None
         self._limit = math.inf if seconds is None else now + seconds
         self.due = math.inf
-        self._before = driven(portfolio.name, url)
+        self._before = worked(portfolio.name, url)
         if portfolio.seconds is not None:
             self.due = now + portfolio.seconds - self._before
 
@@ -37,9 +37,13 @@ class CommonBudget:
         """``time.monotonic()`` by which the run is to end; infinite without a time limit."""
         return min(self._limit, self.due)
 
-    def driven(self) -> float:
-        """Seconds that this run and those before it have had."""
-        return self._before + time.monotonic() - self._began
+    def worked(self) -> float:
+        """Seconds that this run and those before it have had, of those that there are to share.
+
+        What a search takes that is over, to be looked at again, is no part of its next budget.
+        """
+        most = math.inf if self.portfolio.seconds is None else self.portfolio.seconds
+        return min(self._before + time.monotonic() - self._began, max(self._before, most))
 
     def renew(self) -> Portfolio:
         """Take up a change of the budget; the portfolio as it is now."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from fesearch.configs import completed
 from fesearch.errors import InputError, quoted
-from fesearch.record import Queued, TrialResult
+from fesearch.record import Queued, TrialResult, TrialState
 from fesearch.search.prepare import study_of
 from fesearch.space import Config, Value
 from fesearch.store.results import Store
@@ -86,15 +86,18 @@ def _refuse_again(
 ) -> None:
     """Refuse a config that a study has had, which is to have each of its space once.
 
+    One that failed may be tried again.
+
     Raises:
         InputError: names the trial that has it.
     """
-    waits = "waits to be tried" if any(one.config == config for one in queue) else ""
-    had = next((f"is that of trial {one.number}" for one in trials if one.config == config), waits)
+    waits = "waits to be tried already" if any(one.config == config for one in queue) else ""
+    same = (one for one in trials if one.config == config and one.state is not TrialState.FAIL)
+    had = next((f"is that of trial {one.number}" for one in same), waits)
     if had:
         raise InputError(
-            f"The config {had} of '{study.name}', which has each of its space once.",
-            "Give another one; to train it again with other seeds: fesearch holdout --seeds",
+            f"The config {had}: '{study.name}' has each of its space once.",
+            f"Give another one; those it has had: fesearch trials {study.name}",
         )
 
 

@@ -18,17 +18,17 @@ class Held:
     """Holds a search from when there is a database, and shows that it lives.
 
     Args:
-        driven: tells the seconds that the search was driven so far.
+        worked: tells the seconds that the search was driven so far.
         halt: is stopped where somebody asks for that, or where the search is no more this one's.
         force: take over from a driver that looks alive, but is known to be gone.
     """
 
     def __init__(
-        self, name: str, url: str, driven: Callable[[], float], halt: Halt, force: bool = False
+        self, name: str, url: str, worked: Callable[[], float], halt: Halt, force: bool = False
     ) -> None:
         self._name = name
         self._url = url
-        self._driven = driven
+        self._worked = worked
         self._halt = halt
         self._force = force
         self._store: Store | None = None
@@ -71,7 +71,7 @@ class Held:
             return
         self._thread.join()
         with suppress(FesearchError):  # what ended the search is what counts
-            self._store.end_search(self._name, self._token, self._driven())
+            self._store.end_search(self._name, self._token, self._worked())
         self._store.publish()
         self._store.close()
 
@@ -79,7 +79,7 @@ class Held:
         assert self._store is not None
         while not self._over.wait(SECONDS_BETWEEN_BEATS):
             try:
-                if self._store.beat_search(self._name, self._token, self._driven()):
+                if self._store.beat_search(self._name, self._token, self._worked()):
                     self._halt.stop(ON_REQUEST)
                 self._store.publish(due=True)
             except FesearchError as error:

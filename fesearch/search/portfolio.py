@@ -206,7 +206,7 @@ def _drive(
     left_out, stopped = dict[str, str](), None
     budget, halt = CommonBudget(portfolio, url, seconds), Halt()
     outage = Outage(PATIENCE, looks.noted, lambda: bool(halt.reason))
-    held = Held(portfolio.name, url, budget.driven, halt, take_over)
+    held = Held(portfolio.name, url, budget.worked, halt, take_over)
     with interrupt.stops(halt), held, _ray_kept(portfolio):
         while stopped is None:
             try:

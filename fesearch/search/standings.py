@@ -64,17 +64,17 @@ def upcoming(
 def spent(portfolio: Portfolio, url: str) -> float:
     """What is spent of the budget: trials, or seconds, those between two turns included."""
     if portfolio.seconds is not None:
-        return driven(portfolio.name, url)
+        return worked(portfolio.name, url)
     return sum(one.spent for one in standings(portfolio, url, {}))
 
 
-def driven(name: str, url: str) -> float:
+def worked(name: str, url: str) -> float:
     """Seconds that a search was driven so far, those between two turns included."""
     theirs = sum(one.study.seconds for one in members(name, url))
     if not theirs:
         return 0.0
     with Store.open(url, create=False) as store:
-        return max(theirs, store.driven_for(name))
+        return max(theirs, store.worked_for(name))
 
 
 def standings(portfolio: Portfolio, url: str, left_out: Mapping[str, str]) -> list[Standing]:

@@ -28,6 +28,7 @@ from fesearch.search.roles import Watcher
 from fesearch.search.settle import OWN, Prospects, ready
 from fesearch.search.wider import LastTurn, widened
 from fesearch.store.results import Store
+from fesearch.store.studies import PORTFOLIO
 from fesearch.store.types import StudyState
 from fesearch.study import PLACE, Study
 
@@ -184,10 +185,11 @@ def delete(name: str, url: str) -> None:
 
     Raises:
         StudyNotFoundError: there is none of that name.
-        InputError: it is being driven, or its files cannot be removed.
+        InputError: it is being driven, or the search that it is of; or its files cannot be removed.
     """
     with Store.open(url, create=False) as store:
         row = store.study(name)
+        store.refuse_searched(row.definition.get(PORTFOLIO, {}).get("name", name))
         lease = store.acquire(row)
         try:
             if not row.definition.get(BORROWED):

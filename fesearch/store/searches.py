@@ -84,7 +84,7 @@ class Searches(Database):
             ended = {"heartbeat_at": _NEVER, "seconds": seconds}
             connection.execute(_change(name, token).values(ended))
 
-    def driven_for(self, name: str) -> float:
+    def worked_for(self, name: str) -> float:
         """Seconds that a search was driven, what went by between two turns included; 0 of none."""
         with self.read() as connection:
             row = connection.execute(_of(name)).one_or_none()
@@ -104,11 +104,11 @@ class Searches(Database):
             reason: of a study that was.
         """
         with self.write() as connection:
+            stopped = STUDIES.c.name.in_(studies) & (STUDIES.c.reason == reason)
+            connection.execute(sa.update(STUDIES).where(stopped).values(reason=""))
             row, now = connection.execute(_of(name)).one_or_none(), clock(connection)
             if row is not None and not alive(row, now):
                 connection.execute(_change(name).values(stop_requested_at=None))
-            stopped = STUDIES.c.name.in_(studies) & (STUDIES.c.reason == reason)
-            connection.execute(sa.update(STUDIES).where(stopped).values(reason=""))
 
     def refuse_searched(self, name: str) -> None:
         """Go on only where no live process drives the search of that name.

@@ -231,10 +231,13 @@ class Studies(Database):
         """
         with self.write() as connection:
             refuse_ousted(connection, lease)
-            connection.execute(sa.delete(STUDIES).where(STUDIES.c.id == lease.study.id))
+            own = STUDIES.c.id == lease.study.id
+            had = connection.execute(sa.select(STUDIES.c.seconds).where(own)).scalar_one()
+            connection.execute(sa.delete(STUDIES).where(own))
             search = lease.study.definition.get(PORTFOLIO, {}).get("name")
-            # Its time is given back; what is counted then is what the others have had.
-            connection.execute(sa.update(SEARCHES).filter_by(name=search).values(seconds=0.0))
+            left = SEARCHES.c.seconds - had  # its time is given back to the others
+            left = sa.case((left > 0, left), else_=0.0)
+            connection.execute(sa.update(SEARCHES).filter_by(name=search).values(seconds=left))
 
 
 def add_division(

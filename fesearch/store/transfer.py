@@ -1,7 +1,8 @@
 """Studies as plain values, and their insertion elsewhere with ids made anew.
 
 The tables of a study are lists of rows of JSON types. Ids hold within them alone. Leases and
-requests to stop are no part of them: nobody drives a copy.
+requests to stop are no part of them: nobody drives a copy. Nor is the time between two turns of a
+search over many families: a copy of one that is over may have that left.
 """
 
 import json

@@ -13,7 +13,7 @@ from stored import create
 
 from fesearch.errors import InputError, OustedError
 from fesearch.store.results import Store
-from fesearch.store.schema import SEARCHES
+from fesearch.store.schema import SEARCHES, STUDIES
 
 
 def _rewrite(store: Store, **values: Any) -> None:
@@ -83,20 +83,27 @@ def test_a_driver_is_asked_to_stop_between_two_turns(store: Store) -> None:
     assert not store.search_stopped("all")
 
 
-def test_how_long_a_search_was_driven_is_kept_until_a_study_of_it_is_deleted(store: Store) -> None:
-    assert store.driven_for("all") == 0.0
+def test_how_long_a_search_was_driven_is_kept_less_what_is_deleted(
+    store: Store,
+) -> None:
+    assert store.worked_for("all") == 0.0
     token = store.begin_search("all")
     store.beat_search("all", token, 5.0)
-    assert store.driven_for("all") == 5.0
+    assert store.worked_for("all") == 5.0
     store.end_search("all", token, 8.5)
     store.begin_search("all")
-    assert store.driven_for("all") == 8.5
+    assert store.worked_for("all") == 8.5
     store.delete_study(store.acquire(create(store, "alone")))
-    assert store.driven_for("all") == 8.5
-    store.delete_study(
-        store.acquire(create(store, "one", definition={"portfolio": {"name": "all"}}))
+    assert store.worked_for("all") == 8.5
+    one, two = (
+        create(store, name, definition={"portfolio": {"name": "all"}}) for name in ("one", "two")
     )
-    assert store.driven_for("all") == 0.0
+    with store.write() as connection:
+        connection.execute(sa.update(STUDIES).values(seconds=6.0))
+    store.delete_study(store.acquire(one))
+    assert store.worked_for("all") == 2.5
+    store.delete_study(store.acquire(two))
+    assert store.worked_for("all") == 0.0
 
 
 def test_a_study_is_stopped_by_its_own_name(store: Store) -> None:

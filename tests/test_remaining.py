@@ -24,8 +24,8 @@ from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.extend import extend
 from fesearch.search.folder import trial_folder
 from fesearch.search.heartbeat import ON_REQUEST
-from fesearch.search.outlook import go_on, outlook, progress
 from fesearch.search.portfolio import Looks
+from fesearch.search.remaining import go_on, progress, remaining
 from fesearch.store.results import Store
 
 TWO = {"families": ["ridge", "decision_tree"], "trials": 24}
@@ -35,31 +35,37 @@ TWO = {"families": ["ridge", "decision_tree"], "trials": 24}
 def test_what_a_further_job_has_left_to_do_of_a_study(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (outlook("deep", url), progress("deep", url)) == ("open", "0")
+    assert (remaining("deep", url), progress("deep", url)) == ("open", "")
     start.start(small(), url, watchers=[Watch(2, lambda core: core.stop("interrupted"))])
-    assert outlook("deep", url) == "open"
+    assert remaining("deep", url) == "open"
     had = progress("deep", url)
     start.resume("deep", url, watchers=[Watch(2, lambda core: core.stop(ON_REQUEST))])
-    assert outlook("deep", url) == "stopped"
+    assert remaining("deep", url) == "stopped"
     assert run(["cluster", "over", "deep"]) == 0
     assert run(["cluster", "over", "deep", "--first"]) == 3, "who submits a job asks for more"
     assert run(["cluster", "over", "deep"]) == 3, "and so it does after a requeue"
     start.resume("deep", url, seconds=0.001)
     assert run(["cluster", "over", "deep"]) == 3
     start.resume("deep", url)
-    assert (has := progress("deep", url)) != had
+    assert had
+    assert progress("deep", url) == "", "no trial is in training"
     capsys.readouterr()
-    assert outlook("deep", url) == "spent"
+    assert remaining("deep", url) == "spent"
     assert run(["cluster", "over", "deep", "--first"]) == 0
-    assert capsys.readouterr().out == f"{has}\n", "a job that adds no event is the last"
+    assert capsys.readouterr().out == "\n"
 
 
-def test_a_checkpoint_within_an_epoch_is_progress(url: str) -> None:
+def test_a_checkpoint_within_an_epoch_is_progress(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     start.start(small(), url, watchers=[Watch(2, lambda core: core.stop("interrupted"))])
     with Store.look(url) as store:
         checkpoint = trial_folder(store.study("deep"), 0) / CHECKPOINT
     checkpoint.unlink(missing_ok=True)
-    had = progress("deep", url)
+    capsys.readouterr()
+    assert run(["cluster", "over", "deep"]) == 3
+    had = capsys.readouterr().out.strip()
+    assert had == progress("deep", url) != ""
     checkpoint.write_text("")
     assert (has := progress("deep", url)) != had
     assert has == progress("deep", url)
@@ -98,24 +104,22 @@ def test_a_study_whose_time_is_spent_is_over(seconds: float | None, url: str) ->
     endless = small("late", time_limit="2s", trials=100_000, space={}, preset="published")
     outcome = start.start(endless, url, seconds=seconds)
     assert outcome.stopped == "the time limit is reached"
-    assert outlook("late", url) == "spent"
+    assert remaining("late", url) == "spent"
     extend("late", url, time_limit="+1h")
-    assert outlook("late", url) == "open"
+    assert remaining("late", url) == "open"
 
 
 def test_what_a_further_job_has_left_to_do_of_many_families(url: str) -> None:
     watch = Watch(2, lambda core: core.stop(ON_REQUEST))
     portfolio.begin(many("all", **TWO), url, Looks(watching=lambda: nullcontext([watch])))
-    assert outlook("all", url) == "stopped"
+    assert remaining("all", url) == "stopped"
     go_on("all", url)
-    assert outlook("all", url) == "open"
+    assert remaining("all", url) == "open"
     watch = Watch(2, lambda core: core.stop("interrupted"))
     portfolio.go_on("all", url, Looks(watching=lambda: nullcontext([watch])))
-    assert outlook("all", url) == "open"
-    had = progress("all", url)
+    assert remaining("all", url) == "open"
     portfolio.go_on("all", url)
-    assert outlook("all", url) == "spent"
-    assert progress("all", url) != had
+    assert remaining("all", url) == "spent"
 
 
 def test_a_study_that_waits_is_left_alone_after_a_stop(
@@ -125,31 +129,32 @@ def test_a_study_that_waits_is_left_alone_after_a_stop(
     capsys.readouterr()
     assert run(["study", "stop", "deep"]) == 0
     assert capsys.readouterr().err.lstrip() == (
-        "The study 'deep' is not running. A batch job in a queue will leave it alone.\n"
+        "The study 'deep' is not running. A batch job that goes on with it for another one leaves "
+        "it alone; end one that has not begun yet with scancel.\n"
         "To go on: fesearch study resume deep\n"
     )
-    assert outlook("deep", url) == "stopped"
+    assert remaining("deep", url) == "stopped"
     assert run(["study", "stop", "deep"]) == 2, "it is stopped"
     opened("deep", storage=url).stop()
     start.resume("deep", url)
-    assert outlook("deep", url) == "spent"
+    assert remaining("deep", url) == "spent"
     capsys.readouterr()
     assert run(["study", "stop", "deep"]) == 2, "it is complete"
     assert capsys.readouterr().err.startswith("The study 'deep' is not running.\n")
-    assert outlook("deep", url) == "spent"
+    assert remaining("deep", url) == "spent"
 
 
 def test_a_search_over_many_families_that_waits_is_left_alone_after_a_stop(url: str) -> None:
     watch = Watch(2, lambda core: core.stop("interrupted"))
     portfolio.begin(many("all", **TWO), url, Looks(watching=lambda: nullcontext([watch])))
-    assert outlook("all", url) == "open"
+    assert remaining("all", url) == "open"
     assert run(["study", "stop", "all"]) == 0
-    assert outlook("all", url) == "stopped"
+    assert remaining("all", url) == "stopped"
     assert run(["cluster", "over", "all", "--first"]) == 3
-    assert outlook("all", url) == "open"
+    assert remaining("all", url) == "open"
     assert run(["study", "stop", "all"]) == 0
     assert portfolio.go_on("all", url).stopped == ""
-    assert outlook("all", url) == "spent"
+    assert remaining("all", url) == "spent"
     assert run(["study", "stop", "all"]) == 2
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fesearch.duration import duration, kept_back
 from fesearch.errors import NoDatabaseError, StudyNotFoundError
+from fesearch.record import TrialState
 from fesearch.search import standings
 from fesearch.search.checkpoint import CHECKPOINT
 from fesearch.search.commonbudget import CommonBudget
@@ -15,7 +16,7 @@ from fesearch.store.results import Store
 from fesearch.store.types import StudyRow, StudyState
 
 
-class Outlook(StrEnum):
+class Remaining(StrEnum):
     """What a further job has left to do.
 
     A study is SPENT that is complete, or has had its time limit; STOPPED is what ``study stop`` has
@@ -28,11 +29,11 @@ class Outlook(StrEnum):
     SPENT = "spent"
 
 
-def outlook(study: str, url: str) -> Outlook:
+def remaining(study: str, url: str) -> Remaining:
     """Where a study stands, or a search over many families; it may not be there yet."""
     rows = {row.name: row for row in rows_of(study, url)}
     if not rows:
-        return Outlook.OPEN
+        return Remaining.OPEN
     if study in rows:
         stopped, spent = rows[study].reason == ON_REQUEST, _is_spent(rows[study])
     else:
@@ -43,18 +44,21 @@ def outlook(study: str, url: str) -> Outlook:
         with Store.open(url, create=False) as store:
             stopped = not spent and store.search_stopped(study)
         stopped = stopped or (waiting is not None and waiting.reason == ON_REQUEST)
-    return Outlook.SPENT if spent else Outlook.STOPPED if stopped else Outlook.OPEN
+    return Remaining.SPENT if spent else Remaining.STOPPED if stopped else Remaining.OPEN
 
 
 def progress(study: str, url: str) -> str:
-    """How far a study has come, or a search over many families: another text after any step.
+    """How far trials have come that were begun: another text after each of their steps.
 
-    A job that leaves it as it was has brought the search no further, and neither would the next.
-    Of what a trial does, its reports count, and its checkpoints, which come within an epoch too.
+    Where a job has left it as it was, its time is too short for a step of any of them. Their
+    reports count, and their checkpoints, which come within an epoch too. An empty text where none
+    is in training: features are built, say, or the best is exported, which is not told here.
     """
     if not (rows := rows_of(study, url)):
-        return "0"
+        return ""
     with Store.open(url, create=False) as store:
+        if not any(store.some_trials(row, states=[TrialState.RUNNING], count=1) for row in rows):
+            return ""
         events = store.events(rows)
     kept = [file for row in rows for file in study_folder(row).glob(f"*/{CHECKPOINT}")]
     return f"{events} {max((_written(file) for file in kept), default=0)}"
@@ -74,25 +78,37 @@ def go_on(study: str, url: str) -> None:
         store.forget_stop(study, [row.name for row in rows_of(study, url)], ON_REQUEST)
 
 
-def leave(study: str, url: str) -> bool:
-    """Have further jobs leave alone what nobody drives now, as after ``study stop``.
+class Stop(StrEnum):
+    """What came of a wish that a study stops.
 
-    Returns:
-        whether there was anything left to do.
+    ASKED is its driver; it is NOTED where it has none, for jobs that would go on with it; NEEDLESS
+    where nothing is left to do, or it is stopped.
+    """
+
+    ASKED = "asked"
+    NOTED = "noted"
+    NEEDLESS = "needless"
+
+
+def stop(study: str, url: str) -> Stop:
+    """Have a study, or a search over many families, stop, and further jobs leave it alone.
+
+    A job that somebody submits goes on with it, and so does a driver that is just starting.
 
     Raises:
         StudyNotFoundError: there is none of that name.
-        InputError: somebody drives it.
     """
     with Store.open(url, create=False) as store:
+        if store.stop(study):
+            return Stop.ASKED
         rows = {row.name: row for row in store.named([study])}
-        if outlook(study, url) is not Outlook.OPEN:
-            return False
+        if remaining(study, url) is not Remaining.OPEN:
+            return Stop.NEEDLESS
         if study in rows:
             store.note_stop(rows[study], ON_REQUEST)
         else:
             store.note_stop_of_search(study)
-        return True
+        return Stop.NOTED
 
 
 def _is_spent(row: StudyRow) -> bool:
