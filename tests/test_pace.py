@@ -162,7 +162,7 @@ def test_each_of_the_first_configs_is_as_wide_as_its_own_training_allows() -> No
 
     asked = irnet()
     found = asked.model_copy(update=fitted(asked, HALF_AN_HOUR, pace).keys)
-    published, today = found.with_schedules().first_configs()
+    today, published = found.with_schedules().first_configs()  # it is not what was published now
     assert (published["depth"], published["norm"], today["depth"]) == (17, "before", 8)
     assert today["norm"] is None
     assert today["width"] == pytest.approx(0.81, abs=0.02)  # 20 s, 30 of which are 10 minutes
@@ -179,6 +179,7 @@ def test_each_of_the_first_configs_is_as_wide_as_its_own_training_allows() -> No
     assert behind[1]["width"] == 0.125
     quick = fitted(asked, HALF_AN_HOUR, squared(0.1, 0.1))
     assert quick == ({}, ())
+    assert [config["depth"] for config in asked.with_schedules().first_configs()] == [17, 8]
     said = irnet(first=[{"width": 1.5}])
     assert fitted(said, HALF_AN_HOUR, pace).keys == {"max_epochs": FEWEST}  # it stays as wide
 

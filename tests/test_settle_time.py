@@ -354,7 +354,7 @@ def test_what_is_trained_at_last_takes_nothing_from_the_space(
     monkeypatch.setattr(Clock, "seconds", seconds)
     begun = start.start(study, url, watchers=[Watch(1, lambda core: core.stop("later"))])
     narrow = study_of(begun.row)
-    published, today = narrow.first_configs()
+    today, published = narrow.first_configs()
     assert published["width"] < today["width"] == narrow.space["width"]["high"]
     best = TrialResult(0, "irnet", published, 1, TrialState.COMPLETE, 0.1)
     diverged = replace(best, number=2, config=today, value=0.01, state=TrialState.FAIL)

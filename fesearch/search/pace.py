@@ -131,12 +131,13 @@ def fitted(study: Study, time: Time, pace: Callable[[Config], float], prefix: st
 def _narrower(study: Study, name: str, time: Time, pace: Callable[[Config], float]) -> Fitted:
     """The key ``first``, where one of several configs is too slow with the capacity of the last.
 
-    One that does not end in time with the least capacity either is tried behind the others.
+    It is tried behind the others then: it is not what was published any more, and where the one
+    with all its capacity came second, it was stopped after an epoch for what that had by then.
     """
     family, (*others, last) = study.declared_family(), study.first_configs()
     domain = _open_domain(study, name)
     found: list[Config] = []
-    slow: list[Config] = []
+    narrow: list[Config] = []
     why: list[str] = []
     for config in others:
         if domain is None or name not in config:
@@ -149,12 +150,16 @@ def _narrower(study: Study, name: str, time: Time, pace: Callable[[Config], floa
             fits = at(most) <= _ABOUT * wanted
         except UnmeasuredError:
             most, fits = now, True
-        (found if fits else slow).append(study.search_space().nearest({**config, name: most}))
-        if most < now or not fits:
+        whole = fits and most >= now
+        (found if whole else narrow).append(study.search_space().nearest({**config, name: most}))
+        if not whole:
             which = "the published best config" if config is others[0] else "another"
-            behind = "" if fits else ", behind the next one: even so it does not end in time"
-            why.append(f"{which} is tried with {name} {most:g}, for {now:g} takes longer{behind}")
-    first = [*found, last, *slow]
+            late = "" if fits else ": even so it does not end in time"
+            why.append(
+                f"{which} is tried with {name} {most:g}, for {now:g} takes longer, behind the next "
+                f"one{late}"
+            )
+    first = [*found, last, *narrow]
     if first == [*others, last]:
         return Fitted({})
     return Fitted({"first": list(map(written, first))}, tuple(why))
