@@ -5,6 +5,7 @@ each of which is within another, and the tightest counts.
 """
 
 import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 PROC, GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 MPS_FOLDER = "/tmp/nvidia-mps"  # noqa: S108  where NVIDIA's daemon listens, unless told otherwise
 MPS_VARIABLE = "CUDA_MPS_PIPE_DIRECTORY"
+_NVIDIA_SMI = "nvidia-smi"  # comes with the driver, wherever that is installed
 _NO_LIMIT = 1 << 60  # the first version of control groups writes a huge number for none
 
 
@@ -56,6 +58,24 @@ def memory() -> Memory:
         held = (used or 0) - _cached(group)
         free = min(free, limit - max(held, 0))
     return Memory(total, max(free, 0))
+
+
+def gpu_memory() -> int | None:
+    """Bytes of memory of the smallest GPU that NVIDIA's driver shows; None where it shows none.
+
+    A worker of Ray without a GPU of its own can ask, to whom CUDA shows none.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603  two words of ours
+            [_NVIDIA_SMI, "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        return min(map(int, done.stdout.split())) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
 
 
 def mps() -> Path | None:

@@ -74,3 +74,31 @@ def test_mps_runs_where_its_daemon_does(machine: Path, monkeypatch: pytest.Monke
 )
 def test_a_share_of_a_gpu_is_of_one_gpu(gpus: int, each: float, trials: int) -> None:
     assert hardware.trials_on(gpus, each) == trials
+
+
+@pytest.mark.parametrize(
+    ("said", "memory"),
+    [
+        ("echo 81559; echo 40960", 40960 << 20),
+        ("echo '[N/A]'", None),
+        ("echo No devices were found; exit 6", None),
+        ("true", None),
+    ],
+)
+def test_the_memory_of_the_smallest_gpu(
+    said: str, memory: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "nvidia-smi"
+    asked.write_text(f'#!/bin/sh\necho "$*" > {tmp_path}/words\n{said}\n')
+    asked.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert hardware.gpu_memory() == memory
+    words = (tmp_path / "words").read_text()
+    assert words == "--query-gpu=memory.total --format=csv,noheader,nounits\n"
+
+
+def test_no_gpu_memory_where_there_is_no_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert hardware.gpu_memory() is None

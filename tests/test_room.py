@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from small import small
+from test_brief import settings
 
 from fesearch.errors import InputError
 from fesearch.family import FAMILIES
 from fesearch.hardware import Memory
-from fesearch.search import room
+from fesearch.search import on_ray, room, shared
 from fesearch.search.on_ray import Resources
 from fesearch.split import Development
 
@@ -157,6 +159,39 @@ def test_a_largest_config_that_has_none_is_told_of(gpus: Any) -> None:
         said,
     )
     assert gpus(80e9, 0.25) == ""
+
+
+@pytest.mark.parametrize("gpus", [0, 4])
+def test_a_gpu_of_a_node_without_memory_for_what_ray_puts_there(
+    gpus: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    x, y = np.zeros((640, 145), "f4"), np.zeros(640)
+    rows = Development(x, y, x[:64], y[:64])
+    space = {"depth": 17, "width": 1.0, "batch_size": 64, "optimizer": "adam"}
+    study = small(preset="full", space=space)
+    told = replace(settings(), space=study.search_space(), first=tuple(study.first_configs()))
+
+    def check(memory: float | None, share: float) -> None:
+        here = shared.Node("n1", 8, gpus, 10**12, None if memory is None else int(memory))
+        asked = Resources(None, gpus, gpus_per_trial=share, address="head:6379")
+        on_ray._check_room(here, told, asked, rows)
+
+    check(None, 0.2)  # nothing is known of it
+    check(10e9, 0.1)
+    if not gpus:
+        check(1.9e9, 0.2)
+        return
+    with pytest.raises(InputError) as caught:
+        check(1.9e9, 0.2)
+    assert caught.value.message.endswith(
+        "and each of 5 trials on a GPU of the node n1 has 0.08 GB."
+    )
+    assert caught.value.hint == "Give --gpus-per-trial 0.25."
+    assert not caplog.records
+    wide = small(preset="full", space={})
+    told = replace(told, space=wide.search_space())
+    check(3e9, 0.25)
+    assert "and each of 4 trials on a GPU of the node n1 has 0.45 GB" in caplog.text
 
 
 def test_of_other_families_and_elsewhere_nothing_is_known(gpus: Any) -> None:

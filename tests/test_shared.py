@@ -21,7 +21,7 @@ def test_a_folder_that_all_nodes_see_is_left_as_it_was(tmp_path: Path) -> None:
     [node] = shared.check(folder)
     assert list(folder.iterdir()) == []
     assert (node.cpus, node.gpus) == (1, 0)
-    assert node.memory == hardware.memory().total
+    assert (node.memory, node.gpu_memory) == (hardware.memory().total, hardware.gpu_memory())
 
 
 def test_a_node_that_does_not_see_the_folder_is_named(
@@ -42,6 +42,6 @@ def test_a_node_that_does_not_see_the_folder_is_named(
 def test_a_node_with_another_folder_of_that_name_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared, "_look", lambda asked, answered: (None, 0))
+    monkeypatch.setattr(shared, "_look", lambda asked, answered: (None, 0, None))
     with pytest.raises(InputError, match="what it wrote there is not here"):
         shared.check(tmp_path)

@@ -4,6 +4,7 @@ Tune's scheduler hook hands each report to the core; Tune's searcher asks it for
 Tune's own state is used again: a search resumes from our store with a fresh Tuner.
 """
 
+import logging
 import math
 import os
 import shutil
@@ -27,7 +28,10 @@ from fesearch.search import oom, room, shared
 from fesearch.search.actor import Trial
 from fesearch.search.core import Core
 from fesearch.search.faults import Cause, is_full, of_actor
+from fesearch.search.settings import Settings
 from fesearch.split import Development
+
+_log = logging.getLogger(__name__)
 
 GRACE = 60.0
 """Seconds beyond its time limit after which a trial that does not report is ended: it may have
@@ -106,9 +110,7 @@ def drive(
         here, scratch = resources.address is None, scratch.resolve()
         if not here:
             for node in shared.check(scratch.parent):
-                most = resources.concurrent_on(node.cpus, node.gpus)
-                if there := min(most, core.settings.trials):
-                    room.check_node(node.name, node.memory, core.settings.family, data, there)
+                _check_room(node, core.settings, resources, data)
         link = _Link(core, scratch / _HALT, here)
         link.say_halt("")
         trainable = tune.with_parameters(Trial, data=data, own=own, halt=link.halt)
@@ -116,6 +118,22 @@ def drive(
         _fit(link, trainable, resources.concurrent(raysession.cores()), scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check_room(
+    node: shared.Node, settings: Settings, resources: Resources, data: Development
+) -> None:
+    """Refuse a node on which trials have no room; warn where those of some configs have none."""
+    there = min(resources.concurrent_on(node.cpus, node.gpus), settings.trials)
+    if not there:
+        return
+    room.check_node(node.name, node.memory, settings.family, data, there)
+    if not resources.gpus or node.gpu_memory is None:
+        return
+    gpu, share = f"a GPU of the node {node.name}", resources.gpus_per_trial
+    memory, (family, space) = node.gpu_memory, (settings.family, settings.space)
+    if said := room.check_gpu(gpu, memory, family, space, settings.firsts(), data, share):
+        _log.warning("%s.", said)
 
 
 class _Unsaved:

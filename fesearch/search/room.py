@@ -3,6 +3,7 @@
 import math
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from fesearch import estimate, hardware
@@ -77,18 +78,40 @@ def check_gpus(study: Study, space: Space, data: Development) -> str:
     """
     if not study.gpus or study.address is not None:
         return ""
+    memory = min((size for _, size in device.devices()[: study.gpus]), default=math.inf)
+    family, first = study.declared_family(), study.first_configs()
+    return check_gpu("a GPU", memory, family, space, first, data, study.gpus_per_trial)
+
+
+def check_gpu(
+    name: str,
+    memory: float,
+    family: Family,
+    space: Space,
+    first: Sequence[Config],
+    data: Development,
+    share: float,
+) -> str:
+    """The same of one GPU.
+
+    Args:
+        name: in a sentence.
+        memory: bytes that it has.
+        first: configs that are tried first.
+        share: of it, for each trial.
+
+    Raises:
+        InputError: see ``check_gpus``.
+    """
     from fesearch.nets.footprint import footprint
 
-    family = study.declared_family()
-    first = study.first_configs()
     sizes = [footprint(family, config, data) for config in first]
     if short_name(family.name) != family.name or None in sizes:
         return ""  # the user's own: nothing is known of it
     least = max(size or 0 for size in sizes)
-    sharing = max(1, hardware.trials_on(1, study.gpus_per_trial))
-    memory = min((size for _, size in device.devices()[: study.gpus]), default=math.inf)
+    sharing = max(1, hardware.trials_on(1, share))
     there = memory / sharing - OF_CUDA
-    beside = f"each of {sharing} trials on a GPU has" if sharing > 1 else "a GPU has"
+    beside = f"each of {sharing} trials on {name} has" if sharing > 1 else f"{name} has"
     if least > there:
         fitting = int(memory // (least + OF_CUDA))
         fewer = math.floor(1000 / fitting) / 1000 if fitting else 0.0

@@ -20,12 +20,14 @@ class Node:
     Attributes:
         cpus, gpus: that Ray has there.
         memory: bytes of main memory, used or not.
+        gpu_memory: bytes of its smallest GPU; None where none is known of.
     """
 
     name: str
     cpus: int
     gpus: int
     memory: int
+    gpu_memory: int | None
 
 
 def check(folder: Path) -> list[Node]:
@@ -51,7 +53,7 @@ def check(folder: Path) -> list[Node]:
                 node["NodeName"],
                 int(node["Resources"].get("CPU", 0)),
                 int(node["Resources"].get("GPU", 0)),
-                _ask(node["NodeID"], node["NodeName"], asked, token),
+                *_ask(node["NodeID"], node["NodeName"], asked, token),
             )
             for node in alive
         ]
@@ -60,14 +62,14 @@ def check(folder: Path) -> list[Node]:
             path.unlink(missing_ok=True)
 
 
-def _ask(node: str, name: str, asked: Path, token: str) -> int:
-    """Bytes of memory of a node that sees the folder."""
+def _ask(node: str, name: str, asked: Path, token: str) -> tuple[int, int | None]:
+    """Bytes of memory of a node that sees the folder, and of its smallest GPU."""
     there = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
     answered = asked.with_name(f"{asked.name}-{node}")
     look = ray.remote(num_cpus=0, scheduling_strategy=there)(_look)
-    memory = 0
+    memory, gpu_memory = 0, None
     try:
-        reason, memory = ray.get(look.remote(asked, answered), timeout=_SECONDS)
+        reason, memory, gpu_memory = ray.get(look.remote(asked, answered), timeout=_SECONDS)
     except ray.exceptions.GetTimeoutError:
         reason = f"no answer in {_SECONDS:.0f} s"
     if reason is None and (not answered.is_file() or answered.read_text() != token):
@@ -77,14 +79,14 @@ def _ask(node: str, name: str, asked: Path, token: str) -> int:
             f"The node {name} of the cluster does not share '{asked.parent}': {reason}.",
             "Set FESEARCH_ARTIFACTS to a folder on storage that all nodes see.",
         )
-    return memory
+    return memory, gpu_memory
 
 
-def _look(asked: Path, answered: Path) -> tuple[str | None, int]:
+def _look(asked: Path, answered: Path) -> tuple[str | None, int, int | None]:
     """Copy a file on the node that runs this: why that did not go, if so, and its memory."""
-    memory = hardware.memory().total
+    memory = hardware.memory().total, hardware.gpu_memory()
     try:
         answered.write_text(asked.read_text())
     except OSError as error:
-        return str(error.strerror), memory
-    return None, memory
+        return str(error.strerror), *memory
+    return None, *memory
