@@ -113,7 +113,9 @@ def test_a_study_goes_on_in_jobs_without_a_network_until_it_is_done(
     assert second.wait(PATIENCE) == 0, slurm.log
     found = results(lab.url, NAME)
     assert [one.number for one in found] == list(range(6))
-    assert all(one.state.usable for one in found)
+    assert all(one.state.usable for one in found), [
+        (one.number, one.state, one.reason) for one in found
+    ]
     assert [found[one.number] for one in before] == before
     check_optuna_agrees(lab.url, NAME)
     assert wait_for(lambda: not lab.processes(), "Ray's processes have ended")
