@@ -204,4 +204,4 @@ def test_what_is_driven_is_asked_to_stop_not_noted_so(studies: str) -> None:
         token = store.begin_search("all")
         with pytest.raises(InputError, match="The search 'all' is being driven by process "):
             store.note_stop_of_search("all")
-        assert not store.beat_search("all", token)
+        assert not store.beat_search("all", token, 0.0)

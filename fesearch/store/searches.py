@@ -49,7 +49,7 @@ class Searches(Database):
         return token
 
     @endures
-    def beat_search(self, name: str, token: str, seconds: float = 0.0) -> bool:
+    def beat_search(self, name: str, token: str, seconds: float) -> bool:
         """Say that the driver lives.
 
         Args:
@@ -72,7 +72,7 @@ class Searches(Database):
             return connection.execute(_of(name)).one().stop_requested_at is not None
 
     @endures
-    def end_search(self, name: str, token: str, seconds: float = 0.0) -> None:
+    def end_search(self, name: str, token: str, seconds: float) -> None:
         """Stop driving; nothing happens where it has been taken over.
 
         That it was asked to stop stays on record until it goes on.

@@ -34,11 +34,11 @@ def test_a_search_has_one_driver(store: Store, storage_url: str) -> None:
             assert caught.value.message.startswith(message)
             assert caught.value.hint == "Wait for it, or type: fesearch study stop all"
         assert other.searched("all")
-        other.end_search("another", other.begin_search("another"))
-    assert store.beat_search("all", token) is False
-    store.end_search("all", token)
+        other.end_search("another", other.begin_search("another"), 0.0)
+    assert store.beat_search("all", token, 0.0) is False
+    store.end_search("all", token, 0.0)
     assert not store.searched("all")
-    store.end_search("all", store.begin_search("all"))
+    store.end_search("all", store.begin_search("all"), 0.0)
 
 
 def test_the_search_of_a_dead_process_is_taken_over(store: Store) -> None:
@@ -50,10 +50,10 @@ def test_the_search_of_a_dead_process_is_taken_over(store: Store) -> None:
     assert not store.request_stop_of_search("all")
     later = store.begin_search("all")
     with pytest.raises(OustedError, match="Another process has taken over the search 'all'"):
-        store.beat_search("all", token)
-    store.end_search("all", token)  # not its own any more
+        store.beat_search("all", token, 0.0)
+    store.end_search("all", token, 0.0)  # not its own any more
     assert store.searched("all")
-    assert store.beat_search("all", later) is False
+    assert store.beat_search("all", later, 0.0) is False
 
 
 def test_one_on_another_host_holds_while_its_heart_beats(store: Store) -> None:
@@ -62,7 +62,7 @@ def test_one_on_another_host_holds_while_its_heart_beats(store: Store) -> None:
     with pytest.raises(InputError) as caught:
         store.begin_search("all")
     assert caught.value.hint.endswith("if elsewhere is gone: fesearch study resume all --take-over")
-    store.end_search("all", store.begin_search("all", force=True))
+    store.end_search("all", store.begin_search("all", force=True), 0.0)
     store.begin_search("all")
     _rewrite(store, host="elsewhere", heartbeat_at=datetime.now(UTC) - timedelta(seconds=65))
     store.begin_search("all")
@@ -72,14 +72,14 @@ def test_a_driver_is_asked_to_stop_between_two_turns(store: Store) -> None:
     assert not store.request_stop_of_search("all")
     token = store.begin_search("all")
     assert store.stop("all")
-    assert store.beat_search("all", token) is True
+    assert store.beat_search("all", token, 0.0) is True
     assert not store.search_stopped("all")
-    store.end_search("all", token)
+    store.end_search("all", token, 0.0)
     assert store.search_stopped("all")
     assert not store.searched("all")
     token = store.begin_search("all")
-    assert store.beat_search("all", token) is False, "it was asked of the one before"
-    store.end_search("all", token)
+    assert store.beat_search("all", token, 0.0) is False, "it was asked of the one before"
+    store.end_search("all", token, 0.0)
     assert not store.search_stopped("all")
 
 
