@@ -35,10 +35,11 @@ from fesearch.study import Study
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 MOODY = """
-import json, os, time
+import json, os, shutil, time
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+import ray
 from fesearch.families.ridge import FAMILY as RIDGE
 
 HERE = Path({here!r})
@@ -67,6 +68,9 @@ class Moody:
             raise MemoryError("for a large matrix")
         if mood == "raise":
             raise ValueError("no such kernel")
+        if mood == "sweep":
+            session = ray._private.worker._global_node.get_session_dir_path()
+            shutil.rmtree(Path(session) / "artifacts")
         return self.learner.advance()
 
 def build(config, data, **options):
@@ -143,6 +147,13 @@ def test_a_worker_that_dies_is_replaced_and_its_trial_goes_on(search: Any) -> No
     failed = only(outcome, TrialState.FAIL)
     assert (failed.fault, failed.reason) == (Fault.MACHINE, "ValueError: no such kernel")
     assert states(outcome).count(TrialState.COMPLETE) == 3
+
+
+def test_a_trial_outlives_the_files_of_ray_on_its_node(search: Any) -> None:
+    """A node that is lost may remove them before its last worker has noticed and gone, too."""
+    outcome = search({"0": "sweep", "1": "sweep"}, Watch(), cpus_per_trial=2)
+    assert [one.reason for one in outcome.results] == [""] * 4
+    assert states(outcome) == [TrialState.COMPLETE] * 4
 
 
 def test_a_worker_that_dies_each_time_ends_its_trial(search: Any) -> None:
