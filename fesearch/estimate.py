@@ -82,14 +82,28 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Course:
+    """What a pruner does with some of the trials.
+
+    Attributes:
+        rungs: steps after which they are compared, ascending; empty where none is stopped.
+        factor: about one in so many goes on from a rung.
+        share: of all trials.
+    """
+
+    rungs: tuple[int, ...] = ()
+    factor: int = 1
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a study is to do.
 
     Attributes:
         trials: in all.
         parallel: side by side.
-        rungs: steps after which trials are compared; empty where none is stopped.
-        factor: about one in so many goes on from a rung.
+        courses: what its pruner does with them; their shares are one together.
         data: bytes of features and targets, which all trials share.
         keep: trials whose weights stay, and where ``extendable`` their ends, too.
         time_limit: seconds; None for none.
@@ -100,8 +114,7 @@ class Plan:
 
     trials: int
     parallel: int
-    rungs: tuple[int, ...]
-    factor: int
+    courses: tuple[Course, ...]
     data: float
     keep: int
     extendable: bool
@@ -111,25 +124,26 @@ class Plan:
     alone: bool = False
 
 
-def steps_of_a_trial(steps: int, rungs: Sequence[int], goes_on: float) -> float:
+def steps_of_a_trial(steps: int, courses: Sequence[Course], lax: float = 1.0) -> float:
     """Steps that a trial takes on the average.
 
     Args:
         steps: to its end.
-        rungs: steps after which it may be stopped, ascending.
-        goes_on: share of the trials at a rung that go on.
+        courses: what becomes of such trials.
+        lax: so many times as many go on from a rung as its factor says.
     """
-    taken, share, before = 0.0, 1.0, 0
-    for rung in (*(rung for rung in rungs if rung < steps), steps):
-        taken += share * (rung - before)
-        share, before = share * min(goes_on, 1.0), rung
+    taken = 0.0
+    for course in courses:
+        share, before = course.share, 0
+        for rung in (*(rung for rung in course.rungs if rung < steps), steps):
+            taken += share * (rung - before)
+            share, before = share * min(lax / course.factor, 1.0), rung
     return taken
 
 
 def seconds(samples: Sequence[Sample], plan: Plan) -> Range:
     """Of the whole study, by the clock."""
-    low = _mean_seconds(samples, plan, 1 / plan.factor)
-    high = _mean_seconds(samples, plan, LAX / plan.factor)
+    low, high = _mean_seconds(samples, plan), _mean_seconds(samples, plan, LAX)
     low, high = low / _doubt(samples), high * _doubt(samples) * CROWDING
     if not all(sample.whole for sample in samples):
         high = math.inf
@@ -148,8 +162,8 @@ def trials_in_time(samples: Sequence[Sample], plan: Plan) -> Range | None:
     if plan.alone:
         most = max(spent, plan.time_limit)
     doubt = _doubt(samples)
-    low = spent / (_mean_seconds(samples, plan, LAX / plan.factor) * doubt * CROWDING)
-    high = most / (_mean_seconds(samples, plan, 1 / plan.factor) / doubt)
+    low = spent / (_mean_seconds(samples, plan, LAX) * doubt * CROWDING)
+    high = most / (_mean_seconds(samples, plan) / doubt)
     return Range(low, high).capped(plan.trials)
 
 
@@ -163,8 +177,8 @@ def memory(samples: Sequence[Sample], plan: Plan) -> Range:
 def disk(samples: Sequence[Sample], plan: Plan) -> Range:
     """Bytes of the study's folder, its share of the database, and Ray's files while it runs."""
     low, high = (
-        plan.trials * (OF_A_TRIAL + OF_A_STEP * _mean_steps(samples, plan, goes_on / plan.factor))
-        for goes_on in (1.0, LAX)
+        plan.trials * (OF_A_TRIAL + OF_A_STEP * _mean_steps(samples, plan, lax))
+        for lax in (1.0, LAX)
     )
     kept = min(plan.keep, plan.trials)
     each = [
@@ -189,20 +203,17 @@ def shared(parts: Sequence[Range], shares: int) -> Range:
     return Range(sum(lows) + others * min(lows), sum(highs) + others * max(highs))
 
 
-def _mean_steps(samples: Sequence[Sample], plan: Plan, goes_on: float) -> float:
+def _mean_steps(samples: Sequence[Sample], plan: Plan, lax: float) -> float:
     """Of a trial, on the average."""
-    return sum(_steps(sample, plan, goes_on) for sample in samples) / len(samples)
+    return sum(steps_of_a_trial(one.steps, plan.courses, lax) for one in samples) / len(samples)
 
 
-def _mean_seconds(samples: Sequence[Sample], plan: Plan, goes_on: float) -> float:
+def _mean_seconds(samples: Sequence[Sample], plan: Plan, lax: float = 1.0) -> float:
     """Of a trial, on the average."""
-    each = [sample.to_begin + sample.step * _steps(sample, plan, goes_on) for sample in samples]
+    each = [
+        one.to_begin + one.step * steps_of_a_trial(one.steps, plan.courses, lax) for one in samples
+    ]
     return sum(each) / len(each)
-
-
-def _steps(sample: Sample, plan: Plan, goes_on: float) -> float:
-    """Of trials with the config of a sample, on the average."""
-    return steps_of_a_trial(sample.steps, plan.rungs, goes_on if plan.rungs else 1.0)
 
 
 def _doubt(samples: Sequence[Sample]) -> float:

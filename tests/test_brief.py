@@ -229,7 +229,7 @@ def test_a_step_ends_soon_after_the_time_limit(url: str, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Worker, "_look", slowly)
     monkeypatch.setattr(inline, "LATE_GRACE", 0.0)
-    outcome = start.start(small(time_limit="1s"), url)
+    outcome = start.start(small(time_limit="10s"), url)
     assert outcome.stopped == "the time limit is reached"
     (log,) = Path(os.environ["FESEARCH_ARTIFACTS"]).rglob("trial.log")
     assert "halted within a step" in log.read_text()

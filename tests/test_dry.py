@@ -12,7 +12,7 @@ from fesearch import estimate
 from fesearch.classical import affordable
 from fesearch.cli.app import run
 from fesearch.errors import FesearchError
-from fesearch.estimate import OF_RAY, TO_START, Range, Sample, shared
+from fesearch.estimate import OF_RAY, TO_START, Course, Range, Sample, shared
 from fesearch.hardware import Memory
 from fesearch.portfolio import of_keys
 from fesearch.search import burst, dry, resources
@@ -83,13 +83,15 @@ def test_the_command_prints_all_keys_and_starts_nothing(
     assert not (here / "artifacts" / "studies").exists()
 
 
-def test_the_median_rule_is_one_look_that_half_of_the_trials_pass() -> None:
+def test_what_becomes_of_trials_is_as_the_pruner_says() -> None:
     prepared = prepare(small(pruner="median", grace=1))
     assert rungs_of(prepared.study, prepared.family.resource) == (1, 2, 3, 4)
     plan = burst.plan(prepared, 1, None)
-    assert (plan.rungs, plan.factor) == ((1,), 2)
+    assert plan.courses == (Course((1,), 2),)
     halving = burst.plan(prepare(small(grace=1)), 1, None)
-    assert (halving.rungs, halving.factor) == ((1, 3), 3)
+    assert halving.courses == (Course((1, 3), 3),)
+    brackets = burst.plan(prepare(small(pruner="hyperband", grace=1, brackets=2)), 1, None)
+    assert brackets.courses == (Course((1, 3), 3, share=0.6), Course((3,), 3, share=0.4))
 
 
 def test_workers_of_ray_take_more_than_a_process_that_trains_alone() -> None:

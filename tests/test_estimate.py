@@ -19,6 +19,7 @@ from fesearch.estimate import (
     RAY_FILES,
     TO_START,
     UNSEEN,
+    Course,
     Plan,
     Range,
     Sample,
@@ -30,23 +31,31 @@ NET = Sample(
     checkpoint=3e6, checkpoint_growth=0.0, memory=4e8,
 )  # fmt: skip
 FOREST = replace(NET, steps=10, model=2e6, model_growth=1e6, checkpoint_growth=1e6)
-PLAN = Plan(trials=100, parallel=4, rungs=(), factor=3, data=1e8, keep=5, extendable=True)
+PLAN = Plan(trials=100, parallel=4, courses=(Course(),), data=1e8, keep=5, extendable=True)
+HALVING = (Course((1, 3, 9), 3),)
 
 
 def test_steps_of_trials_that_are_stopped_at_rungs() -> None:
-    assert steps_of_a_trial(27, (), 1 / 3) == 27
-    assert steps_of_a_trial(27, (1, 3, 9), 1 / 3) == pytest.approx(1 + 2 / 3 + 6 / 9 + 18 / 27)
-    assert steps_of_a_trial(27, (1, 3, 9, 27), 1.0) == 27
-    assert steps_of_a_trial(2, (1, 3, 9), 1 / 3) == pytest.approx(1 + 1 / 3)
+    assert steps_of_a_trial(27, [Course()]) == 27
+    halved = 1 + 2 / 3 + 6 / 9 + 18 / 27
+    assert steps_of_a_trial(27, HALVING) == pytest.approx(halved)
+    assert steps_of_a_trial(27, [Course((1, 3, 9, 27), 2)], lax=2.0) == 27
+    assert steps_of_a_trial(2, HALVING) == pytest.approx(1 + 1 / 3)
+    both = [Course((1, 3, 9), 3, share=0.75), Course(share=0.25)]
+    assert steps_of_a_trial(27, both) == pytest.approx(0.75 * halved + 0.25 * 27)
 
 
 @given(
     steps=st.integers(1, 1000),
     rungs=st.lists(st.integers(1, 1000), unique=True).map(sorted),
-    goes_on=st.floats(0.0, 1.0),
+    factor=st.integers(1, 5),
+    lax=st.floats(0.0, 9.0),
 )
-def test_no_trial_takes_more_than_all_steps(steps: int, rungs: list[int], goes_on: float) -> None:
-    assert 0 < steps_of_a_trial(steps, rungs, goes_on) <= steps * (1 + 1e-12)
+def test_no_trial_takes_more_than_all_steps(
+    steps: int, rungs: list[int], factor: int, lax: float
+) -> None:
+    taken = steps_of_a_trial(steps, [Course(tuple(rungs), factor)], lax)
+    assert 0 < taken <= steps * (1 + 1e-12)
 
 
 def test_seconds_of_one_measured_config() -> None:
@@ -62,9 +71,9 @@ def test_more_measured_configs_say_more() -> None:
 
 
 def test_halving_shortens_the_low_end_most() -> None:
-    found = estimate.seconds([NET], replace(PLAN, rungs=(1, 3, 9)))
-    low = 1 + 2 * steps_of_a_trial(27, (1, 3, 9), 1 / 3)
-    high = 1 + 2 * steps_of_a_trial(27, (1, 3, 9), LAX / 3)
+    found = estimate.seconds([NET], replace(PLAN, courses=HALVING))
+    low = 1 + 2 * steps_of_a_trial(27, HALVING)
+    high = 1 + 2 * steps_of_a_trial(27, HALVING, LAX)
     assert found.low == pytest.approx(TO_START + low / UNSEEN * 25)
     assert found.high == pytest.approx(TO_START + high * UNSEEN * CROWDING * 25)
 
@@ -105,7 +114,7 @@ def test_disk_of_networks() -> None:
     rows = 100 * (OF_A_TRIAL + 27 * OF_A_STEP)
     assert found.low == rows + kept
     assert found.high == rows + RAY_FILES + UNSEEN * kept + running
-    halved = estimate.disk([NET], replace(PLAN, rungs=(1, 3, 9)))
+    halved = estimate.disk([NET], replace(PLAN, courses=HALVING))
     steps = 1 + 2 / 3 + 6 / 9 + 18 / 27
     assert halved.low == pytest.approx(100 * (OF_A_TRIAL + steps * OF_A_STEP) + kept)
 

@@ -14,7 +14,7 @@ from fesearch.estimate import TO_START, steps_of_a_trial
 from fesearch.record import Decision, TrialSpec
 from fesearch.registry import short_name
 from fesearch.search.core import Core
-from fesearch.search.pruner import reductions
+from fesearch.search.pruner import PRUNERS, Terms
 from fesearch.search.settings import Settings
 from fesearch.split import Development
 
@@ -116,9 +116,10 @@ class Brief:
 
 def _mean_steps(settings: Settings, steps: int) -> float:
     """Of a trial with so many to its end, on the average."""
-    rungs, factor = reductions(settings.pruner, settings.rungs, settings.reduction_factor)
     step = settings.family.resource.step
-    return steps_of_a_trial(steps, [rung // step for rung in rungs], 1 / factor if rungs else 1.0)
+    rungs = tuple(rung // step for rung in settings.rungs)
+    terms = Terms(rungs, settings.reduction_factor, settings.brackets)
+    return steps_of_a_trial(steps, PRUNERS.get(settings.pruner).courses(terms))
 
 
 def _seconds_left(settings: Settings, now: float) -> float:

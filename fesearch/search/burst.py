@@ -22,7 +22,7 @@ from fesearch.record import TrialSpec
 from fesearch.search.budget import rungs_of
 from fesearch.search.halving import FACTOR
 from fesearch.search.prepare import Prepared
-from fesearch.search.pruner import reductions
+from fesearch.search.pruner import PRUNERS, Terms
 from fesearch.search.room import bytes_of
 from fesearch.seeds import derive
 from fesearch.split import Development
@@ -60,14 +60,13 @@ def plan(prepared: Prepared, parallel: int, time_limit: float | None) -> Plan:
     """What the study is to do, in the words of ``estimate``."""
     study, family = prepared.study, prepared.family
     step = family.resource.step
-    rungs = rungs_of(study, family.resource)
-    stopping, factor = reductions(study.pruner, rungs, study.reduction_factor or FACTOR)
+    rungs = tuple(rung // step for rung in rungs_of(study, family.resource))
+    terms = Terms(rungs, study.reduction_factor or FACTOR, study.brackets or 1)
     best = family.first(prepared.space)
     return Plan(
         trials=study.budget(),
         parallel=parallel,
-        rungs=tuple(rung // step for rung in stopping),
-        factor=factor,
+        courses=PRUNERS.get(study.pruner).courses(terms),
         data=bytes_of(prepared.development),
         keep=study.keep,
         extendable=family.extendable(best),

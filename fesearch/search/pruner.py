@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fesearch.estimate import Course
 from fesearch.record import Decision
 from fesearch.registry import Registry
 
@@ -27,14 +28,6 @@ class Standing:
     seen: int
     cutoff: float | None
     bracket: int | None = None
-
-
-def reductions(pruner: str, rungs: tuple[int, ...], factor: int) -> tuple[tuple[int, ...], int]:
-    """Where trials are stopped, and about one in how many goes on there.
-
-    Looks of the median pruner have a trial in common: who passes one, passes most.
-    """
-    return (rungs[:1], 2) if pruner == "median" else (rungs, factor)
 
 
 class Rule(Protocol):
@@ -95,6 +88,17 @@ class Rungs(Protocol):
     def __call__(self, first: int, reduction_factor: int, maximum: int) -> tuple[int, ...]: ...
 
 
+class Courses(Protocol):
+    """What is likely to become of the trials of a study, in the units of its rungs."""
+
+    def __call__(self, terms: Terms) -> tuple[Course, ...]: ...
+
+
+def one_course(terms: Terms) -> tuple[Course, ...]:
+    """The same for all trials: of those at a rung, one in the reduction factor goes on."""
+    return (Course(terms.rungs, terms.reduction_factor),)
+
+
 TERMS = ("grace", "reduction_factor")
 """Keys of a study: the first rung, and one in how many trials goes on from a rung."""
 
@@ -109,6 +113,7 @@ class Pruner:
         rungs: see ``Rungs``.
         make: makes the rule.
         terms: keys of a study that mean something to it.
+        courses: see ``Courses``.
     """
 
     name: str
@@ -116,6 +121,7 @@ class Pruner:
     rungs: Rungs
     make: Make
     terms: tuple[str, ...] = TERMS
+    courses: Courses = one_course
 
     @property
     def stops(self) -> bool:

@@ -1,11 +1,14 @@
 """What every pruner owes: pure rules, the same rebuilt as uninterrupted, ends that can be moved."""
 
+from random import Random
+from statistics import mean
 from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fesearch.estimate import LAX, steps_of_a_trial
 from fesearch.record import Decision
 from fesearch.search.pruner import PRUNERS, Terms
 from fesearch.study import Study
@@ -117,3 +120,34 @@ def test_a_trial_that_diverged_and_so_never_reports_again_changes_nothing_for_ot
 
 def test_every_pruner_of_the_study_file_is_there_and_the_other_way_round():
     assert set(NAMES) == set(get_args(Study.model_fields["pruner"].annotation))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shares_of_courses_are_one_together(name):
+    pruner = PRUNERS.get(name)
+    courses = pruner.courses(Terms(pruner.rungs(1, 3, 27), 3, brackets=3))
+    assert sum(course.share for course in courses) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", ["asha", "hyperband", "none"])
+@pytest.mark.parametrize("brackets", [1, 2, 4, 9])
+def test_trials_take_as_many_steps_as_is_estimated(name, brackets):
+    pruner, seeds, count = PRUNERS.get(name), range(5), 400
+    terms = [Terms(pruner.rungs(1, 3, 27), 3, brackets, seed) for seed in seeds]
+    taken = mean(mean(steps_of(pruner.make(one), count, one.seed)) for one in terms)
+    few, many = (steps_of_a_trial(27, pruner.courses(terms[0]), lax) for lax in (1.0, LAX))
+    assert few <= taken <= (few + many) / 2
+
+
+def steps_of(rule, count, seed):
+    """What trials take of 27 steps, one after the other, with losses that never change."""
+    draw = Random(seed)
+    for trial in range(count):
+        loss, step = draw.random(), 0
+        while step < 27:
+            step += 1
+            if step < 27 and rule.decide(trial, step, loss) is Decision.STOP:
+                break
+        else:
+            rule.complete(trial)
+        yield step

@@ -7,6 +7,7 @@ Li et al. 2020 (MLSys): where early values mislead, some trials are left alone f
 import math
 from collections.abc import Sequence
 
+from fesearch.estimate import Course
 from fesearch.record import Decision
 from fesearch.search.halving import Halving, rungs
 from fesearch.search.pruner import Pruner, Rule, Standing, Terms
@@ -23,6 +24,11 @@ def shares(brackets: int, reduction_factor: int) -> tuple[int, ...]:
     )
 
 
+def _count(rungs: Sequence[int], brackets: int) -> int:
+    """Brackets there are: one at least, and no more than rungs."""
+    return max(1, min(brackets, len(rungs)))
+
+
 class Hyperband:
     """Brackets of rungs; that of a trial is drawn from the study's seed and the trial's number.
 
@@ -36,7 +42,7 @@ class Hyperband:
     def __init__(
         self, rungs: Sequence[int], reduction_factor: int, brackets: int, seed: int
     ) -> None:
-        count = max(1, min(brackets, len(rungs)))
+        count = _count(rungs, brackets)
         self._factor = reduction_factor
         self._seed = seed
         self._shares = shares(count, reduction_factor)
@@ -85,4 +91,13 @@ def _make(terms: Terms) -> Rule:
     return Hyperband(terms.rungs, terms.reduction_factor, terms.brackets, terms.seed)
 
 
-PRUNER = Pruner("hyperband", "Brackets of successive halving", rungs, _make)
+def _courses(terms: Terms) -> tuple[Course, ...]:
+    """One for each bracket."""
+    factor = terms.reduction_factor
+    begin = shares(_count(terms.rungs, terms.brackets), factor)
+    return tuple(
+        Course(terms.rungs[later:], factor, share / sum(begin)) for later, share in enumerate(begin)
+    )
+
+
+PRUNER = Pruner("hyperband", "Brackets of successive halving", rungs, _make, courses=_courses)

@@ -8,6 +8,7 @@ were stopped do not count: else half of what is left would be stopped at every l
 from collections.abc import Sequence
 from statistics import median
 
+from fesearch.estimate import Course
 from fesearch.record import Decision
 from fesearch.search.pruner import Pruner, Rule, Standing, Terms
 
@@ -75,6 +76,16 @@ def _make(terms: Terms) -> Rule:
     return Median(terms.rungs)
 
 
+def _courses(terms: Terms) -> tuple[Course, ...]:
+    """Looks have a trial in common: who passes one, passes most."""
+    return (Course(terms.rungs[:1], 2),)
+
+
 PRUNER = Pruner(
-    "median", "No worse than the median of the completed trials", _rungs, _make, terms=("grace",)
+    "median",
+    "No worse than the median of the completed trials",
+    _rungs,
+    _make,
+    terms=("grace",),
+    courses=_courses,
 )
