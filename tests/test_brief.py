@@ -221,15 +221,15 @@ def test_a_short_search_is_over_without_ray(url: str, monkeypatch: pytest.Monkey
 
 
 def test_a_step_ends_soon_after_the_time_limit(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    look = Worker._look
+    limit, look = 8, Worker._look
 
     def slowly(self: Worker) -> None:
-        time.sleep(0.4)
+        time.sleep(limit)  # so that it is over within the first step, however late that begins
         look(self)
 
     monkeypatch.setattr(Worker, "_look", slowly)
     monkeypatch.setattr(inline, "LATE_GRACE", 0.0)
-    outcome = start.start(small(time_limit="10s"), url)
+    outcome = start.start(small(time_limit=f"{limit}s"), url)
     assert outcome.stopped == "the time limit is reached"
     (log,) = Path(os.environ["FESEARCH_ARTIFACTS"]).rglob("trial.log")
     assert "halted within a step" in log.read_text()
